@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Gives a Debian machine what the integration tests need: their tools, a Docker engine that answers, and arm64 programs that
+# run inside containers. Whatever is already there is left as it is, so running this twice is harmless.
+set -euo pipefail
+
+TOOLS=(make python3 python3-venv ca-certificates tmux mmdebstrap arch-test debian-archive-keyring)
+ENGINE=(docker.io iptables)
+ARM64=(qemu-user-static binfmt-support)
+LOG=/var/log/kit-dockerd.log
+READY_TIMEOUT_S=60
+BINFMT=/proc/sys/fs/binfmt_misc
+
+say() { printf 'docker-engine: %s\n' "$*" >&2; }
+die() { say "$*"; exit 3; }
+
+as_root() {
+    if ((EUID == 0)); then "$@"
+    elif sudo -n true 2>/dev/null; then sudo -n -- "$@"
+    else die "must be root, or able to sudo without a password, to run: $*"
+    fi
+}
+
+install() {
+    local package missing=()
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    command -v apt-get >/dev/null || die "needs ${missing[*]}, and there is no apt-get to install them with"
+    say "installing ${missing[*]}"
+    as_root apt-get -q update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300 install --no-install-recommends \
+        "${missing[@]}"
+}
+
+# `docker version` and not `docker info`: the latter exits 0 in some releases although no engine answered.
+engine_answers() { timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+start_engine() {
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl start docker
+    else
+        # start-stop-daemon closes every inherited descriptor: the engine outlives this script without holding its output open.
+        # Starts nothing when a dockerd is running already. The storage driver is dockerd's own choice (overlay2, else vfs).
+        as_root start-stop-daemon --start --oknodo --background --output "$LOG" --exec "$(command -v dockerd)" \
+            -- --group "$(id -gn)"
+    fi
+    local deadline=$((SECONDS + READY_TIMEOUT_S))
+    until engine_answers; do
+        if ((SECONDS >= deadline)); then
+            as_root tail -n 40 "$LOG" >&2 || true
+            die "the Docker engine did not answer $(id -un) within ${READY_TIMEOUT_S} s"
+        fi
+        sleep 0.5
+    done
+}
+
+# The F flag makes the kernel open the emulator at registration, so containers need no copy of it.
+arm64_runs() {
+    [[ $(uname -m) == aarch64 ]] || { grep -qx enabled "$BINFMT/qemu-aarch64" && grep -q '^flags:.*F' "$BINFMT/qemu-aarch64"; } 2>/dev/null
+}
+
+register_arm64() {
+    [[ -e $BINFMT/register ]] || as_root mount -t binfmt_misc binfmt_misc "$BINFMT"
+    as_root update-binfmts --enable qemu-aarch64
+    arm64_runs || die "arm64 programs cannot run in containers: $BINFMT/qemu-aarch64 is not enabled with the F flag"
+}
+
+install "${TOOLS[@]}"
+engine_answers || { install "${ENGINE[@]}"; start_engine; }
+arm64_runs || { install "${ARM64[@]}"; register_arm64; }
+say "Docker $(docker version --format '{{.Server.Version}} ({{.Server.Arch}})') answers; arm64 programs run"

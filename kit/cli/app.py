@@ -1,0 +1,84 @@
+"""The tree of commands, and what turns an error into its message and exit code."""
+
+import importlib
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from kit import __version__
+from kit.errors import KitError
+
+
+class KitGroup(TyperGroup):
+    """Turns a `KitError` into its message and its exit code, for users and tests alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KitError as error:
+            typer.echo(f"kit: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            typer.echo("kit: interrupted", err=True)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader of our output has gone (`kit runs | head`): nobody is left to be told.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    name="kit",
+    cls=KitGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Benchmark an LLM inference server by a profile, and write a test report that can be checked.",
+    epilog="First steps: kit profile list · kit run smoke · kit report latest",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print kit's version.")
+    ] = False,
+) -> None:
+    """Runs before every command: whatever a killed kit left running is stopped first."""
+    del version
+    from kit.runtimes.marks import sweep
+
+    for told in sweep():
+        typer.echo(f"kit: stopped {told}", err=True)
+
+
+for _module in ("run", "runs", "profiles", "machine"):
+    importlib.import_module(f"kit.cli.{_module}").add(app)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """SIGTERM and a lost terminal end a run as Ctrl-C does; once is enough, cleaning up must not be cut short."""
+    del frame
+    for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    raise KeyboardInterrupt(number)
+
+
+def main() -> None:
+    """The console script."""
+    for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        # A background job without job control ignores SIGINT on purpose; kit is asked to stop by it all the same.
+        signal.signal(name, _terminate)
+    app()

@@ -1,0 +1,75 @@
+"""Tables on the terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from kit.formats import duration, figure, rate
+from kit.model import RunStatus
+from kit.model.report import Report
+
+_TITLES = (
+    ("input", "right"),
+    ("output", "right"),
+    ("concurrency", "right"),
+    ("latency s", "right"),
+    ("output tok/s", "right"),
+    ("TTFT s", "right"),
+    ("TPOT s", "right"),
+    ("TPS", "right"),
+    ("per stream tok/s", "right"),
+)
+
+
+def stdout() -> Console:
+    """Standard output; as wide as it needs where it is no terminal, so that nothing is cut in a file."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def runs(found: Sequence[RunStatus]) -> None:
+    """One line per run."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "status", "rounds", "duration"):
+        table.add_column(title, no_wrap=True)
+    for status in found:
+        took = duration(status.duration_s) if status.duration_s is not None else "—"
+        table.add_row(status.run, status.status, f"{status.rounds_done}/{status.rounds_planned}", took)
+    stdout().print(table)
+
+
+def run(status: RunStatus) -> None:
+    """The state of one run."""
+    console = stdout()
+    took = f" in {duration(status.duration_s)}" if status.duration_s is not None else ""
+    console.print(
+        f"{status.run}: {status.status}, {status.rounds_done} of {status.rounds_planned} rounds{took}", markup=False
+    )
+    if status.reason:
+        console.print(status.reason, markup=False)
+
+
+def table(report: Report) -> None:
+    """The figures of every case with the original's columns, and what to know about them."""
+    console = stdout()
+    view = Table(box=None, pad_edge=False, header_style="bold")
+    for title, justify in _TITLES:
+        view.add_column(title, justify="right" if justify == "right" else "left")
+    view.add_column("notes")
+    for row in report.rows:
+        view.add_row(
+            row.case.input.label,
+            row.case.output.label,
+            str(row.case.concurrency),
+            figure(row.latency_s),
+            figure(row.output_throughput),
+            figure(row.ttft_s),
+            figure(row.tpot_s),
+            rate(row.tps),
+            rate(row.per_stream_throughput),
+            ",".join(map(str, row.notes)),
+        )
+    console.print(view)
+    for number, note in enumerate(report.notes, start=1):
+        console.print(f"  {number}. {note}", markup=False)

@@ -1,0 +1,63 @@
+"""`kit run`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kit.cli import complete
+
+RunsOption = Annotated[Path, typer.Option("--out", envvar="KIT_RUNS", help="Directory that holds the runs.")]
+SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the profile; may be repeated.")
+]
+ProfileArgument = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="Name of a profile, or a YAML file.", autocompletion=complete.profiles)
+]
+
+
+def add(app: typer.Typer) -> None:
+    app.command(
+        epilog="Examples: kit run smoke · kit run smoke --set load.rounds=3 · kit run my.yaml --plan · "
+        "kit run external --set server.url=http://127.0.0.1:8001 --set server.model=NAME --set load.tokenizer=DIR · "
+        "kit run --resume latest"
+    )(run)
+
+
+def run(
+    profile: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE]", help="Name of a profile, or a YAML file.", autocompletion=complete.profiles
+        ),
+    ] = None,
+    runtime: Annotated[
+        Literal["process", "docker"], typer.Option(help="How programs are started: environments here, or containers.")
+    ] = "process",
+    settings: SetOption = [],  # noqa: B006  (typer's way to say "none")
+    plan_only: Annotated[bool, typer.Option("--plan", help="Print the plan as JSON and stop.")] = False,
+    out: RunsOption = Path("runs"),
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with a run at its first missing round.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One event per line as JSON.")] = False,
+) -> None:
+    """Start the server, send the load, and write the report."""
+    from kit import workflow
+    from kit.cli import view
+    from kit.errors import UsageError
+
+    if (profile is None) == (resume is None):
+        raise UsageError("give either a profile or --resume RUN", hint="kit profile list shows the profiles")
+    if profile is None:
+        if settings or plan_only:
+            raise UsageError("--resume goes on with the plan as it is: it takes neither --set nor --plan")
+        prepared = workflow.resume(str(resume), out)
+    else:
+        prepared = workflow.plan(profile, settings, runtime, out)
+        if plan_only:
+            typer.echo(prepared.plan.to_json().decode(), nl=False)
+            return
+    with view.of(prepared.plan, as_json=as_json) as watching:
+        finished = workflow.run(prepared, watching.observe)
+    view.summary(finished, as_json=as_json)

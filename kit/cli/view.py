@@ -1,0 +1,169 @@
+"""What a user sees while a run goes on: a live view on a terminal, plain lines elsewhere, or events as JSON."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from kit.cli import output
+from kit.engines import ENGINES
+from kit.events import Event, Seen
+from kit.formats import duration, figure, rate
+from kit.loadgens import GENERATORS
+from kit.model import Plan, RoundResult
+from kit.workflow import Finished
+
+_SHOWN_EVENTS = 4
+
+
+class View(Protocol):
+    """Shows what is observed."""
+
+    def observe(self, seen: Seen) -> None:
+        """Called for every event, from any thread."""
+
+
+@contextmanager
+def of(plan: Plan, *, as_json: bool) -> Iterator[View]:
+    """The view that fits: JSON lines if asked for, a live view on a terminal, plain lines otherwise."""
+    if as_json:
+        yield _Json()
+    elif sys.stderr.isatty() and not Console(stderr=True).is_dumb_terminal:
+        live = _Live(plan)
+        with Live(
+            console=Console(stderr=True), get_renderable=live.render, refresh_per_second=4, transient=True
+        ) as shown:
+            live.shown = shown
+            yield live
+    else:
+        yield _Plain()
+
+
+def summary(finished: Finished, *, as_json: bool) -> None:
+    """The figures, and the paths of everything written."""
+    if as_json:
+        return
+    output.table(finished.report)
+    status = finished.run.status()
+    took = duration(status.duration_s) if status.duration_s is not None else "—"
+    typer.echo(f"\n{len(finished.report.rounds)} rounds in {took}; in {finished.run.path}:")
+    for path in finished.files:
+        name = path.relative_to(finished.run.path)
+        if name.parts[0] != "cases" and "raw" not in name.parts:
+            typer.echo(f"  {name}")
+    typer.echo("  cases/…  (per round: command.txt, stdout.log, samples.jsonl, result.json, raw/)")
+    typer.echo(f"report: {finished.run.path / 'report' / 'report.md'}")
+
+
+class _Json:
+    def observe(self, seen: Seen) -> None:
+        line = seen.event.model_dump(mode="json", exclude_none=True)
+        if seen.result is not None:
+            line["result"] = seen.result.model_dump(mode="json")
+        import json
+
+        typer.echo(json.dumps(line, ensure_ascii=False))
+
+
+class _Plain:
+    def observe(self, seen: Seen) -> None:
+        event = seen.event
+        rest = f", about {duration(event.rest_s)} left" if event.rest_s else ""
+        place = f"[{event.position}/{event.of}] " if event.position else ""
+        found = f": {_figures(seen.result)}" if seen.result else ""
+        typer.echo(f"{event.at.astimezone():%H:%M:%S} {event.kind:<12} {place}{event.text}{found}{rest}", err=True)
+
+
+class _Live:
+    """Phase, case, progress, time left, and the last figures; redrawn four times a second so that the time moves on."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._began = time.monotonic()
+        self._told_at = self._began
+        self._now: Event | None = None
+        self._events: list[Event] = []
+        self._rest_s: float | None = None
+        self._done = 0
+        self._of = len(plan.rounds)
+        self._last: list[RoundResult] = []
+        self._lock = threading.Lock()
+        self._spinner = Spinner("line")
+        self.shown: Live | None = None
+
+    def observe(self, seen: Seen) -> None:
+        event = seen.event
+        with self._lock:
+            self._now = event
+            if event.kind != "environment" or not self._events or self._events[-1].kind != "environment":
+                self._events = [*self._events[1 - _SHOWN_EVENTS :], event]
+            else:
+                self._events[-1] = event
+            if event.rest_s is not None:
+                self._rest_s, self._told_at = event.rest_s, time.monotonic()
+            if event.kind in ("round-end", "round-failed") and event.position is not None:
+                self._done, self._of = event.position, event.of or self._of
+            if seen.result is not None:
+                self._last = [*self._last[-4:], seen.result]
+        if self.shown is not None and event.kind in ("round-failed", "warning"):
+            self.shown.console.print(Text(f"{event.at.astimezone():%H:%M:%S} {event.text}", style="red"))
+
+    def render(self) -> RenderableType:
+        with self._lock:
+            return Group(self._head(), self._bar(), self._steps(), self._figures())
+
+    def _head(self) -> RenderableType:
+        plan = self._plan
+        engine, generator = ENGINES[plan.engine].TITLE, GENERATORS[plan.generator].TITLE
+        text = f" {plan.profile}: {engine} {plan.engine_version or ''} · {generator} {plan.generator_version}"
+        line = Table.grid()
+        line.add_row(self._spinner, Text(text, style="bold"))
+        return line
+
+    def _bar(self) -> RenderableType:
+        elapsed = time.monotonic() - self._began
+        left = ""
+        if self._rest_s is not None:
+            left = f", about {duration(max(0.0, self._rest_s - (time.monotonic() - self._told_at)))} left"
+        line = Table.grid(padding=(0, 1))
+        line.add_row(
+            Text("  "),
+            ProgressBar(total=max(1, self._of), completed=self._done, width=32),
+            Text(f"{self._done}/{self._of} rounds, {duration(elapsed)}{left}"),
+        )
+        return line
+
+    def _steps(self) -> RenderableType:
+        lines = [Text(f"  {event.at.astimezone():%H:%M:%S} {event.text}", style="dim") for event in self._events[:-1]]
+        if self._events:
+            last = self._events[-1]
+            lines.append(Text(f"  {last.at.astimezone():%H:%M:%S} {last.text}"))
+        return Text("\n").join(lines)
+
+    def _figures(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for result in self._last:
+            table.add_row(Text(f"    {result.case.id} #{result.round}"), Text(_figures(result), style="cyan"))
+        return table
+
+
+def _figures(result: RoundResult) -> str:
+    found = result.figures
+    latency = figure(found.latency_s.mean if found.latency_s else None)
+    ttft = figure(found.ttft_s.mean if found.ttft_s else None)
+    failed = f", {found.requests - found.succeeded} FAILED" if found.succeeded < found.requests else ""
+    doubts = f", {len(result.doubts)} doubts" if result.doubts else ""
+    return (
+        f"latency {latency} s, {figure(found.output_throughput)} tok/s, TTFT {ttft} s, "
+        f"TPS {rate(found.tps)}{failed}{doubts}"
+    )

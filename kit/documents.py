@@ -1,0 +1,109 @@
+"""YAML from outside as plain data with the line of every value: limited in size and depth, no tags, no doubled fields."""
+
+import re
+from typing import cast
+
+import yaml
+
+from kit.errors import ProfileError, UsageError
+
+Data = dict[str, object] | list[object] | str | int | float | bool | None
+Place = tuple[str | int, ...]
+"""Where a value stands: field names and positions from the top."""
+
+_MOST_NODES = 20_000
+_DEEPEST = 32
+
+
+class _Loader(yaml.SafeLoader):
+    """As YAML 1.2 reads plain words: `on`, `yes`, `0755` and `12:30` are text."""
+
+
+# Numbers with a point stay text until a field wants a number: the version 1.10 is not 1.1.
+_REDEFINED = tuple(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "timestamp"))
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REDEFINED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+
+
+def read(text: str, source: str, lines: dict[Place, int]) -> Data:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise ProfileError(f"{source} is empty")
+        return _value(loader, node, (), lines, source)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
+        raise ProfileError(f"{where}: {error.problem or error.context}", hint="correct the YAML there") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ProfileError(f"{source} is not YAML: {error}") from error
+    finally:
+        loader.dispose()
+
+
+def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int], source: str) -> Data:
+    line = node.start_mark.line + 1
+    lines.setdefault(path, line)
+    if len(path) > _DEEPEST or len(lines) > _MOST_NODES:
+        raise ProfileError(f"{source}, line {line}: nested too deeply or too large for a profile")
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ProfileError(f"{source}, line {key_node.start_mark.line + 1}: a field's name must be text")
+            key = str(key_node.value)
+            if key in result:
+                raise ProfileError(
+                    f"{source}, line {key_node.start_mark.line + 1}: the field {key!r} stands here twice"
+                )
+            result[key] = _value(loader, value_node, (*path, key), lines, source)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(loader, item, (*path, index), lines, source) for index, item in enumerate(node.value)]
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise ProfileError(f"{source}, line {line}: the tag {node.tag} is not allowed in a profile")
+    return cast(Data, loader.construct_object(node))
+
+
+def set_value(data: dict[str, object], setting: str) -> None:
+    """Apply `a.b.0.c=value`; `*` stands for every element of a list."""
+    path, separator, text = setting.partition("=")
+    if not separator or not path.strip():
+        raise UsageError(f"--set {setting}: expected FIELD=VALUE", hint="for example --set load.rounds=3")
+    value = read(text, f"--set {path}", {}) if text.strip() else None
+    steps = path.strip().split(".")
+    targets: list[object] = [data]
+    for step in steps[:-1]:
+        targets = [found for target in targets for found in _inside(target, step, setting)]
+    for target in targets:
+        last = steps[-1]
+        if isinstance(target, dict):
+            target[last] = value
+        elif isinstance(target, list):
+            for index in _indexes(target, last, setting):
+                target[index] = value
+        else:
+            raise UsageError(f"--set {setting}: {'.'.join(steps[:-1])} has no fields")
+
+
+def _inside(target: object, step: str, setting: str) -> list[object]:
+    if isinstance(target, dict):
+        return [target.setdefault(step, {})]
+    if isinstance(target, list):
+        return [target[index] for index in _indexes(target, step, setting)]
+    raise UsageError(f"--set {setting}: {step!r} leads nowhere", hint="kit profile show prints the fields")
+
+
+def _indexes(target: list[object], step: str, setting: str) -> list[int]:
+    if step == "*":
+        return list(range(len(target)))
+    if step.isdigit() and int(step) < len(target):
+        return [int(step)]
+    raise UsageError(f"--set {setting}: {step!r} is not a position of this list (0 to {len(target) - 1}, or *)")

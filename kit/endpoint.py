@@ -1,0 +1,111 @@
+"""The door to an inference endpoint: what kit itself asks over HTTP, to know whether a server serves.
+
+The load is not sent from here.
+"""
+
+import json
+
+import httpx
+
+from kit.model import Target
+from kit.ports import EndpointError
+from kit.redaction import plain
+
+_HINTS = {
+    401: "the endpoint wants an API key: give server.api_key in the profile as {env: NAME} or {file: PATH}",
+    403: "the API key is not allowed to use this model",
+    404: "check server.url (without /v1/chat/completions) and server.model",
+    429: "the endpoint refuses for load or quota: wait, or ask for a higher quota",
+}
+_EXCERPT = 300
+
+
+class HttpEndpoint:
+    """Speaks the OpenAI API with the server at a target's URL."""
+
+    def healthy(self, target: Target, path: str) -> bool:
+        try:
+            with self._client(target, 5.0) as client:
+                return client.get(f"{target.url}{path}").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def complete(self, target: Target, key: str | None, *, timeout_s: float) -> str:
+        body = {
+            "model": target.model,
+            "messages": [{"role": "user", "content": "Say one word."}],
+            "max_tokens": 4,
+            "temperature": 0,
+            "stream": True,
+        }
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        url = f"{target.url}/v1/chat/completions"
+        try:
+            with (
+                self._client(target, timeout_s) as client,
+                client.stream("POST", url, json=body, headers=headers) as answer,
+            ):
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    raise _refused(answer, target)
+                return _text(answer)
+        except httpx.ConnectError as error:
+            raise EndpointError(
+                f"{target.url} cannot be reached: {error}", "is it running, is the URL right?"
+            ) from error
+        except httpx.TimeoutException as error:
+            raise EndpointError(f"{url} gave no answer in {timeout_s:g} s", "is the server overloaded?") from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise EndpointError(f"{url} broke the answer off: {error}", "see the log of the server") from error
+
+    def _client(self, target: Target, timeout_s: float) -> httpx.Client:
+        # A proxy of the company must not stand between kit and a server on this machine.
+        local = httpx.URL(target.url).host in ("127.0.0.1", "localhost", "::1")
+        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
+        return httpx.Client(timeout=timeout, trust_env=not local, follow_redirects=False)
+
+
+def _refused(answer: httpx.Response, target: Target) -> EndpointError:
+    said = plain(answer.text[:_EXCERPT]).replace("\n", " ")
+    hint = _HINTS.get(answer.status_code, "see the log of the server")
+    if answer.status_code in (400, 404) and "model" in said.lower():
+        hint = f"is {target.model!r} the name the server answers to? see server.model"
+    return EndpointError(f"{answer.url} answered HTTP {answer.status_code}: {said or '(nothing)'}", hint)
+
+
+def _text(answer: httpx.Response) -> str:
+    """The text of a streamed completion; raises `EndpointError` where the stream is none or holds none."""
+    content_type = answer.headers.get("content-type", "")
+    if "text/event-stream" not in content_type:
+        answer.read()
+        said = plain(answer.text[:_EXCERPT]).replace("\n", " ")
+        msg = f"{answer.url} does not stream: it answered {content_type or 'no content type'}: {said}"
+        raise EndpointError(msg, "kit needs an OpenAI-compatible endpoint with streaming chat completions")
+    pieces: list[str] = []
+    finished = False
+    for line in answer.iter_lines():
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            finished = True
+            break
+        pieces.append(_piece(data, str(answer.url)))
+    text = "".join(pieces)
+    if not text:
+        ended = "" if finished else " and closed before [DONE]"
+        raise EndpointError(f"{answer.url} streamed no text{ended}", "does the model have a chat template?")
+    return text
+
+
+def _piece(data: str, url: str) -> str:
+    try:
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise EndpointError(f"{url} streamed an error: {plain(str(chunk['error']))[:_EXCERPT]}", "see its log")
+        choices = chunk["choices"]
+        delta = choices[0].get("delta") or {} if choices else {}
+        return "".join(str(delta.get(name) or "") for name in ("reasoning_content", "content"))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        msg = f"{url} streamed something that is not a chat completion: {plain(data)[:_EXCERPT]}"
+        raise EndpointError(msg, "kit needs an OpenAI-compatible endpoint") from error

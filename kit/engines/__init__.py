@@ -1,0 +1,45 @@
+"""What serves the model: one module per engine, which describes and never acts."""
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from kit.engines import endpoint, ftransformers, llamacpp, sglang, vllm_ascend
+from kit.engines.failures import COMMON, Failure
+
+
+class Engine(Protocol):
+    """What kit must know of an engine; everything else on its command line is passed through."""
+
+    TITLE: str
+    """The name that the report prints."""
+    PACKAGE: str | None
+    """The Python package whose locked version is the engine's version."""
+    STARTS: bool
+    """Whether kit starts it; an endpoint that already runs is not started."""
+    HEALTH_PATH: str
+    COMMAND: tuple[str, ...]
+    """The program, before the profile's arguments."""
+    PORT_FLAGS: tuple[str, ...]
+    MODEL_FLAGS: tuple[str, ...]
+    """Flags that set the name the server answers to, the most specific first."""
+    PHASES: tuple[tuple[str, str], ...]
+    """Start-up phases in their order: a name, and a regular expression for the log line that tells of it."""
+    FAILURES: tuple[Failure, ...]
+
+
+ENGINES: dict[str, Engine] = {
+    "endpoint": endpoint,
+    "ftransformers": ftransformers,
+    "llamacpp": llamacpp,
+    "sglang": sglang,
+    "vllm-ascend": vllm_ascend,
+}
+
+
+def diagnose(engine: str, log: Sequence[str]) -> Failure | None:
+    """The first known failure that the log shows, the engine's own before the general ones; None where it shows none."""
+    for failure in (*ENGINES[engine].FAILURES, *COMMON):
+        if any(re.search(failure.pattern, line) for line in log):
+            return failure
+    return None

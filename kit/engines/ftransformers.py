@@ -1,0 +1,13 @@
+"""Ftransformers: its server takes SGLang's flags and writes SGLang's log lines."""
+
+from kit.engines import sglang
+
+TITLE = "Ftransformers"
+PACKAGE: str | None = "ftransformers"
+STARTS = True
+HEALTH_PATH = sglang.HEALTH_PATH
+COMMAND: tuple[str, ...] = ("python", "-m", "ftransformers.launch_server")
+PORT_FLAGS = sglang.PORT_FLAGS
+MODEL_FLAGS = sglang.MODEL_FLAGS
+PHASES = sglang.PHASES
+FAILURES = sglang.FAILURES

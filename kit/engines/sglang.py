@@ -1,0 +1,34 @@
+"""SGLang, on NVIDIA and Ascend."""
+
+from kit.engines.failures import ASCEND, Failure
+
+TITLE = "SGLang"
+PACKAGE: str | None = "sglang"
+STARTS = True
+# /health_generate keeps answering after the scheduler has died, and /v1/models answers before the warm-up ends.
+HEALTH_PATH = "/health"
+COMMAND: tuple[str, ...] = ("python", "-m", "sglang.launch_server")
+PORT_FLAGS: tuple[str, ...] = ("--port",)
+MODEL_FLAGS: tuple[str, ...] = ("--served-model-name", "--model-path", "--model")
+PHASES: tuple[tuple[str, str], ...] = (
+    ("init distributed", r"Init torch distributed ends"),
+    ("load begin", r"Load weight begin"),
+    ("load end", r"Load weight end"),
+    ("kv cache", r"KV Cache is allocated"),
+    ("capture graph", r"Capture (npu|cuda) graph end"),
+    ("listening", r"Uvicorn running on"),
+    ("ready", r"The server is fired up and ready to roll"),
+)
+FAILURES: tuple[Failure, ...] = (
+    *ASCEND,
+    Failure(
+        r"CUDA out of memory|torch\.OutOfMemoryError",
+        "the accelerator's memory does not hold model and cache",
+        "lower --mem-fraction-static or --max-total-tokens, or free the cards",
+    ),
+    Failure(
+        r"scheduler died during initialization|Scheduler hit an exception",
+        "a scheduler process of the engine died",
+        "the lines above it in server.log tell why",
+    ),
+)

@@ -1,0 +1,74 @@
+"""What can go wrong, one class per exit code.
+
+A `KitError` is for the user: what was found, where, and what to do. Anything else that is raised is a defect and keeps its
+traceback.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: `where` (a field, a file), `what` was found, and a `hint` what to do about it."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class KitError(Exception):
+    """Base of all errors that a user is expected to meet.
+
+    `problems` holds every single finding when there are several, `hint` says what to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", problems: Iterable[Problem] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  - {problem}" for problem in self.problems)]
+        if self.hint:
+            lines.append(f"what to do: {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(KitError):
+    """The command line names something that does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class ProfileError(UsageError):
+    """A profile cannot be read or does not describe a possible test."""
+
+
+class HostError(KitError):
+    """This machine lacks something that the run needs; nothing was measured yet."""
+
+    exit_code = 3
+
+
+class EnvironmentUnavailableError(HostError):
+    """An environment could not be fetched or built from its lock."""
+
+
+class IncompleteError(KitError):
+    """The run started but is not whole: the server or the load generator failed. Finished rounds are kept."""
+
+    exit_code = 4
+
+
+class InterruptedRunError(KitError):
+    """The user stopped the run. Finished rounds are kept."""
+
+    exit_code = 130

@@ -1,0 +1,41 @@
+"""How figures are written, as the original report writes them."""
+
+from kit.model import Fact
+
+
+def figure(value: float | None) -> str:
+    """Two decimals without trailing zeros: 28.94, 10.7, 59, 0.05.
+
+    A value too small for that keeps two significant digits, so that it is not rounded away: 0.0042, 0.013.
+    """
+    if value is None:
+        return "—"
+    if 0 < abs(value) < 0.045:
+        return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.1e}"
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def rate(value: float | None) -> str:
+    """Three decimals always: 17.270."""
+    return "—" if value is None else f"{value:.3f}"
+
+
+def gib(amount: int) -> str:
+    """Bytes in GiB with one decimal at most."""
+    return f"{amount / 1024**3:.1f}".removesuffix(".0") + " GiB"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 07 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def fact(found: Fact[str] | Fact[int], missing: str = "—") -> str:
+    """A fact's value as text, or `missing`."""
+    return missing if found.value is None else str(found.value)

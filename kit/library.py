@@ -1,0 +1,43 @@
+"""The profiles at hand: those that come with kit, and those in `./profiles`. Light, since completion and `list` ask it."""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+from kit.errors import ProfileError
+from kit.resources import folder
+
+
+def names() -> dict[str, Path]:
+    """The profiles that come with kit, by name, and those in `./profiles`."""
+    found: dict[str, Path] = {}
+    for directory in (Path("profiles"), folder("profiles")):
+        for path in sorted(directory.glob("*.yaml")):
+            found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def descriptions() -> Iterator[tuple[str, str]]:
+    """Every profile's name with its description, without validating them."""
+    for name, path in names().items():
+        for line in path.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("description:"):
+                yield name, line.partition(":")[2].strip().strip("\"'")
+                break
+        else:
+            yield name, ""
+
+
+def find(reference: str) -> Path:
+    """The file of a profile, given its name or its path."""
+    path = Path(reference)
+    if path.suffix in (".yaml", ".yml") or "/" in reference:
+        if not path.is_file():
+            raise ProfileError(f"there is no profile file {reference}", hint="kit profile list shows the profiles")
+        return path
+    known = names()
+    if reference in known:
+        return known[reference]
+    near = difflib.get_close_matches(reference, known, n=1, cutoff=0.4)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    raise ProfileError(f"there is no profile {reference!r}", hint=f"{meant}kit profile list shows them all")

@@ -1,0 +1,41 @@
+"""What sends the requests: one module per load generator, which describes commands and reads what they leave."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from kit.loadgens import evalscope
+from kit.loadgens.reading import Reading, ReadingError
+from kit.model import Doubt, Order
+
+__all__ = ["GENERATORS", "LoadGenerator", "Reading", "ReadingError"]
+
+
+class LoadGenerator(Protocol):
+    """What kit must know of a load generator."""
+
+    TITLE: str
+    IMAGE: str
+    """The folder of `images/`; each version has a folder of its own inside."""
+    KEY_VARIABLE: str
+    """The environment variable in which the command takes an API key."""
+
+    def refuse(self, version: str) -> str | None:
+        """Why this version cannot be used, or None where it can."""
+
+    def doubts(self, version: str) -> Iterable[Doubt]:
+        """What a reader must know of every figure that this version gives."""
+
+    def argv(self, order: Order) -> tuple[str, ...]:
+        """The command that sends one round; it writes into its working directory."""
+
+    def env(self, order: Order) -> tuple[tuple[str, str], ...]:
+        """The variables that the command needs."""
+
+    def read(self, raw: Path, log: Path, order: Order) -> Reading:
+        """What the command left. Raises `ReadingError` where that is no whole result."""
+
+
+GENERATORS: dict[str, LoadGenerator] = {
+    "evalscope": evalscope,
+}

@@ -1,0 +1,198 @@
+"""evalscope's `perf` command: versions 1.0.1 and 1.14.1.
+
+Figures never come from its summary but from the per-request rows of its SQLite file: the summary's keys, units and rules
+change between versions, and it prints 0.0 for what it never measured.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from kit.loadgens.chunks import Answer, answer, messages
+from kit.loadgens.reading import Reading, ReadingError
+from kit.model import Doubt, NativeSummary, Order, Sample
+
+TITLE = "evalscope"
+IMAGE = "evalscope"
+KEY_VARIABLE = "KIT_API_KEY"
+
+_KNOWN = ("1.0.1", "1.14.1")
+_BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency 1 is wrong (corrected after 1.3.0)")
+_OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
+_FAILED = re.compile(r"failed, state_code: (?P<status>\w+), data: (?P<said>.*)$")
+
+# Keys of benchmark_summary.json with the factor that makes seconds of them.
+_KEYS: dict[str, dict[str, tuple[str, float]]] = {
+    "1.0.1": {
+        "latency_s": ("Average latency (s)", 1.0),
+        "ttft_s": ("Average time to first token (s)", 1.0),
+        "tpot_s": ("Average time per output token (s)", 1.0),
+        "output_throughput": ("Output token throughput (tok/s)", 1.0),
+        "requests": ("Total requests", 1.0),
+        "succeeded": ("Succeed requests", 1.0),
+    },
+    "1.14.1": {
+        "latency_s": ("Avg Latency (s)", 1.0),
+        "ttft_s": ("Avg TTFT (ms)", 0.001),
+        "tpot_s": ("Avg TPOT (ms)", 0.001),
+        "output_throughput": ("Output Throughput (tok/s)", 1.0),
+        "requests": ("Total Requests", 1.0),
+        "succeeded": ("Success Requests", 1.0),
+    },
+}
+
+
+def refuse(version: str) -> str | None:
+    if version in _KNOWN:
+        return None
+    if version in _BAD:
+        return f"{_BAD[version]}; use one of {', '.join(_KNOWN)}"
+    return f"kit does not know how this version writes its results; it knows {', '.join(_KNOWN)}"
+
+
+def doubts(version: str) -> Iterable[Doubt]:
+    del version
+    return ()
+
+
+def argv(order: Order) -> tuple[str, ...]:
+    case = order.case
+    # With a key, kit's own entry point of the image adds it from the environment: on a command line anyone could read it.
+    program, api = ("evalscope", "openai") if order.target.api_key is None else ("evalscope-keyed", "openai-keyed")
+    words = [
+        *(program, "perf"),
+        *("--url", f"{order.target.url}/v1/chat/completions"),
+        *("--api", api),
+        *("--model", order.target.model),
+        *("--tokenizer-path", order.tokenizer),
+        *("--dataset", "random"),
+        *("--parallel", str(case.concurrency)),
+        *("--number", str(case.requests)),
+        *("--min-prompt-length", str(case.input.tokens)),
+        *("--max-prompt-length", str(case.input.tokens)),
+        *("--prefix-length", "0"),
+        *("--min-tokens", str(case.output.tokens)),
+        *("--max-tokens", str(case.output.tokens)),
+        *("--extra-args", '{"ignore_eos": true}'),
+        *("--read-timeout", f"{order.read_timeout_s:.0f}"),
+        *("--connect-timeout", "30"),
+        *("--seed", str(order.seed)),
+        "--stream",
+        *("--outputs-dir", "."),
+        *("--name", "result"),
+    ]
+    if order.version != "1.0.1":
+        # In 1.0.1 the first does nothing and the others do not exist: its test request is sent before the clock starts.
+        words += ["--no-test-connection", "--no-timestamp", "--total-timeout", f"{order.read_timeout_s:.0f}"]
+    return tuple(words)
+
+
+def env(order: Order) -> tuple[tuple[str, str], ...]:
+    del order
+    return _OFFLINE
+
+
+def read(raw: Path, log: Path, order: Order) -> Reading:
+    database = _only(raw, "benchmark_data.db")
+    native = _native(_only(raw, "benchmark_summary.json"), order.version)
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute("SELECT * FROM result ORDER BY start_time").fetchall()
+    except sqlite3.DatabaseError as error:
+        raise ReadingError(f"{database.name} is damaged: {error}") from error
+    reasons = _reasons(log)
+    try:
+        origin = min((float(row["start_time"]) for row in rows), default=0.0)
+        samples = tuple(_sample(index, row, origin, reasons) for index, row in enumerate(rows))
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ReadingError(f"{database.name} does not hold what evalscope {order.version} writes: {error}") from error
+    if len(samples) != order.case.requests:
+        msg = f"{database.name} holds {len(samples)} of {order.case.requests} requests"
+        raise ReadingError(msg)
+    return Reading(samples, native)
+
+
+def _only(raw: Path, name: str) -> Path:
+    found = sorted(raw.glob(f"**/{name}"))
+    if len(found) != 1:
+        raise ReadingError(f"evalscope left {len(found)} files {name} instead of one")
+    return found[0]
+
+
+def _native(path: Path, version: str) -> NativeSummary:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReadingError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise ReadingError(f"{path.name} is not a summary")
+    values: dict[str, float] = {}
+    for name, (key, factor) in _KEYS[version].items():
+        value = data.get(key)
+        # -1 and 0.0 are what it writes when nothing was measured.
+        if isinstance(value, int | float) and not isinstance(value, bool) and (value > 0 or name == "succeeded"):
+            values[name] = value * factor
+    return NativeSummary.model_validate(values)
+
+
+def _reasons(log: Path) -> Iterator[str]:
+    """Why requests failed, in the order in which they did: evalscope's rows do not say."""
+    try:
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if found := _FAILED.search(line):
+            status = found["status"]
+            said = found["said"][:160].strip()
+            yield f"HTTP {status}: {said}" if status.isdigit() else said or "no answer"
+
+
+def _sample(index: int, row: sqlite3.Row, origin: float, reasons: Iterator[str]) -> Sample:
+    columns = row.keys()
+    sent = float(row["start_time"])
+    completed = float(row["completed_time"]) if row["completed_time"] else None
+    got = _answer(row, columns)
+    error = None
+    if not row["success"]:
+        error = next(reasons, "no answer (stdout.log may tell more)")
+    elif got.text_chunks == 0:
+        error = "the stream held no text"
+    elif got.finish_reason is None:
+        error = "the stream ended before the answer was finished"
+    from_usage = got.input_tokens is not None and got.output_tokens is not None
+    return Sample(
+        index=index,
+        succeeded=error is None,
+        error=error,
+        sent_s=sent - origin,
+        latency_s=completed - sent if completed is not None else None,
+        ttft_s=got.first_text_at - sent if got.first_text_at is not None else None,
+        gaps_s=got.gaps_s,
+        input_tokens=got.input_tokens if from_usage else row["prompt_tokens"],
+        output_tokens=got.output_tokens if from_usage else row["completion_tokens"],
+        tokens_from="usage" if from_usage else "tokenizer" if row["completion_tokens"] is not None else None,
+        finish_reason=got.finish_reason,
+    )
+
+
+def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
+    parts = messages(row["response_messages"])
+    if "chunk_times" in columns:
+        return answer(parts, [float(at) for at in json.loads(row["chunk_times"] or "[]")])
+    # From 1.7.0 on only the gaps between chunks with text are kept, and the time of the first.
+    gaps = [float(gap) for gap in json.loads(row["inter_token_latencies"] or "[]")]
+    first = row["first_chunk_latency"]
+    got = answer(parts, [])
+    return Answer(
+        text_chunks=got.text_chunks,
+        first_text_at=float(row["start_time"]) + float(first) if first and got.text_chunks else None,
+        gaps_s=tuple(gaps),
+        input_tokens=got.input_tokens if got.input_tokens is not None else row["prompt_tokens"],
+        output_tokens=got.output_tokens if got.output_tokens is not None else row["completion_tokens"],
+        finish_reason=got.finish_reason,
+    )

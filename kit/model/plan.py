@@ -1,0 +1,127 @@
+"""The plan: everything decided before anything starts."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kit.model.profile import Acceptance, Case, ReportWords, Secret
+from kit.model.record import Pairs, Record
+
+
+class Environment(Record):
+    """Where programs come from: a folder of `images/`, pinned by the digest of what it is built from.
+
+    `variant` is the version folder inside, where there are several.
+    """
+
+    name: str
+    variant: str | None = None
+    kind: Literal["lock", "image"]
+    digest: str = Field(description="sha256 of the lock and scripts (lock), or the image id (image)")
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.variant}" if self.variant else self.name
+
+
+class Mount(Record):
+    """A directory of this machine that a program may read; at the same path for it."""
+
+    path: str
+    writable: bool = False
+
+
+class Program(Record):
+    """One program to start: described here, started by a runtime.
+
+    `argv[0]` is looked up in the environment. `secrets` are names of variables whose values are handed over when the
+    program starts and stand in no file.
+    """
+
+    name: str
+    environment: Environment
+    argv: tuple[str, ...] = Field(min_length=1)
+    env: Pairs = ()
+    secrets: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    port: int | None = None
+
+
+class MadeModel(Record):
+    """A model that a program makes once, into a directory that is then reused."""
+
+    directory: str
+    program: Program
+
+
+class Target(Record):
+    """Where requests go: the OpenAI-compatible base URL (without `/v1`), the model's name, and where the key is read."""
+
+    url: str
+    model: str
+    api_key: Secret | None = None
+
+
+class ServerPlan(Record):
+    """The server to start and how to know that it is ready."""
+
+    engine: str
+    program: Program
+    port: int
+    health_path: str
+    ready_timeout_s: float
+
+
+class Order(Record):
+    """What a load generator is asked to send in one round: to whom, what, and with which of its versions."""
+
+    version: str
+    case: Case
+    seed: int
+    target: Target
+    tokenizer: str
+    read_timeout_s: float
+
+
+class RoundPlan(Record):
+    """One execution of one case."""
+
+    round: int = Field(gt=0)
+    order: Order
+    program: Program
+
+    @property
+    def case(self) -> Case:
+        return self.order.case
+
+    @property
+    def id(self) -> str:
+        return f"{self.case.id}/round-{self.round}"
+
+
+class Plan(Record):
+    """What `execute` does, to the last argument: nothing is left to choose."""
+
+    schema_version: Literal[1] = 1
+    kit_version: str
+    profile: str
+    profile_sha256: str
+    runtime: Literal["process", "docker"]
+    report: ReportWords
+    acceptance: Acceptance
+    engine: str
+    engine_version: str | None
+    generator: str
+    generator_version: str
+    tokenizer: str
+    environments: tuple[Environment, ...]
+    model: MadeModel | None
+    server: ServerPlan | None
+    target: Target
+    rounds: tuple[RoundPlan, ...]
+    rounds_per_case: int
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The cases in their order, each once."""
+        return tuple({entry.case.id: entry.case for entry in self.rounds}.values())

@@ -1,0 +1,183 @@
+"""The profile: the machine expected, the server to start, the load to apply, and how to report."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from kit.model.record import Length, Pairs, Record, Seconds, Text
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Language = Literal["zh-CN", "en"]
+Counts = Annotated[tuple[int, ...], BeforeValidator(lambda value: [value] if isinstance(value, int) else value)]
+
+
+class ReportWords(Record):
+    """Texts that the report prints as they are; what is left out is filled from what was measured."""
+
+    project: str | None = None
+    model: str | None = None
+    model_label: str | None = None
+    environment: str | None = None
+    language: Language = "zh-CN"
+
+
+class Secret(Record):
+    """Where a secret is read from when the run starts: an environment variable or a file. Never the secret itself."""
+
+    env: str | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("give either env (the name of a variable) or file (a path)")
+        if self.env is not None and not _VARIABLE.fullmatch(self.env):
+            raise ValueError("env is the NAME of an environment variable, never the secret itself")
+        return self
+
+
+class Server(Record):
+    """The inference server: one that kit starts (`args`, `port`), or one that already runs (`url`)."""
+
+    engine: str
+    version: Text | None = None
+    image: str | None = Field(default=None, description="folder of images/ that holds the engine")
+    env: Pairs = ()
+    port: int | None = Field(default=None, gt=0, lt=65536)
+    model: str | None = Field(default=None, description="the name the server answers to")
+    make_model: bool = Field(default=False, description="the engine's image makes its model by itself: {model}")
+    args: tuple[tuple[Text, ...], ...] = Field(default=(), description="kept in order, passed as argv, never a shell")
+    ready_timeout: Seconds = 3600.0
+    url: str | None = Field(default=None, description="base URL of an endpoint that already runs")
+    api_key: Secret | None = None
+
+    @field_validator("env")
+    @classmethod
+    def _variables(cls, value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for name, _ in value:
+            if not _VARIABLE.fullmatch(name):
+                raise ValueError(f"{name!r} is not a name of an environment variable")
+        return value
+
+    @field_validator("args")
+    @classmethod
+    def _arguments(cls, value: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        if any(not group for group in value):
+            raise ValueError("an empty list is not an argument")
+        if any("\0" in word for group in value for word in group):
+            raise ValueError("an argument cannot hold a NUL character")
+        return value
+
+
+class CaseGroup(Record):
+    """Cases that share input and output length: one case per concurrency."""
+
+    input: Length
+    output: Length
+    concurrency: Counts = Field(min_length=1)
+
+    @field_validator("concurrency")
+    @classmethod
+    def _above_zero(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if wrong := [number for number in value if number < 1]:
+            raise ValueError(f"concurrency must be 1 or more, found {wrong[0]}")
+        return value
+
+
+class Case(Record):
+    """One working condition: input length x output length x concurrency."""
+
+    input: Length
+    output: Length
+    concurrency: int = Field(gt=0)
+    requests: int = Field(gt=0)
+
+    @property
+    def id(self) -> str:
+        """The case's name in paths and messages, such as `2k-512-c4`."""
+        return f"{self.input}-{self.output}-c{self.concurrency}"
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What makes two cases the same: tokens in, tokens out, concurrency."""
+        return self.input.tokens, self.output.tokens, self.concurrency
+
+
+class Load(Record):
+    """What the load generator sends. The original test sends as many requests as there are clients, all at once."""
+
+    generator: str = "evalscope"
+    version: Text = "1.0.1"
+    rounds: int = Field(default=1, gt=0, le=1000)
+    seed: int = Field(default=42, ge=0, lt=2**31)
+    tokenizer: str
+    requests_per_client: int = Field(default=1, gt=0, le=100_000)
+    read_timeout: Seconds = 3600.0
+    cases: tuple[CaseGroup, ...] = Field(min_length=1)
+
+    def expanded(self) -> tuple[Case, ...]:
+        """Every case in the order of the profile."""
+        return tuple(
+            Case(
+                input=group.input,
+                output=group.output,
+                concurrency=concurrency,
+                requests=concurrency * self.requests_per_client,
+            )
+            for group in self.cases
+            for concurrency in group.concurrency
+        )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        seen: dict[tuple[int, int, int], str] = {}
+        for case in self.expanded():
+            if case.key in seen:
+                raise ValueError(f"the case {case.id} stands here twice (also as {seen[case.key]})")
+            seen[case.key] = case.id
+        return self
+
+
+class AcceleratorWish(Record):
+    """The accelerators that the profile expects."""
+
+    kind: str
+    model: str | None = None
+    count: int = Field(gt=0)
+    memory_gib: int | None = Field(default=None, gt=0)
+
+
+class Machine(Record):
+    """The machine that the profile expects."""
+
+    architecture: Literal["x86_64", "aarch64"] | None = None
+    accelerator: AcceleratorWish | None = None
+
+
+class Acceptance(Record):
+    """What the results are held against."""
+
+    baseline: str | None = Field(default=None, description="csv with results to compare against")
+
+
+class Profile(Record):
+    """One YAML file: everything that defines a test, free of anything that depends on the day."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    description: str = ""
+    report: ReportWords = ReportWords()
+    machine: Machine = Machine()
+    server: Server
+    load: Load
+    acceptance: Acceptance = Acceptance()
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("use lower-case letters, digits, dots and dashes, 80 at most")
+        return value

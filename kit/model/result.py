@@ -1,0 +1,131 @@
+"""Results: what was measured, from single requests up to a run."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kit.model.profile import Case
+from kit.model.record import Pairs, Record, Utc
+
+
+class Sample(Record):
+    """One request as the client saw it. Times in seconds; `None` means not measured, never zero.
+
+    `sent_s` counts from the first request of the round. `gaps_s` are the times between consecutive chunks that carry text.
+    Tokens are the server's own count (`usage`), else the load generator's (`tokenizer`).
+    """
+
+    index: int
+    succeeded: bool
+    error: str | None = None
+    sent_s: float | None = None
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    gaps_s: tuple[float, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    tokens_from: Literal["usage", "tokenizer"] | None = None
+    finish_reason: str | None = None
+
+
+class Spread(Record):
+    """Mean and percentiles (linear interpolation) of `count` values, in seconds."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    maximum: float
+
+
+class Doubt(Record):
+    """Something that a reader of a figure must know; `texts` says it in the reader's language."""
+
+    kind: str
+    values: Pairs = ()
+
+
+class Failure(Record):
+    """Requests that failed for the same reason."""
+
+    reason: str
+    requests: int
+
+
+class Figures(Record):
+    """The metrics of one round; each is defined beside its code in `stats`. `None`: not measurable from these requests."""
+
+    requests: int
+    succeeded: int
+    failures: tuple[Failure, ...] = ()
+    latency_s: Spread | None = None
+    ttft_s: Spread | None = None
+    tpot_s: Spread | None = None
+    itl_s: Spread | None = None
+    window_s: float | None = None
+    output_throughput: float | None = None
+    per_stream_throughput: float | None = None
+    tps: float | None = None
+    input_tokens: Spread | None = None
+    output_tokens: Spread | None = None
+    finish_reasons: tuple[tuple[str, int], ...] = ()
+
+
+class NativeSummary(Record):
+    """What the load generator itself says: seconds and tokens per second; `None` where it says nothing."""
+
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    output_throughput: float | None = None
+    requests: int | None = None
+    succeeded: int | None = None
+
+
+class RoundResult(Record):
+    """One finished round. It exists on disk when the round is over; a round cut short leaves none."""
+
+    schema_version: Literal[1] = 1
+    case: Case
+    round: int
+    started: Utc
+    duration_s: float
+    command: str
+    figures: Figures
+    native: NativeSummary
+    doubts: tuple[Doubt, ...] = ()
+
+
+class Phase(Record):
+    """A step of the server's start-up, as its log tells: seconds from start to the line that names it."""
+
+    name: str
+    at_s: float
+    line: str
+
+
+class ServerStart(Record):
+    """How the server came up."""
+
+    schema_version: Literal[1] = 1
+    started: Utc
+    ready_s: float
+    phases: tuple[Phase, ...]
+
+
+class RunStatus(Record):
+    """The state of a run, in `run.json`: the only file of a run directory that is replaced."""
+
+    schema_version: Literal[1] = 1
+    run: str
+    status: Literal["running", "complete", "incomplete", "interrupted"]
+    kit_version: str
+    profile: str
+    started: Utc
+    ended: Utc | None = None
+    duration_s: float | None = None
+    rounds_planned: int
+    rounds_done: int = 0
+    attempts: int = Field(default=1, ge=1)
+    reason: str | None = None

@@ -1,0 +1,146 @@
+"""Making the plan: everything is decided here, from a profile, what the runtime has, and where things lie."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from kit import __version__
+from kit.engines import ENGINES, flags
+from kit.loadgens import GENERATORS
+from kit.model import (
+    Case,
+    Environment,
+    MadeModel,
+    Mount,
+    Order,
+    Plan,
+    Profile,
+    Program,
+    RoundPlan,
+    ServerPlan,
+    Target,
+)
+
+Pin = Callable[[str, str | None], Environment]
+"""Finds an environment by image and version, and says what exactly it is now."""
+
+LockedVersion = Callable[[Environment, str], str | None]
+
+
+def make(
+    profile: Profile,
+    *,
+    sha256: str,
+    runtime: Literal["process", "docker"],
+    pin: Pin,
+    models: Path,
+    version: LockedVersion,
+) -> Plan:
+    """The plan for a profile. `pin` names the environments, `models` is where made models lie."""
+    load, server = profile.load, profile.server
+    engine = ENGINES[server.engine]
+    generator = GENERATORS[load.generator]
+    sender = pin(generator.IMAGE, load.version)
+    home = pin(server.image, None) if server.image is not None else None
+    made = _made_model(server.make_model, home, models)
+    served = _Words(made.directory if made else "", str(server.port))
+    tokenizer = served.fill(load.tokenizer)
+    target = Target(
+        url=server.url.rstrip("/").removesuffix("/v1") if server.url else f"http://127.0.0.1:{server.port}",
+        model=server.model or flags.value(server.args, *engine.MODEL_FLAGS) or "",
+        api_key=server.api_key,
+    )
+    return Plan(
+        kit_version=__version__,
+        profile=profile.name,
+        profile_sha256=sha256,
+        runtime=runtime,
+        report=profile.report,
+        acceptance=profile.acceptance,
+        engine=server.engine,
+        engine_version=server.version or (version(home, engine.PACKAGE) if home and engine.PACKAGE else None),
+        generator=load.generator,
+        generator_version=load.version,
+        tokenizer=tokenizer,
+        environments=tuple(dict.fromkeys(found for found in (home, sender) if found is not None)),
+        model=made,
+        server=_server(profile, home, served, made) if home is not None else None,
+        target=target,
+        rounds=tuple(
+            _round(profile, case, number, sender, target, tokenizer)
+            for case in load.expanded()
+            for number in range(1, load.rounds + 1)
+        ),
+        rounds_per_case=load.rounds,
+    )
+
+
+class _Words:
+    """Fills the two placeholders that a profile may use."""
+
+    def __init__(self, model: str, port: str) -> None:
+        self._values = {"{model}": model, "{port}": port}
+
+    def fill(self, word: str) -> str:
+        for placeholder, value in self._values.items():
+            word = word.replace(placeholder, value)
+        return word
+
+
+def _made_model(wanted: bool, home: Environment | None, models: Path) -> MadeModel | None:
+    if not wanted or home is None:
+        return None
+    # The environment's digest is in the path: another maker makes another model.
+    directory = models / f"{home.name}-{hashlib.sha256(home.digest.encode()).hexdigest()[:12]}"
+    program = Program(
+        name="make-model",
+        environment=home,
+        argv=(f"{home.name}-make-model", str(directory)),
+        mounts=(Mount(path=str(directory.parent), writable=True),),
+    )
+    return MadeModel(directory=str(directory), program=program)
+
+
+def _server(profile: Profile, home: Environment, words: _Words, made: MadeModel | None) -> ServerPlan:
+    server, engine = profile.server, ENGINES[profile.server.engine]
+    port = int(server.port or 0)
+    arguments = [words.fill(word) for group in server.args for word in group]
+    program = Program(
+        name="server",
+        environment=home,
+        argv=(*engine.COMMAND, *arguments),
+        env=server.env,
+        mounts=(Mount(path=made.directory),) if made else (),
+        port=port,
+    )
+    return ServerPlan(
+        engine=server.engine,
+        program=program,
+        port=port,
+        health_path=engine.HEALTH_PATH,
+        ready_timeout_s=server.ready_timeout,
+    )
+
+
+def _round(profile: Profile, case: Case, number: int, sender: Environment, target: Target, tokenizer: str) -> RoundPlan:
+    load, generator = profile.load, GENERATORS[profile.load.generator]
+    # The first round sends what the original test sends; a later one must not find its prompts in a prefix cache.
+    seed = load.seed + number - 1
+    order = Order(
+        version=load.version,
+        case=case,
+        seed=seed,
+        target=target,
+        tokenizer=tokenizer,
+        read_timeout_s=load.read_timeout,
+    )
+    program = Program(
+        name="load",
+        environment=sender,
+        argv=generator.argv(order),
+        env=generator.env(order),
+        secrets=(generator.KEY_VARIABLE,) if target.api_key is not None else (),
+        mounts=(Mount(path=tokenizer),),
+    )
+    return RoundPlan(round=number, order=order, program=program)

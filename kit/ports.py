@@ -1,0 +1,126 @@
+"""The doors as Protocols: everything that kit asks of the world outside, in kit's own types."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from kit.model import Environment, Program, Target
+
+Progress = Callable[[str], None]
+"""Told one short line whenever a long step gets on."""
+
+OnLine = Callable[[str], None]
+"""Told each line of a program's output, secrets already struck out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a finished command printed, and how it ended."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Host(Protocol):
+    """This machine: short commands, files that tell about it, and the clocks."""
+
+    def run(self, argv: Sequence[str], *, timeout_s: float) -> Output:
+        """Run a command to its end. Raises `ToolMissing` or `ToolTimeout`, never for its exit code."""
+
+    def read(self, path: str) -> str:
+        """The text of a file such as `/proc/meminfo`. Raises `OSError`."""
+
+    def now(self) -> datetime:
+        """Wall-clock time, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that only goes forward."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def port_is_free(self, port: int) -> bool:
+        """Whether a server could listen on 127.0.0.1 at `port` now."""
+
+
+class ToolMissing(Exception):  # noqa: N818  (a finding, not a fault: the inventory turns it into a reason)
+    """The command does not exist here."""
+
+
+class ToolTimeout(Exception):  # noqa: N818
+    """The command did not end in its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a program ended: its exit code (negative: the signal that ended it), and whether memory ran out."""
+
+    code: int
+    out_of_memory: bool = False
+
+    def __str__(self) -> str:
+        if self.out_of_memory:
+            return "ended by the kernel: out of memory"
+        return f"ended by signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+
+
+class Running(Protocol):
+    """A program that was started and has not been reaped yet."""
+
+    def exited(self) -> Exit | None:
+        """How it ended, or None while it runs."""
+
+    def wait(self, timeout_s: float) -> Exit | None:
+        """Wait for its end, at most `timeout_s`."""
+
+
+class Runtime(Protocol):
+    """How programs are started: containers, or isolated environments on this machine."""
+
+    @property
+    def name(self) -> Literal["process", "docker"]:
+        """Its name, as in `--runtime`."""
+
+    def pin(self, image: str, variant: str | None) -> Environment:
+        """The environment as it would be used now. Raises `UsageError` where there is none of that name."""
+
+    def version(self, environment: Environment, package: str) -> str | None:
+        """The version of a package in an environment, where that is known without starting anything."""
+
+    def prepare(self, environment: Environment, progress: Progress) -> None:
+        """Make sure that the environment is there. Raises `EnvironmentUnavailableError`."""
+
+    def argv(self, program: Program) -> tuple[str, ...]:
+        """The command as a person could type it, for the report."""
+
+    def start(
+        self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
+    ) -> AbstractContextManager[Running]:
+        """Start in `directory`, output appended to `log`; leaving the context stops it and all it started."""
+
+    def sweep(self) -> tuple[str, ...]:
+        """Stop what an earlier kit left behind when it was killed; one line for each."""
+
+
+class Endpoint(Protocol):
+    """An OpenAI-compatible HTTP server, seen from kit itself (not from the load generator)."""
+
+    def healthy(self, target: Target, path: str) -> bool:
+        """Whether `path` answers 200 now."""
+
+    def complete(self, target: Target, key: str | None, *, timeout_s: float) -> str:
+        """One short completion. Returns its text, or raises `EndpointError` saying what came instead."""
+
+
+class EndpointError(Exception):
+    """The endpoint answered something else than a completion."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint

@@ -1,0 +1,206 @@
+"""Reading profiles: YAML with positions, settings from the command line, and every problem at once."""
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from kit import documents, library
+from kit.engines import ENGINES, flags
+from kit.errors import Problem, ProfileError
+from kit.loadgens import GENERATORS
+from kit.model import Profile
+
+_LARGEST_BYTES = 1_000_000
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_PLACEHOLDERS = ("model", "port")
+_SECRET = re.compile(r"(?i)(^|[-_])(api[-_]?key|(auth|access|bearer)[-_]?token|password|passwd|secret)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A profile with the name of its source and the digest of what was read, settings included."""
+
+    profile: Profile
+    source: str
+    sha256: str
+
+
+def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
+    """Read, set, validate and check a profile. Raises `ProfileError` with all its problems."""
+    path = library.find(reference)
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST_BYTES:
+            raise ProfileError(f"{path} has {size} bytes; a profile has at most {_LARGEST_BYTES}")
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    return parse(text, str(path), settings)
+
+
+def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
+    """The profile that `text` describes, after `settings` of the form `path=value`."""
+    lines: dict[documents.Place, int] = {}
+    data = documents.read(text, source, lines)
+    if not isinstance(data, dict):
+        raise ProfileError(f"{source} does not hold a profile", hint="kit profile show smoke prints an example")
+    for setting in settings:
+        documents.set_value(data, setting)
+    try:
+        profile = Profile.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(found["loc"], found["type"], found["msg"], lines) for found in error.errors()]
+        raise ProfileError(f"{source} is not a valid profile", problems=problems) from error
+    if problems := list(check(profile)):
+        raise ProfileError(f"{source} is not a valid profile", problems=problems)
+    stored = resolved(profile)
+    return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}")
+
+
+def resolved(profile: Profile) -> bytes:
+    """The profile as YAML, with everything in it said explicitly."""
+    data = profile.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data["server"]["env"] = dict(data["server"]["env"])
+    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120, default_flow_style=None)
+    return str(text).encode()
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema of profiles, for editors."""
+    return cast(dict[str, object], Profile.model_json_schema(by_alias=True))
+
+
+# --- checks ------------------------------------------------------------------------------------------------------
+
+
+def check(profile: Profile) -> Iterator[Problem]:
+    """What the fields' types cannot say: names that must exist, and fields that must agree."""
+    engine = ENGINES.get(profile.server.engine)
+    if engine is None:
+        yield _unknown("server.engine", profile.server.engine, ENGINES)
+    elif engine.STARTS:
+        yield from _check_started(profile)
+    else:
+        yield from _check_running(profile)
+    generator = GENERATORS.get(profile.load.generator)
+    if generator is None:
+        yield _unknown("load.generator", profile.load.generator, GENERATORS)
+    elif doubt := generator.refuse(profile.load.version):
+        yield Problem("load.version", f"{profile.load.generator} {profile.load.version}: {doubt}")
+    yield from _check_secrets(profile)
+
+
+def _check_started(profile: Profile) -> Iterator[Problem]:
+    server, engine = profile.server, ENGINES[profile.server.engine]
+    for name, value in (("image", server.image), ("port", server.port), ("args", server.args or None)):
+        if value is None:
+            yield Problem(f"server.{name}", f"is missing: {engine.TITLE} is started by kit")
+    for name, wrong in (("url", server.url), ("api_key", server.api_key)):
+        if wrong is not None:
+            yield Problem(f"server.{name}", "only an endpoint that already runs has one", "use engine: endpoint")
+    written = flags.value(server.args, *engine.PORT_FLAGS)
+    if server.args and written is None:
+        yield Problem("server.args", f"{engine.PORT_FLAGS[0]} is missing", f"add [{engine.PORT_FLAGS[0]}, '{{port}}']")
+    elif written not in (None, "{port}", str(server.port)):
+        yield Problem("server.args", f"{engine.PORT_FLAGS[0]} {written} is not server.port {server.port}")
+    if server.args and server.model is None and not any(flags.value(server.args, name) for name in engine.MODEL_FLAGS):
+        yield Problem("server.model", f"is missing, and server.args has none of {', '.join(engine.MODEL_FLAGS)}")
+    for position, group in enumerate(server.args):
+        for name in _placeholders(group):
+            if name not in _PLACEHOLDERS:
+                yield Problem(f"server.args.{position}", f"unknown placeholder {{{name}}}", "there are {model}, {port}")
+    if not server.make_model and any(
+        "{model}" in _braced(group) for group in (*server.args, (profile.load.tokenizer,))
+    ):
+        yield Problem("server.make_model", "must be true, since {model} stands in the profile")
+
+
+def _check_running(profile: Profile) -> Iterator[Problem]:
+    server = profile.server
+    for name, value in (("url", server.url), ("model", server.model)):
+        if value is None:
+            yield Problem(
+                f"server.{name}", "is missing: an endpoint that already runs needs it", f"--set server.{name}=…"
+            )
+    if server.url is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", server.url):
+        yield Problem("server.url", "is not a URL such as http://127.0.0.1:8001", "no user or password belongs in it")
+    for name, wrong in (
+        ("image", server.image),
+        ("port", server.port),
+        ("args", server.args or None),
+        ("env", server.env or None),
+        ("make_model", server.make_model or None),
+    ):
+        if wrong is not None:
+            yield Problem(f"server.{name}", "an endpoint that already runs has none")
+
+
+def _check_secrets(profile: Profile) -> Iterator[Problem]:
+    hint = "secrets never stand in a profile: use server.api_key {env: NAME}, or a file that the server reads"
+    for name, value in profile.server.env:
+        if _SECRET.search(name) and value:
+            yield Problem(f"server.env.{name}", "looks like a secret", hint)
+    for position, group in enumerate(profile.server.args):
+        words = [word for entry in group for word in entry.split("=", 1)]
+        if any(_SECRET.search(word.lstrip("-")) for word in words[:-1]):
+            yield Problem(f"server.args.{position}", "looks like a secret", hint)
+
+
+def _placeholders(words: Iterable[str]) -> list[str]:
+    # Only a whole word or path element counts: JSON in an argument has braces of its own.
+    return [name for word in words for name in _PLACEHOLDER.findall(word)]
+
+
+def _braced(words: Iterable[str]) -> list[str]:
+    return [f"{{{name}}}" for name in _placeholders(words)]
+
+
+def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return Problem(where, f"unknown: {name!r}", f"{meant}there are: {', '.join(known)}")
+
+
+def _problem(loc: documents.Place, kind: str, message: str, lines: dict[documents.Place, int]) -> Problem:
+    where = ".".join(str(part) for part in loc)
+    known = next((lines[loc[:length]] for length in range(len(loc), 0, -1) if loc[:length] in lines), None)
+    place = f"{where} (line {known})" if known else where
+    if kind == "missing":
+        return Problem(place, "is missing")
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), _fields_at(loc[:-1]), n=1)
+        return Problem(
+            place, "unknown field", f"did you mean {near[0]!r}?" if near else "kit profile schema lists them"
+        )
+    return Problem(place, message.removeprefix("Value error, "))
+
+
+def _fields_at(loc: documents.Place) -> list[str]:
+    """The field names of the record at a path in the profile."""
+    model: type[BaseModel] = Profile
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
+        inner = _record(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _record(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if found := _record(argument):
+            return found
+    return None

@@ -1,0 +1,100 @@
+"""Striking secrets out of everything that kit keeps or prints."""
+
+import base64
+import json
+import os
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kit.errors import HostError
+from kit.model import Secret
+
+SHORTEST = 8
+STRUCK = "***"
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+_URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+def read_secret(secret: Secret) -> str:
+    """The secret that a profile points at. Raises `HostError` when it is not there or too short to be struck out."""
+    if secret.env is not None:
+        where = f"the environment variable {secret.env}"
+        value = os.environ.get(secret.env, "").strip()
+        missing = f"{where} is not set"
+    else:
+        where = f"the file {secret.file}"
+        try:
+            value = Path(str(secret.file)).expanduser().read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise HostError(f"{where} with the API key cannot be read: {error}") from error
+        missing = f"{where} is empty"
+    if not value:
+        raise HostError(f"the profile takes the API key from {where}, but {missing}", hint="set it and run again")
+    if len(value) < SHORTEST:
+        msg = f"the API key in {where} has fewer than {SHORTEST} characters and could not be struck out of logs safely"
+        raise HostError(msg, hint="use a longer key, or leave api_key out of the profile if the endpoint needs none")
+    if not value.isprintable() or " " in value:
+        raise HostError(f"the API key in {where} holds blanks or control characters")
+    return value
+
+
+class Redactor:
+    """Replaces secrets, in the spellings in which programs print them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings: set[str] = set()
+        for secret in secrets:
+            spellings |= {
+                secret,
+                urllib.parse.quote(secret, safe=""),
+                json.dumps(secret)[1:-1],
+                repr(secret)[1:-1],
+                base64.b64encode(secret.encode()).decode().rstrip("="),
+            }
+        # The longest first: one spelling may hold another.
+        self._spellings = sorted((word.encode() for word in spellings), key=len, reverse=True)
+        self.longest = max((len(word) for word in self._spellings), default=1)
+
+    def strike(self, content: bytes) -> bytes:
+        for word in self._spellings:
+            content = content.replace(word, STRUCK.encode())
+        return content
+
+    def text(self, text: str) -> str:
+        return self.strike(text.encode()).decode()
+
+    def clean_file(self, path: Path) -> bool:
+        """Overwrite secrets inside a finished file, byte for byte, so that databases stay readable; true if any was found."""
+        content = path.read_bytes()
+        cleaned = content
+        for word in self._spellings:
+            cleaned = cleaned.replace(word, b"*" * len(word))
+        if cleaned == content:
+            return False
+        path.write_bytes(cleaned)
+        return True
+
+
+def clean_lines(chunks: Iterable[bytes], redactor: Redactor, longest_line: int = 65536) -> Iterator[bytes]:
+    """Cut a byte stream into lines with secrets struck out; a line without end is handed on in pieces, memory stays bounded."""
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        *lines, rest = rest.split(b"\n")
+        for line in lines:
+            yield redactor.strike(line + b"\n")
+        while len(rest) > longest_line:
+            # A secret may lie across the cut: strike first, and keep back what may still become one.
+            struck = redactor.strike(rest)
+            keep = redactor.longest
+            yield struck[:-keep]
+            rest = struck[-keep:]
+    if rest:
+        yield redactor.strike(rest)
+
+
+def plain(text: str) -> str:
+    """Text from another program made safe for a terminal: no control characters, no passwords in URLs."""
+    return _URL_PASSWORD.sub(f"{STRUCK}@", _CONTROL.sub("", text)).rstrip()

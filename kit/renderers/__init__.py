@@ -1,0 +1,24 @@
+"""The report's formats: one module each, from a `Report` to bytes."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from kit.model.report import Report
+
+RENDERERS: dict[str, tuple[str, str]] = {
+    "md": ("kit.renderers.markdown", "report.md"),
+    "csv": ("kit.renderers.csv", "results.csv"),
+    "xlsx": ("kit.renderers.xlsx", "results.xlsx"),
+}
+"""Format to the module that renders it and the name of its file; a module is imported when its format is asked for."""
+
+
+def render(name: str, report: Report) -> bytes:
+    """The report in one format."""
+    function: Callable[[Report], bytes] = import_module(RENDERERS[name][0]).render
+    return function(report)
+
+
+def file_name(name: str) -> str:
+    """What the format's file is called."""
+    return RENDERERS[name][1]

@@ -1,0 +1,72 @@
+"""report.md: the original report's sections and tables. Text from outside is escaped where Markdown would act on it."""
+
+import re
+from collections.abc import Sequence
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from kit.formats import figure, rate
+from kit.model.report import PerformanceRow, Report
+from kit.resources import folder
+from kit.texts import say
+
+# Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
+_ACTIVE = re.compile(
+    r"[`\[\]<>|$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|(?<=~)~|\\(?=[!-/:-@\[-`{-~])|&(?=#?\w+;)"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def render(report: Report) -> bytes:
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters.update(code=code, block=block, text=escape)
+    template = environment.from_string((folder("templates") / "report.md.j2").read_text("utf-8"))
+
+    def word(key: str, **values: object) -> str:
+        return say(report.language, key, **values)
+
+    return template.render(report=report, say=word, rows=table(report)).encode()
+
+
+def table(report: Report) -> list[tuple[str, ...]]:
+    """The performance table; what repeats in a column stays blank below, each figure under its own title."""
+    lines: list[tuple[str, ...]] = []
+    before: tuple[str, ...] = ()
+    for row in report.rows:
+        merged = (report.model_label, report.environment_label, row.case.input.label, row.case.output.label)
+        shown = tuple("" if merged[: i + 1] == before[: i + 1] else merged[i] for i in range(len(merged)))
+        lines.append((*map(escape, shown), str(row.case.concurrency), *_figures(row)))
+        before = merged
+    return lines
+
+
+def _figures(row: PerformanceRow) -> Sequence[str]:
+    marks = "".join(f"[^{number}]" for number in row.notes)
+    return (
+        figure(row.latency_s),
+        figure(row.output_throughput),
+        figure(row.ttft_s),
+        figure(row.tpot_s),
+        rate(row.tps),
+        rate(row.per_stream_throughput) + marks,
+    )
+
+
+def escape(text: str) -> str:
+    """Text as itself: nothing in it formats, links, or ends a cell."""
+    flat = _CONTROL.sub("", " ".join(text.split("\n")))
+    return _ACTIVE.sub(r"\\\g<0>", flat)
+
+
+def code(text: str) -> str:
+    """A command inside a table cell, as code: a bar needs its backslash even there."""
+    flat = " ".join(text.split("\n")).strip()
+    fence = "`" * (max((len(run) for run in re.findall(r"`+", flat)), default=0) + 1)
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat.replace('|', chr(92) + '|')}{pad}{fence}"
+
+
+def block(text: str, language: str = "") -> str:
+    """A fenced block whose fence is longer than any in the text."""
+    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -1,0 +1,190 @@
+"""Building the report: a pure function of what lies in a run directory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kit import stats
+from kit.engines import ENGINES
+from kit.formats import duration, figure
+from kit.hardware import hardware_table, hardware_text
+from kit.loadgens import GENERATORS
+from kit.model import Case, Inventory, Plan, RoundResult, RunStatus, ServerStart
+from kit.model.profile import Language
+from kit.model.report import PerformanceRow, Report, RoundRow
+from kit.store import RunDir
+from kit.texts import doubt, say
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as read from its directory."""
+
+    name: str
+    plan: Plan
+    inventory: Inventory
+    status: RunStatus
+    start_command: str
+    starts: tuple[ServerStart, ...]
+    results: tuple[RoundResult, ...]
+    commands: tuple[tuple[str, str], ...]
+
+
+def read(run: RunDir) -> Run:
+    """Everything that a report needs. Raises `UsageError` where the directory is not whole."""
+    plan = run.plan()
+    return Run(
+        name=run.name,
+        plan=plan,
+        inventory=run.inventory(),
+        status=run.status(),
+        start_command=run.text("server/argv.txt") if plan.server is not None else "",
+        starts=run.server_starts(),
+        results=run.results(plan),
+        commands=tuple(
+            (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
+        ),
+    )
+
+
+def build(run: Run, language: Language | None = None) -> Report:
+    """The report of a run, in the language of its profile unless another is asked for."""
+    plan = run.plan
+    lang = language or plan.report.language
+    notes: list[str] = []
+    rows = tuple(_row(case, run, lang, notes) for case in plan.cases)
+    example = run.commands[0] if run.commands else ("", "")
+    case, _, number = example[0].rpartition("/round-")
+    per_client = plan.cases[0].requests // plan.cases[0].concurrency
+    return Report(
+        language=lang,
+        run=run.name,
+        draft=None if run.status.status == "complete" else say(lang, "draft"),
+        project=plan.report.project or plan.profile,
+        model=plan.report.model or plan.target.model,
+        model_label=plan.report.model_label or plan.target.model,
+        environment_label=plan.report.environment or _environment_label(run.inventory, lang),
+        date=_date(run.status.started, lang),
+        hardware=hardware_table(run.inventory, lang),
+        software=_software(run, lang),
+        start_command=run.start_command or say(lang, "external", url=plan.target.url),
+        start_note=say(lang, "ready", seconds=figure(run.starts[0].ready_s)) if run.starts else None,
+        load_example=say(lang, "example", case=case, round=number) if example[0] else "",
+        load_command=example[1],
+        rounds_note=say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=per_client),
+        rows=rows,
+        rounds=_rounds(run),
+        notes=tuple(notes),
+        conclusion=_conclusion(run, lang),
+        hardware_file=hardware_file(run.inventory),
+        hardware_text=hardware_text(run.inventory),
+        commands=run.commands,
+        provenance=_provenance(run, lang),
+    )
+
+
+def hardware_file(inventory: Inventory) -> str:
+    """The name of the attachment with the hardware's details."""
+    return f"hardware_info_{inventory.collected.astimezone():%Y%m%d_%H%M%S}.txt"
+
+
+def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceRow:
+    results = {result.round: result for result in run.results if result.case.id == case.id}
+    own: list[int] = []
+
+    def note(text: str) -> None:
+        notes.append(f"{case.id}: {text}")
+        own.append(len(notes))
+
+    for number in range(1, run.plan.rounds_per_case + 1):
+        if number not in results:
+            note(say(lang, "missing-round", round=number))
+            continue
+        for found in results[number].doubts:
+            note(say(lang, "round-doubt", round=number, text=doubt(lang, found)))
+    rows = [_round(results.get(number), case, number) for number in range(1, run.plan.rounds_per_case + 1)]
+    return PerformanceRow(
+        case=case,
+        latency_s=stats.mean(row.latency_s for row in rows),
+        output_throughput=stats.mean(row.output_throughput for row in rows),
+        ttft_s=stats.mean(row.ttft_s for row in rows),
+        tpot_s=stats.mean(row.tpot_s for row in rows),
+        tps=stats.mean(row.tps for row in rows),
+        per_stream_throughput=stats.mean(row.per_stream_throughput for row in rows),
+        notes=tuple(own),
+    )
+
+
+def _rounds(run: Run) -> tuple[RoundRow, ...]:
+    results = {(result.case.id, result.round): result for result in run.results}
+    return tuple(
+        _round(results.get((entry.case.id, entry.round)), entry.case, entry.round) for entry in run.plan.rounds
+    )
+
+
+def _round(result: RoundResult | None, case: Case, number: int) -> RoundRow:
+    if result is None:
+        return RoundRow(case=case, loop=number - 1)
+    found = result.figures
+    return RoundRow(
+        case=case,
+        loop=number - 1,
+        latency_s=found.latency_s.mean if found.latency_s else None,
+        output_throughput=found.output_throughput,
+        ttft_s=found.ttft_s.mean if found.ttft_s else None,
+        tpot_s=found.tpot_s.mean if found.tpot_s else None,
+        tps=found.tps,
+        per_stream_throughput=found.per_stream_throughput,
+    )
+
+
+def _software(run: Run, lang: Language) -> tuple[tuple[str, str], ...]:
+    plan, system = run.plan, run.inventory.system
+    version = f" v{plan.engine_version}" if plan.engine_version else ""
+    return (
+        (say(lang, "os"), system.os.value or say(lang, "unknown", reason=system.os.reason)),
+        (say(lang, "kernel"), system.kernel.value or say(lang, "unknown", reason=system.kernel.reason)),
+        (say(lang, "engine"), f"{ENGINES[plan.engine].TITLE}{version}"),
+        (say(lang, "tool"), f"{GENERATORS[plan.generator].TITLE} v{plan.generator_version}"),
+    )
+
+
+def _environment_label(inventory: Inventory, lang: Language) -> str:
+    model = inventory.cpu.model.value or inventory.cpu.architecture.value or "?"
+    return say(lang, "cpu-label", model=model, cores=inventory.cpu.physical_cores.value or inventory.cpu.threads.value)
+
+
+def _date(at: datetime, lang: Language) -> str:
+    local = at.astimezone()
+    return say(lang, "date", year=local.year, month=local.month, day=local.day)
+
+
+def _conclusion(run: Run, lang: Language) -> tuple[str, ...]:
+    status = run.status
+    incomplete = (
+        (
+            say(
+                lang,
+                "incomplete",
+                planned=status.rounds_planned,
+                done=status.rounds_done,
+                reason=(status.reason or "").splitlines()[0] if status.reason else "",
+            ).strip(),
+        )
+        if status.status != "complete"
+        else ()
+    )
+    return (*incomplete, say(lang, "no-criteria"))
+
+
+def _provenance(run: Run, lang: Language) -> Sequence[str]:
+    plan, status = run.plan, run.status
+    ended = f"{status.ended.astimezone():%Y-%m-%d %H:%M:%S %z}" if status.ended else "—"
+    started = f"{status.started.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    took = f" ({duration(status.duration_s)})" if status.duration_s is not None else ""
+    return (
+        f"{say(lang, 'run')} {run.name}",
+        say(lang, "provenance-kit", kit=plan.kit_version, profile=plan.profile, digest=plan.profile_sha256),
+        *(say(lang, "provenance-environment", name=env.title, digest=env.digest) for env in plan.environments),
+        say(lang, "provenance-time", started=started, ended=ended) + took,
+    )

@@ -1,0 +1,164 @@
+"""The process runtime: programs as children of kit, each in an isolated environment on this machine."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Literal
+
+from kit.errors import EnvironmentUnavailableError, IncompleteError
+from kit.model import Environment, Program
+from kit.ports import Exit, OnLine, Progress, Running
+from kit.redaction import Redactor, clean_lines, plain
+from kit.runtimes import environments, marks
+
+GRACE_S = 10.0
+_KEPT = ("HOME", "USER", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH")
+
+
+class ProcessRuntime:
+    """Runs programs from environments under `cache`, built from the locks in `images`."""
+
+    name: Literal["process"] = "process"
+
+    def __init__(self, images: Path, cache: Path) -> None:
+        self._images = images
+        self.environments = environments.Environments(images, cache)
+
+    def pin(self, image: str, variant: str | None) -> Environment:
+        source = environments.find(self._images, image, variant)
+        return Environment(name=image, variant=variant, kind="lock", digest=source.digest())
+
+    def version(self, environment: Environment, package: str) -> str | None:
+        return environments.find(self._images, environment.name, environment.variant).version(package)
+
+    def prepare(self, environment: Environment, progress: Progress) -> None:
+        self.environments.ensure(environment, progress)
+
+    def argv(self, program: Program) -> tuple[str, ...]:
+        executable = self.environments.path(program.environment) / "bin" / program.argv[0]
+        return (str(executable), *program.argv[1:])
+
+    @contextmanager
+    def start(
+        self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
+    ) -> Iterator[Running]:
+        argv = self.argv(program)
+        mark = marks.fresh()
+        redactor = Redactor(secrets.values())
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab", buffering=0) as kept:
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    cwd=directory,
+                    env=self._variables(program, secrets, mark),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                msg = f"{program.name}: cannot start {argv[0]}: {error.strerror}"
+                raise EnvironmentUnavailableError(msg, hint="kit clean --cache, then run again") from error
+            pump = _Pump(process.stdout, kept, redactor, on_line)
+            try:
+                yield _Child(process, pump)
+            finally:
+                _stop(process, mark)
+                pump.join(5.0)
+                if process.stdout:
+                    process.stdout.close()
+
+    def sweep(self) -> tuple[str, ...]:
+        return marks.sweep()
+
+    def _variables(self, program: Program, secrets: Mapping[str, str], mark: str) -> dict[str, str]:
+        binaries = self.environments.path(program.environment) / "bin"
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return {
+            **kept,
+            "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": "127.0.0.1,localhost",
+            # Without this, programs that change their title overwrite the mark.
+            "SPT_NOENV": "1",
+            **dict(program.env),
+            **{name: secrets[name] for name in program.secrets},
+            marks.MARK: mark,
+        }
+
+
+class _Child:
+    def __init__(self, process: "subprocess.Popen[bytes]", pump: "_Pump") -> None:
+        self._process = process
+        self._pump = pump
+
+    def exited(self) -> Exit | None:
+        if self._pump.error is not None:
+            msg = f"the output of a program could not be written: {self._pump.error.strerror}"
+            raise IncompleteError(msg, hint="make room on the disk, then kit run --resume") from self._pump.error
+        code = self._process.poll()
+        if code is None:
+            return None
+        self._pump.join(2.0)
+        return Exit(code)
+
+    def wait(self, timeout_s: float) -> Exit | None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+        return self.exited()
+
+
+class _Pump(threading.Thread):
+    """Copies a program's output into its log, secrets struck out, and tells each line."""
+
+    def __init__(self, source: IO[bytes] | None, kept: IO[bytes], redactor: Redactor, on_line: OnLine) -> None:
+        super().__init__(daemon=True)
+        self._source = source
+        self._kept = kept
+        self._redactor = redactor
+        self._on_line = on_line
+        self.error: OSError | None = None
+        self.start()
+
+    def run(self) -> None:
+        for line in clean_lines(self._chunks(), self._redactor):
+            if self.error is None:
+                try:
+                    self._kept.write(line)
+                except OSError as error:
+                    # Keep reading: a full pipe would hang the program instead of ending the run with a reason.
+                    self.error = error
+            if text := plain(line.decode(errors="replace")):
+                self._on_line(text)
+
+    def _chunks(self) -> Iterator[bytes]:
+        if self._source is None:
+            return
+        descriptor = self._source.fileno()
+        while True:
+            try:
+                chunk = os.read(descriptor, 65536)
+            except (OSError, ValueError):
+                return
+            if not chunk:
+                return
+            yield chunk
+
+
+def _stop(process: "subprocess.Popen[bytes]", mark: str) -> None:
+    """Ask the program to end, then end it and all that carries its mark."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    marks.end(marks.carrying(mark))
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

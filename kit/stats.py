@@ -1,0 +1,140 @@
+"""Statistics of one round, from its single requests. Every metric is defined here and nowhere else.
+
+Only requests that succeeded enter a time, a token count or a percentile; failed ones are counted beside them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spread
+
+READINGS_AGREE = 0.01
+
+
+def figures(case: Case, samples: Sequence[Sample]) -> Figures:
+    """All metrics of a round."""
+    good = [sample for sample in samples if sample.succeeded]
+    window = window_s(samples)
+    throughput = output_throughput(good, window)
+    tpots = [value for value in map(tpot_s, good) if value is not None]
+    tpot = spread(tpots)
+    reasons = Counter(sample.finish_reason or "none" for sample in good)
+    failures = Counter(sample.error or "unknown" for sample in samples if not sample.succeeded)
+    return Figures(
+        requests=len(samples),
+        succeeded=len(good),
+        failures=tuple(Failure(reason=reason, requests=count) for reason, count in failures.most_common()),
+        latency_s=spread(sample.latency_s for sample in good),
+        ttft_s=spread(sample.ttft_s for sample in good),
+        tpot_s=tpot,
+        itl_s=spread(gap for sample in good for gap in sample.gaps_s),
+        window_s=window,
+        output_throughput=throughput,
+        per_stream_throughput=throughput / case.concurrency if throughput is not None else None,
+        tps=1 / tpot.mean if tpot is not None and tpot.mean > 0 else None,
+        input_tokens=spread(sample.input_tokens for sample in good),
+        output_tokens=spread(sample.output_tokens for sample in good),
+        finish_reasons=tuple(sorted(reasons.items())),
+    )
+
+
+def tpot_s(sample: Sample) -> float | None:
+    """Time per output token: (latency - TTFT) / (output tokens - 1); none for a request of one token or without a first."""
+    if sample.latency_s is None or sample.ttft_s is None or sample.output_tokens is None or sample.output_tokens < 2:
+        return None
+    return (sample.latency_s - sample.ttft_s) / (sample.output_tokens - 1)
+
+
+def window_s(samples: Sequence[Sample]) -> float | None:
+    """From the first request sent to the last answer received (failed requests took their part of that time too)."""
+    sent = [sample.sent_s for sample in samples if sample.sent_s is not None]
+    ended = [s.sent_s + s.latency_s for s in samples if s.sent_s is not None and s.latency_s is not None]
+    return max(ended) - min(sent) if ended and max(ended) > min(sent) else None
+
+
+def output_throughput(good: Sequence[Sample], window: float | None) -> float | None:
+    """Output tokens of all successful requests per second of the window; none when a request's tokens are not known."""
+    tokens = [sample.output_tokens for sample in good]
+    if not tokens or window is None or any(count is None for count in tokens):
+        return None
+    return sum(count for count in tokens if count is not None) / window
+
+
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """Mean and percentiles of what was measured; none where nothing was."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return None
+    return Spread(
+        count=len(known),
+        mean=math.fsum(known) / len(known),
+        p50=percentile(known, 50),
+        p90=percentile(known, 90),
+        p99=percentile(known, 99),
+        maximum=known[-1],
+    )
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Linear interpolation between the closest ranks, as numpy's default; `ordered` ascends and is not empty."""
+    position = (len(ordered) - 1) * percent / 100
+    below = math.floor(position)
+    above = math.ceil(position)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean over rounds, or none when a round lacks the value: an average must not hide a hole."""
+    known = list(values)
+    if not known or any(value is None for value in known):
+        return None
+    return math.fsum(value for value in known if value is not None) / len(known)
+
+
+def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: NativeSummary) -> Iterator[Doubt]:
+    """What a reader of these figures must know."""
+    good = [sample for sample in samples if sample.succeeded]
+    for failure in found.failures:
+        yield _doubt("failed", count=failure.requests, of=found.requests, reason=failure.reason)
+    yield from _token_doubts("output", case.output.tokens, [sample.output_tokens for sample in good])
+    yield from _token_doubts("input", case.input.tokens, [sample.input_tokens for sample in good])
+    if counted := sum(sample.tokens_from == "tokenizer" for sample in good):
+        yield _doubt("no-usage", count=counted, of=len(good))
+    odd = [(reason, count) for reason, count in found.finish_reasons if reason != "length"]
+    if odd:
+        yield _doubt("finish", reasons=", ".join(f"{count} x {reason}" for reason, count in odd))
+    yield from _reading_doubts(found, native)
+
+
+def _token_doubts(side: str, asked: int, measured: Sequence[int | None]) -> Iterator[Doubt]:
+    if unknown := sum(count is None for count in measured):
+        yield _doubt(f"{side}-tokens-unknown", count=unknown)
+    wrong = sorted(count for count in measured if count is not None and count != asked)
+    if wrong:
+        between = f"{wrong[0]}" if wrong[0] == wrong[-1] else f"{wrong[0]}–{wrong[-1]}"
+        yield _doubt(f"{side}-tokens", count=len(wrong), of=len(measured), asked=asked, measured=between)
+
+
+def _reading_doubts(found: Figures, native: NativeSummary) -> Iterator[Doubt]:
+    pairs = (
+        ("latency", _mean(found.latency_s), native.latency_s),
+        ("ttft", _mean(found.ttft_s), native.ttft_s),
+        ("tpot", _mean(found.tpot_s), native.tpot_s),
+        ("throughput", found.output_throughput, native.output_throughput),
+        ("succeeded", float(found.succeeded), native.succeeded),
+    )
+    for name, own, other in pairs:
+        if own is None or other is None or own == other:
+            continue
+        difference = (other - own) / own if own else math.inf
+        if abs(difference) > READINGS_AGREE:
+            yield _doubt(f"readings-{name}", difference=f"{difference:+.1%}", other=f"{other:.6g}", own=f"{own:.6g}")
+
+
+def _doubt(kind: str, **values: object) -> Doubt:
+    return Doubt(kind=kind, values=tuple((name, str(value)) for name, value in values.items()))
+
+
+def _mean(values: Spread | None) -> float | None:
+    return values.mean if values else None

@@ -1,0 +1,226 @@
+"""The run directory: files written whole and once, a journal that only grows, and the status that closes a run."""
+
+import errno
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from kit.errors import HostError, IncompleteError, UsageError
+from kit.model import Inventory, Plan, Record, RoundPlan, RoundResult, RunStatus, Sample, ServerStart
+
+R = TypeVar("R", bound=Record)
+
+RUN_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9][a-z0-9._-]*")
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; an existing file is never touched (`FileExistsError`)."""
+    temporary = _write_beside(path, content)
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        # File systems without hard links (exFAT, some network shares): rename is as whole, its check a moment earlier.
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        os.rename(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a new whole file in the place of `path`."""
+    temporary = _write_beside(path, content)
+    try:
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+def _write_beside(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp makes 0600, which a colleague cannot read
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class RunDir:
+    """One run on disk, in the layout that DESIGN calls the run directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def create(cls, parent: Path, profile: str, started: datetime) -> "RunDir":
+        """A new directory `<time>-<profile>`; a run of the same second gets the next one."""
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1, 100):
+                suffix = "" if attempt == 1 else f"-{attempt}"
+                path = parent / f"{started.astimezone():%Y%m%d-%H%M%S}-{profile}{suffix}"
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                return cls(path)
+        except OSError as error:
+            msg = f"cannot write runs to {parent}: {error.strerror}"
+            raise HostError(msg, hint="give a writable directory with --out") from error
+        raise HostError(f"{parent} already holds 99 runs of this second")
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDir":
+        if not (path / "plan.json").is_file():
+            msg = f"{path} is not a run directory: it has no plan.json"
+            raise UsageError(msg, hint="kit runs lists the runs")
+        return cls(path)
+
+    # --- records -------------------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        return self._load("plan.json", Plan)
+
+    def inventory(self) -> Inventory:
+        return self._load("inventory.json", Inventory)
+
+    def status(self) -> RunStatus:
+        return self._load("run.json", RunStatus)
+
+    def first_started(self) -> datetime | None:
+        """When the first attempt began, or None before it did."""
+        return self.status().started if (self.path / "run.json").is_file() else None
+
+    def server_starts(self) -> tuple[ServerStart, ...]:
+        """How the server came up, once per attempt."""
+        paths = sorted(self.path.glob("server*/phases.json"), key=lambda path: (len(path.parent.name), path))
+        return tuple(self._load(str(path.relative_to(self.path)), ServerStart) for path in paths)
+
+    def round_directory(self, entry: RoundPlan) -> Path:
+        return self.path / "cases" / entry.id
+
+    def has(self, entry: RoundPlan) -> bool:
+        """A round exists when its result does."""
+        return (self.round_directory(entry) / "result.json").is_file()
+
+    def results(self, plan: Plan) -> tuple[RoundResult, ...]:
+        """The finished rounds in the order of the plan."""
+        return tuple(
+            self._load(f"cases/{entry.id}/result.json", RoundResult) for entry in plan.rounds if self.has(entry)
+        )
+
+    def samples(self, entry: RoundPlan) -> tuple[Sample, ...]:
+        path = self.round_directory(entry) / "samples.jsonl"
+        return tuple(Sample.model_validate_json(line) for line in path.read_text("utf-8").splitlines())
+
+    def text(self, name: str) -> str:
+        """A text file of the run, without its last newline."""
+        try:
+            return (self.path / name).read_text("utf-8").removesuffix("\n")
+        except OSError as error:
+            raise UsageError(f"{self.path / name}: {error.strerror}", hint="the run directory is not whole") from error
+
+    def write_status(self, status: RunStatus) -> None:
+        replace(self.path / "run.json", status.to_json())
+
+    def write_round(self, entry: RoundPlan, result: RoundResult, samples: Iterable[Sample]) -> None:
+        """Commit a round: its samples first, its result last, so that a result never stands without them."""
+        directory = self.round_directory(entry)
+        lines = b"".join(sample.model_dump_json().encode() + b"\n" for sample in samples)
+        write_once(directory / "command.txt", (result.command + "\n").encode())
+        write_once(directory / "samples.jsonl", lines)
+        write_once(directory / "result.json", result.to_json())
+
+    def set_aside(self, entry: RoundPlan) -> None:
+        """Move what a cut-short round left out of the way, so that the round starts on clean ground."""
+        directory = self.round_directory(entry)
+        if not directory.exists():
+            return
+        for number in range(1, 1000):
+            target = self.path / "abandoned" / f"{entry.case.id}-round-{entry.round}-{number}"
+            if not target.exists():
+                target.parent.mkdir(exist_ok=True)
+                directory.rename(target)
+                return
+        raise IncompleteError(f"{directory} was abandoned 999 times")
+
+    # --- journal -------------------------------------------------------------------------------------------------
+
+    def journal(self, entry: Record) -> None:
+        """Append one line and make it durable."""
+        line = entry.model_dump_json(exclude_none=True) + "\n"
+        with open(self.path / "journal.jsonl", "ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _load(self, name: str, record: type[R]) -> R:
+        path = self.path / name
+        try:
+            return record.model_validate_json(path.read_bytes())
+        except OSError as error:
+            msg = f"{path}: {error.strerror}"
+            raise UsageError(msg, hint="the run directory is not whole") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            msg = f"{path} is not what kit wrote: {where}: {first['msg']}"
+            raise UsageError(msg, hint="restore the file from a copy of the run") from error
+
+
+def runs(parent: Path) -> Iterator[RunDir]:
+    """The runs below a directory, newest first."""
+    if not parent.is_dir():
+        return
+    for path in sorted(parent.iterdir(), key=lambda path: path.name, reverse=True):
+        if RUN_NAME.fullmatch(path.name) and (path / "plan.json").is_file():
+            yield RunDir(path)
+
+
+def find(reference: str, parent: Path) -> RunDir:
+    """A run by its path, its name, a unique part of its name, or `latest`."""
+    path = Path(reference)
+    if (path / "plan.json").is_file():
+        return RunDir(path)
+    if (path / "run.json").is_file() or "/" in reference:
+        return RunDir.open(path)
+    known = list(runs(parent))
+    if reference == "latest" and known:
+        return known[0]
+    exact = [run for run in known if run.name == reference]
+    found = exact or [run for run in known if reference in run.name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(run.name for run in found[:5])
+        raise UsageError(f"{len(found)} runs in {parent} match {reference!r}: {names}", hint="give a longer part")
+    raise UsageError(f"no run {reference!r} in {parent}", hint="kit runs lists the runs")

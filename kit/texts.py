@@ -1,0 +1,137 @@
+"""Every text of the report, in both languages, in one place."""
+
+from kit.model import Doubt
+from kit.model.profile import Language
+
+CATALOGUE: dict[str, tuple[str, str]] = {
+    # headings
+    "basics": ("基本信息", "Basics"),
+    "environment": ("测试环境", "Test environment"),
+    "hardware": ("硬件配置", "Hardware"),
+    "software": ("软件配置", "Software"),
+    "process": ("测试过程", "Test procedure"),
+    "start": ("启动测试", "Starting the test"),
+    "performance": ("性能数据", "Performance data"),
+    "conclusion": ("测试结论", "Conclusion"),
+    "attachments": ("附件", "Attachments"),
+    "hardware-details": ("硬件详细信息", "Hardware details"),
+    "scripts": ("测试脚本", "Test commands"),
+    # basics
+    "project": ("项目", "Project"),
+    "model": ("模型", "Model"),
+    "time": ("时间", "Date"),
+    "date": ("{year} 年 {month} 月 {day} 日", "{year}-{month:0>2}-{day:0>2}"),
+    "run": ("测试编号", "Run"),
+    # environment
+    "device": ("硬件", "Device"),
+    "configuration": ("配置信息", "Configuration"),
+    "memory": ("内存", "Memory"),
+    "software-name": ("软件名称", "Software"),
+    "version": ("版本信息", "Version"),
+    "os": ("操作系统", "Operating system"),
+    "kernel": ("内核版本", "Kernel"),
+    "engine": ("推理引擎", "Inference engine"),
+    "tool": ("测试工具", "Load generator"),
+    "unknown": ("未读到（{reason}）", "not read ({reason})"),
+    "cpu-label": ("CPU: {model} {cores} 核", "CPU: {model}, {cores} cores"),
+    # procedure
+    "start-model": ("启动模型", "Start of the model"),
+    "run-test": ("执行测试", "Start of the load"),
+    "external": ("被测服务已在运行：{url}", "The service under test was already running: {url}"),
+    "example": (
+        "以工况 {case} 第 {round} 轮为例，其余各轮见“测试脚本”：",
+        "Case {case}, round {round}; all others are under “Test commands”:",
+    ),
+    "ready": ("服务启动耗时 {seconds} s。", "The server was ready after {seconds} s."),
+    # the columns of the performance table
+    "col-model": ("模型", "Model"),
+    "col-environment": ("环境", "Environment"),
+    "col-input": ("输入", "Input"),
+    "col-output": ("输出", "Output"),
+    "col-concurrency": ("并发数", "Concurrency"),
+    "col-latency": ("端到端时延（s） Avg Latency(s)", "Avg Latency(s)"),
+    "col-throughput": ("系统吞吐 Output token  throughput (tok/s)", "Output token throughput (tok/s)"),
+    "col-ttft": ("平均首 token 时延 Avg TTFT(s)", "Avg TTFT(s)"),
+    "col-tpot": ("平均每 token 延迟 Avg TPOT(s)", "Avg TPOT(s)"),
+    "col-tps": ("单个请求每秒生成 token 数 Avg TPS", "Tokens per second of one request, Avg TPS"),
+    "col-per-stream": ("平均单路吞吐  （tokens/s）", "Avg throughput per stream (tokens/s)"),
+    "rounds-note": (
+        "每个工况执行 {rounds} 轮，表中为各轮均值；每轮请求数为并发数的 {per_client} 倍。",
+        "Every case was run {rounds} times; the table shows means over rounds. Each round sent {per_client} request(s) per client.",
+    ),
+    "notes": ("数据说明", "Notes on the figures"),
+    "missing-round": (
+        "第 {round} 轮没有结果，该工况不列均值。",
+        "Round {round} has no result; no mean is given for this case.",
+    ),
+    "round-doubt": ("第 {round} 轮：{text}", "Round {round}: {text}"),
+    # conclusion
+    "no-criteria": (
+        "本次测试未设定验收标准，仅记录实测数据。",
+        "No acceptance criteria were set; this report records what was measured.",
+    ),
+    "incomplete": (
+        "测试未完成：计划 {planned} 轮，完成 {done} 轮。{reason}",
+        "The test is not complete: {done} of {planned} rounds were done. {reason}",
+    ),
+    "draft": ("未完成的测试，仅供参考", "Incomplete test, for information only"),
+    # attachments
+    "provenance": ("测试来源", "Provenance"),
+    "provenance-kit": ("kit {kit}，测试方案 {profile}（{digest}）", "kit {kit}, profile {profile} ({digest})"),
+    "provenance-environment": ("{name}：{digest}", "{name}: {digest}"),
+    "provenance-time": ("开始 {started}，结束 {ended}", "started {started}, ended {ended}"),
+    # doubts
+    "failed": (
+        "{of} 个请求中有 {count} 个失败，未计入任何指标：{reason}",
+        "{count} of {of} requests failed and are in no figure: {reason}",
+    ),
+    "output-tokens": (
+        "{of} 个请求中有 {count} 个的输出 token 数与要求不符：要求 {asked}，实测 {measured}",
+        "{count} of {of} requests had other output tokens than asked: asked {asked}, measured {measured}",
+    ),
+    "input-tokens": (
+        "{of} 个请求中有 {count} 个的输入 token 数与要求不符：要求 {asked}，实测 {measured}",
+        "{count} of {of} requests had other input tokens than asked: asked {asked}, measured {measured}",
+    ),
+    "output-tokens-unknown": (
+        "{count} 个请求的输出 token 数未知",
+        "the output tokens of {count} requests are not known",
+    ),
+    "input-tokens-unknown": ("{count} 个请求的输入 token 数未知", "the input tokens of {count} requests are not known"),
+    "no-usage": (
+        "{of} 个回答中有 {count} 个没有 usage，token 数由测试工具统计",
+        "{count} of {of} answers came without usage: their tokens were counted by the load generator",
+    ),
+    "finish": ("并非所有回答都在长度上限处结束：{reasons}", "not every answer ended at its length limit: {reasons}"),
+    "readings-latency": (
+        "测试工具自身汇总的时延与逐请求重算相差 {difference}（{other}，重算 {own}）",
+        "the load generator's own summary says {difference} for latency ({other} instead of {own})",
+    ),
+    "readings-ttft": (
+        "测试工具自身汇总的首 token 时延与逐请求重算相差 {difference}（{other}，重算 {own}）",
+        "the load generator's own summary says {difference} for TTFT ({other} instead of {own})",
+    ),
+    "readings-tpot": (
+        "测试工具自身汇总的每 token 延迟与逐请求重算相差 {difference}（{other}，重算 {own}）",
+        "the load generator's own summary says {difference} for TPOT ({other} instead of {own})",
+    ),
+    "readings-throughput": (
+        "测试工具自身汇总的系统吞吐与逐请求重算相差 {difference}（{other}，重算 {own}）",
+        "the load generator's own summary says {difference} for output throughput ({other} instead of {own})",
+    ),
+    "readings-succeeded": (
+        "测试工具自身汇总的成功请求数与逐请求重算相差 {difference}（{other}，重算 {own}）",
+        "the load generator's own summary says {difference} for successful requests ({other} instead of {own})",
+    ),
+}
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """The text for `key`; a value that it needs and does not get is a defect."""
+    chinese, english = CATALOGUE[key]
+    return (chinese if language == "zh-CN" else english).format(**values)
+
+
+def doubt(language: Language, found: Doubt) -> str:
+    """A doubt in words."""
+    return say(language, found.kind, **dict(found.values))

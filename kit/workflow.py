@@ -1,0 +1,179 @@
+"""What the commands do, end to end: here the doors are opened and handed to the layers below."""
+
+import contextlib
+import errno
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from kit import doctor, renderers, runner, runtimes, store
+from kit import inventory as inventories
+from kit import plan as plans
+from kit import profile as profiles
+from kit import report as reports
+from kit.endpoint import HttpEndpoint
+from kit.errors import HostError, KitError, UsageError
+from kit.hardware import hardware_text
+from kit.host import LocalHost
+from kit.model import Plan
+from kit.model.profile import Language
+from kit.model.report import Report
+from kit.ports import Progress
+from kit.redaction import read_secret
+from kit.resources import cache
+from kit.runner import Observe
+from kit.runtimes import environments
+from kit.store import RunDir, write_once
+
+FORMATS = tuple(renderers.RENDERERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, the profile that it was made from, and where its run goes or lies already."""
+
+    plan: Plan
+    profile: bytes
+    out: Path
+    run: RunDir | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that is over: its directory, its report, and every file of it."""
+
+    run: RunDir
+    report: Report
+    files: tuple[Path, ...]
+
+
+def plan(reference: str, settings: Sequence[str], runtime: Literal["process", "docker"], out: Path) -> Prepared:
+    """Decide everything for a run of a profile."""
+    loaded = profiles.load(reference, settings)
+    doors = runtimes.make(runtime)
+    made = plans.make(
+        loaded.profile,
+        sha256=loaded.sha256,
+        runtime=runtime,
+        pin=doors.pin,
+        models=cache() / "models",
+        version=doors.version,
+    )
+    return Prepared(made, profiles.resolved(loaded.profile), out)
+
+
+def resume(reference: str, out: Path) -> Prepared:
+    """The plan of an earlier run, as it was. Raises `UsageError` where nothing is missing or the environments differ."""
+    run = store.find(reference, out)
+    made = run.plan()
+    if all(run.has(entry) for entry in made.rounds):
+        raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
+    doors = runtimes.make(made.runtime)
+    for environment in made.environments:
+        now = doors.pin(environment.name, environment.variant)
+        if now != environment:
+            msg = f"{environment.title} is {now.digest} now, and was {environment.digest} when {run.name} began"
+            raise UsageError(msg, hint="a run is finished with what it was started with: start a new one")
+    return Prepared(made, b"", run.path.parent, run)
+
+
+def run(prepared: Prepared, observe: Observe) -> Finished:
+    """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised."""
+    made, host = prepared.plan, LocalHost()
+    doors = runner.Doors(runtimes.make(made.runtime), host, HttpEndpoint())
+    key = read_secret(made.target.api_key) if made.target.api_key is not None else None
+    doctor.require(made, host, prepared.out)
+    with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
+        runner.prepare(made, doors, observe, Path(scratch) / "make-model.log")
+    if made.server is None:
+        runner.probe_endpoint(made, doors, key)
+    directory = prepared.run or _new_run(prepared, host)
+    attempt = directory.status().attempts + 1 if prepared.run is not None else 1
+    try:
+        runner.execute(made, doors=doors, run=directory, key=key, observe=observe, attempt=attempt)
+    except KitError:
+        # The finished rounds deserve their report, but what ended the run is what the user must be told.
+        with contextlib.suppress(KitError, OSError):
+            write_report(directory)
+        raise
+    built, _ = write_report(directory)
+    return Finished(directory, built, tuple(sorted(path for path in directory.path.rglob("*") if path.is_file())))
+
+
+def _new_run(prepared: Prepared, host: LocalHost) -> RunDir:
+    collected = inventories.collect(host)
+    directory = RunDir.create(prepared.out, prepared.plan.profile, host.now())
+    try:
+        write_once(directory.path / "profile.yaml", prepared.profile)
+        write_inventory(collected, directory.path)
+        # Last: a directory without its plan is no run.
+        write_once(directory.path / "plan.json", prepared.plan.to_json())
+    except OSError as error:
+        shutil.rmtree(directory.path, ignore_errors=True)
+        msg = f"the run directory {directory.path} cannot be written: {error.strerror}"
+        raise HostError(msg, hint="make room, or give another directory with --out") from error
+    return directory
+
+
+def write_report(
+    directory: RunDir,
+    formats: Sequence[str] = FORMATS,
+    lang: str | None = None,
+    to: Path | None = None,
+) -> tuple[Report, tuple[Path, ...]]:
+    """Write the report of a run in the formats asked for, from what lies in its directory."""
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise UsageError(f"there is no format {unknown[0]!r}", hint=f"one of: {', '.join(FORMATS)}")
+    if lang not in (None, *get_args(Language)):
+        raise UsageError(f"there is no language {lang!r}", hint=f"one of: {', '.join(get_args(Language))}")
+    built = reports.build(reports.read(directory), "en" if lang == "en" else "zh-CN" if lang == "zh-CN" else None)
+    folder = to or directory.path / "report"
+    # All are rendered before the first is written: a template that fails leaves the old report whole.
+    rendered = [(folder / renderers.file_name(name), renderers.render(name, built)) for name in formats]
+    try:
+        for path, content in rendered:
+            store.replace(path, content)
+    except OSError as error:
+        raise HostError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+    return built, tuple(path for path, _ in rendered)
+
+
+def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, ...]:
+    """inventory.json, the readable text, and the raw outputs under inventory/raw. Raises `OSError`."""
+    facts = out / "inventory.json"
+    text = out / reports.hardware_file(collected.inventory)
+    write_once(facts, collected.inventory.to_json())
+    write_once(text, hardware_text(collected.inventory).encode())
+    for name, raw in collected.raw.items():
+        said = raw.text if raw.text is not None else f"({raw.reason})\n"
+        write_once(out / "inventory" / "raw" / f"{name.strip('/').replace('/', '_')}.txt", said.encode())
+    return facts, text
+
+
+def clean(*, everything: bool) -> tuple[str, ...]:
+    """Remove unfinished environments of killed kits, or with `everything` the whole cache. One line for each."""
+    base = cache()
+    removable = ([base] if base.is_dir() else []) if everything else environments.unfinished(base)
+    told: list[str] = []
+    for path in removable:
+        size = sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink())
+        shutil.rmtree(path)
+        told.append(f"{path} ({size / 1024**2:.0f} MiB)")
+    return tuple(told)
+
+
+def fetch(name: str, out: Path, progress: Progress) -> Path:
+    """Fetch the wheels of an environment, such as `evalscope/1.0.1`, into a folder."""
+    from kit.runtimes.process import ProcessRuntime
+
+    runtime = runtimes.make("process")
+    assert isinstance(runtime, ProcessRuntime)
+    image, _, variant = name.partition("/")
+    try:
+        return runtime.environments.fetch(runtime.pin(image, variant or None), progress, out)
+    except OSError as error:
+        kind = "no space is left" if error.errno == errno.ENOSPC else error.strerror
+        raise HostError(f"{out} cannot be written: {kind}") from error
