@@ -1,0 +1,45 @@
+# `make run` and `make test` are all that a fresh machine needs; both set up .venv from the hash-pinned lock first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# One worker per core, but the real servers and browsers of the tests want some room.
+WORKERS ?= auto
+
+.PHONY: run test check unit golden locks clean help
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+$(VENV)/.kit: requirements.lock requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("kit needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "setting up $(VENV) from requirements-dev.lock"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: --no-compile -r requirements-dev.lock
+	@$(PIP) install --no-build-isolation --no-deps --no-index --no-compile -e .
+	@touch $@
+
+run: $(VENV)/.kit ## Run the smoke profile: a real server, a real load, a report
+	@$(BIN)/kit run smoke
+
+test: $(VENV)/.kit ## Every test that this machine can run
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: $(VENV)/.kit ## Format, lint, types, unit tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
+
+unit: $(VENV)/.kit ## Unit tests only
+	@$(BIN)/python -m pytest -q tests/unit
+
+golden: $(VENV)/.kit ## Rewrite the golden files; review the difference before committing it
+	@KIT_GOLDEN=write $(BIN)/python -m pytest -q tests/unit
+
+locks: $(VENV)/.kit ## Resolve the locks again and show what changed
+	@$(BIN)/python tools/locks.py
+
+clean: ## Remove what the set-up made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
