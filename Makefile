@@ -12,33 +12,38 @@ WORKERS ?= auto
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
-$(VENV)/.kit: requirements.lock requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("kit needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@echo "setting up $(VENV) from requirements-dev.lock"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --require-hashes --no-deps --only-binary :all: --no-compile -r requirements-dev.lock
+$(VENV)/.kit: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kit needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv does not work here: on Debian and Ubuntu, apt install python3-venv"; exit 3; }
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: --no-compile -r requirements.lock
 	@$(PIP) install --no-build-isolation --no-deps --no-index --no-compile -e .
+	@touch $@
+
+$(VENV)/.kit-dev: $(VENV)/.kit requirements-dev.lock
+	@echo "adding the tools of the tests"
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: --no-compile -r requirements-dev.lock
 	@touch $@
 
 run: $(VENV)/.kit ## Run the smoke profile: a real server, a real load, a report
 	@$(BIN)/kit run smoke
 
-test: $(VENV)/.kit ## Every test that this machine can run
+test: $(VENV)/.kit-dev ## Every test that this machine can run
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-check: $(VENV)/.kit ## Format, lint, types, unit tests
+check: $(VENV)/.kit-dev ## Format, lint, types, unit tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
 
-unit: $(VENV)/.kit ## Unit tests only
+unit: $(VENV)/.kit-dev ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit
 
-golden: $(VENV)/.kit ## Rewrite the golden files; review the difference before committing it
+golden: $(VENV)/.kit-dev ## Rewrite the golden files; review the difference before committing it
 	@KIT_GOLDEN=write $(BIN)/python -m pytest -q tests/unit
 
-locks: $(VENV)/.kit ## Resolve the locks again and show what changed
+locks: $(VENV)/.kit-dev ## Resolve the locks again and show what changed
 	@$(BIN)/python tools/locks.py
 
 clean: ## Remove what the set-up made

@@ -1,7 +1,7 @@
 """Making the plan: everything is decided here, from a profile, what the runtime has, and where things lie."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,7 @@ from kit.engines import ENGINES, flags
 from kit.loadgens import GENERATORS
 from kit.model import (
     Case,
+    Container,
     Environment,
     MadeModel,
     Mount,
@@ -44,7 +45,9 @@ def make(
     sender = pin(generator.IMAGE, load.version)
     home = pin(server.image, None) if server.image is not None else None
     made = _made_model(server.make_model, home, models)
-    served = _Words(made.directory if made else "", str(server.port))
+    # In a container loopback is its own: the port is published on this machine's loopback instead.
+    host = "127.0.0.1" if runtime == "process" or server.container.network == "host" else "0.0.0.0"
+    served = _Words({"model": made.directory if made else "", "port": str(server.port), "host": host})
     tokenizer = served.fill(load.tokenizer)
     target = Target(
         url=server.url.rstrip("/").removesuffix("/v1") if server.url else f"http://127.0.0.1:{server.port}",
@@ -77,14 +80,14 @@ def make(
 
 
 class _Words:
-    """Fills the two placeholders that a profile may use."""
+    """Fills the placeholders that a profile may use."""
 
-    def __init__(self, model: str, port: str) -> None:
-        self._values = {"{model}": model, "{port}": port}
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
 
     def fill(self, word: str) -> str:
-        for placeholder, value in self._values.items():
-            word = word.replace(placeholder, value)
+        for name, value in self._values.items():
+            word = word.replace(f"{{{name}}}", value)
         return word
 
 
@@ -111,8 +114,9 @@ def _server(profile: Profile, home: Environment, words: _Words, made: MadeModel 
         environment=home,
         argv=(*engine.COMMAND, *arguments),
         env=server.env,
-        mounts=(Mount(path=made.directory),) if made else (),
+        mounts=(*server.mounts, *((Mount(path=made.directory),) if made else ())),
         port=port,
+        container=server.container,
     )
     return ServerPlan(
         engine=server.engine,
@@ -142,5 +146,7 @@ def _round(profile: Profile, case: Case, number: int, sender: Environment, targe
         env=generator.env(order),
         secrets=(generator.KEY_VARIABLE,) if target.api_key is not None else (),
         mounts=(Mount(path=tokenizer),),
+        beside="server" if profile.server.url is None else None,
+        container=Container(network="private" if profile.server.url is None else "host"),
     )
     return RoundPlan(round=number, order=order, program=program)

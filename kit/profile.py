@@ -18,7 +18,7 @@ from kit.model import Profile
 
 _LARGEST_BYTES = 1_000_000
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_PLACEHOLDERS = ("model", "port")
+_PLACEHOLDERS = ("model", "port", "host")
 _SECRET = re.compile(r"(?i)(^|[-_])(api[-_]?key|(auth|access|bearer)[-_]?token|password|passwd|secret)$")
 
 
@@ -116,7 +116,9 @@ def _check_started(profile: Profile) -> Iterator[Problem]:
     for position, group in enumerate(server.args):
         for name in _placeholders(group):
             if name not in _PLACEHOLDERS:
-                yield Problem(f"server.args.{position}", f"unknown placeholder {{{name}}}", "there are {model}, {port}")
+                yield Problem(
+                    f"server.args.{position}", f"unknown placeholder {{{name}}}", "there are {model}, {port}, {host}"
+                )
     if not server.make_model and any(
         "{model}" in _braced(group) for group in (*server.args, (profile.load.tokenizer,))
     ):

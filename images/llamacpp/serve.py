@@ -23,7 +23,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, NoReturn
 
-import xllamacpp
+try:
+    import xllamacpp
+except ImportError as missing:
+    # Its wheel brings neither of these two.
+    sys.exit(f"serve: xllamacpp cannot be loaded: {missing}; it needs libgomp1 and libstdc++6 from the system")
 
 STARTED: Final = time.monotonic()
 PROBE_INTERVAL_S: Final = 0.05

@@ -24,6 +24,7 @@ from kit.model import Plan, RoundResult
 from kit.workflow import Finished
 
 _SHOWN_EVENTS = 4
+_EVERY_S = 5.0
 
 
 class View(Protocol):
@@ -76,8 +77,16 @@ class _Json:
 
 
 class _Plain:
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+
     def observe(self, seen: Seen) -> None:
         event = seen.event
+        if event.kind == "environment" and "/" in event.text:
+            # One line per package would bury the rest of a log.
+            if time.monotonic() < self._quiet_until:
+                return
+            self._quiet_until = time.monotonic() + _EVERY_S
         rest = f", about {duration(event.rest_s)} left" if event.rest_s else ""
         place = f"[{event.position}/{event.of}] " if event.position else ""
         found = f": {_figures(seen.result)}" if seen.result else ""

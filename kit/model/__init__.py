@@ -1,14 +1,16 @@
 """The words of kit as frozen records. Anything that crosses a file or a layer is one of these."""
 
 from kit.model.inventory import Cpu, Fact, Inventory, Memory, NumaNode, System
-from kit.model.plan import Environment, MadeModel, Mount, Order, Plan, Program, RoundPlan, ServerPlan, Target
+from kit.model.plan import Environment, MadeModel, Order, Plan, Program, RoundPlan, ServerPlan, Target
 from kit.model.profile import (
     AcceleratorWish,
     Acceptance,
     Case,
     CaseGroup,
+    Container,
     Load,
     Machine,
+    Mount,
     Profile,
     ReportWords,
     Secret,
@@ -33,6 +35,7 @@ __all__ = [
     "Acceptance",
     "Case",
     "CaseGroup",
+    "Container",
     "Cpu",
     "Doubt",
     "Environment",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from kit.model.profile import Acceptance, Case, ReportWords, Secret
+from kit.model.profile import Acceptance, Case, Container, Mount, ReportWords, Secret
 from kit.model.record import Pairs, Record
 
 
@@ -24,18 +24,11 @@ class Environment(Record):
         return f"{self.name} {self.variant}" if self.variant else self.name
 
 
-class Mount(Record):
-    """A directory of this machine that a program may read; at the same path for it."""
-
-    path: str
-    writable: bool = False
-
-
 class Program(Record):
     """One program to start: described here, started by a runtime.
 
     `argv[0]` is looked up in the environment. `secrets` are names of variables whose values are handed over when the
-    program starts and stand in no file.
+    program starts and stand in no file. `beside` is the name of a running program whose network it shares.
     """
 
     name: str
@@ -45,6 +38,8 @@ class Program(Record):
     secrets: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     port: int | None = None
+    beside: str | None = None
+    container: Container = Container()
 
 
 class MadeModel(Record):

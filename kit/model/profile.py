@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from kit.model.record import Length, Pairs, Record, Seconds, Text
+from kit.model.record import Bytes, Length, Pairs, Record, Seconds, Text
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,6 +39,55 @@ class Secret(Record):
         return self
 
 
+def _mount(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    path, _, mode = value.partition(":")
+    if mode not in ("", "ro", "rw"):
+        raise ValueError(f"{value!r}: write a path, or path:rw; it has the same path in the container")
+    return {"path": path, "writable": mode == "rw"}
+
+
+class Mount(Record):
+    """A path of this machine that a program in a container may read, at the same path; read-only unless stated."""
+
+    path: str
+    writable: bool = False
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not value.startswith("/") or "/../" in f"{value}/" or value == "/":
+            raise ValueError(f"{value!r}: an absolute path below / without .. is needed")
+        return value
+
+
+class Container(Record):
+    """What a container gets beyond the least: each thing is granted here or not at all. Only the docker runtime reads it."""
+
+    network: Literal["private", "host"] = "private"
+    ipc: Literal["private", "host"] = "private"
+    shm_size: Bytes | None = Field(default=None, gt=0)
+    privileged: bool = False
+    devices: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    ulimits: Pairs = Field(default=(), description="soft and hard limit alike, -1 for none: {memlock: -1}")
+    user: str | None = None
+    memory: Bytes | None = Field(default=None, gt=0)
+    cpus: float | None = Field(default=None, gt=0)
+    cpuset: str | None = Field(default=None, pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")
+    init: bool = True
+
+    @field_validator("ulimits")
+    @classmethod
+    def _numbers(cls, value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for name, limit in value:
+            if not re.fullmatch(r"-1|[0-9]+", limit):
+                raise ValueError(f"{name}: {limit!r} is not a number")
+        return value
+
+
 class Server(Record):
     """The inference server: one that kit starts (`args`, `port`), or one that already runs (`url`)."""
 
@@ -49,6 +98,8 @@ class Server(Record):
     port: int | None = Field(default=None, gt=0, lt=65536)
     model: str | None = Field(default=None, description="the name the server answers to")
     make_model: bool = Field(default=False, description="the engine's image makes its model by itself: {model}")
+    mounts: tuple[Annotated[Mount, BeforeValidator(_mount)], ...] = ()
+    container: Container = Container()
     args: tuple[tuple[Text, ...], ...] = Field(default=(), description="kept in order, passed as argv, never a shell")
     ready_timeout: Seconds = 3600.0
     url: str | None = Field(default=None, description="base URL of an endpoint that already runs")

@@ -19,6 +19,8 @@ from pydantic_core import CoreSchema
 _LENGTH = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[kK]?)")
 _DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
+_BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 LONGEST_TOKENS = 10_000_000
 
 
@@ -89,6 +91,15 @@ def _seconds(value: object) -> object:
     return float(found["number"]) * _SECONDS[found["unit"]]
 
 
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value.strip())
+    if not found:
+        raise ValueError(f"{value!r} is not a size; write 512m, 16g")
+    return int(found["number"]) * _BYTES[found["unit"].lower()]
+
+
 def _positive(value: float) -> float:
     if not 0 < value <= 30 * 24 * 3600:
         raise ValueError("must be more than 0 s and at most 30 days")
@@ -103,6 +114,9 @@ def _utc(value: datetime) -> datetime:
 
 Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_positive)]
 """A duration in seconds; profiles may write `90s`, `60m`, `2h`."""
+
+Bytes = Annotated[int, BeforeValidator(_bytes)]
+"""A size in bytes; profiles may write `512m`, `16g` (powers of 1024)."""
 
 Utc = Annotated[datetime, AfterValidator(_utc)]
 """A point in time with its zone."""

@@ -34,7 +34,7 @@ def carrying(mark: str) -> list[int]:
 
 def sweep() -> tuple[str, ...]:
     """Stop every program whose kit is no longer alive; one line for each."""
-    orphans = [pid for pid, mark in _marked() if not _owner_alive(mark)]
+    orphans = [pid for pid, mark in _marked() if not owner_alive(mark)]
     told = tuple(f"process {pid} ({_name(pid)}), left by a kit that was killed" for pid in orphans)
     end(orphans)
     return told
@@ -76,7 +76,8 @@ def _name(pid: int) -> str:
         return "gone"
 
 
-def _owner_alive(mark: str) -> bool:
+def owner_alive(mark: str) -> bool:
+    """Whether the kit that made this mark still runs."""
     pid = mark.split(".")[0]
     owner = _running(int(pid)) if pid.isdigit() else None
     return owner is not None and mark.startswith(f"{owner}.")

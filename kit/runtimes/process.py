@@ -3,17 +3,17 @@
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
-from kit.errors import EnvironmentUnavailableError, IncompleteError
+from kit.errors import EnvironmentUnavailableError
 from kit.model import Environment, Program
 from kit.ports import Exit, OnLine, Progress, Running
-from kit.redaction import Redactor, clean_lines, plain
+from kit.redaction import Redactor
 from kit.runtimes import environments, marks
+from kit.runtimes.output import Pump
 
 GRACE_S = 10.0
 _KEPT = ("HOME", "USER", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH")
@@ -48,7 +48,6 @@ class ProcessRuntime:
     ) -> Iterator[Running]:
         argv = self.argv(program)
         mark = marks.fresh()
-        redactor = Redactor(secrets.values())
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab", buffering=0) as kept:
             try:
@@ -64,7 +63,7 @@ class ProcessRuntime:
             except OSError as error:
                 msg = f"{program.name}: cannot start {argv[0]}: {error.strerror}"
                 raise EnvironmentUnavailableError(msg, hint="kit clean --cache, then run again") from error
-            pump = _Pump(process.stdout, kept, redactor, on_line)
+            pump = Pump(_chunks(process.stdout), kept, Redactor(secrets.values()), on_line)
             try:
                 yield _Child(process, pump)
             finally:
@@ -93,14 +92,12 @@ class ProcessRuntime:
 
 
 class _Child:
-    def __init__(self, process: "subprocess.Popen[bytes]", pump: "_Pump") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", pump: Pump) -> None:
         self._process = process
         self._pump = pump
 
     def exited(self) -> Exit | None:
-        if self._pump.error is not None:
-            msg = f"the output of a program could not be written: {self._pump.error.strerror}"
-            raise IncompleteError(msg, hint="make room on the disk, then kit run --resume") from self._pump.error
+        self._pump.check()
         code = self._process.poll()
         if code is None:
             return None
@@ -113,41 +110,18 @@ class _Child:
         return self.exited()
 
 
-class _Pump(threading.Thread):
-    """Copies a program's output into its log, secrets struck out, and tells each line."""
-
-    def __init__(self, source: IO[bytes] | None, kept: IO[bytes], redactor: Redactor, on_line: OnLine) -> None:
-        super().__init__(daemon=True)
-        self._source = source
-        self._kept = kept
-        self._redactor = redactor
-        self._on_line = on_line
-        self.error: OSError | None = None
-        self.start()
-
-    def run(self) -> None:
-        for line in clean_lines(self._chunks(), self._redactor):
-            if self.error is None:
-                try:
-                    self._kept.write(line)
-                except OSError as error:
-                    # Keep reading: a full pipe would hang the program instead of ending the run with a reason.
-                    self.error = error
-            if text := plain(line.decode(errors="replace")):
-                self._on_line(text)
-
-    def _chunks(self) -> Iterator[bytes]:
-        if self._source is None:
+def _chunks(source: IO[bytes] | None) -> Iterator[bytes]:
+    if source is None:
+        return
+    descriptor = source.fileno()
+    while True:
+        try:
+            chunk = os.read(descriptor, 65536)
+        except (OSError, ValueError):
             return
-        descriptor = self._source.fileno()
-        while True:
-            try:
-                chunk = os.read(descriptor, 65536)
-            except (OSError, ValueError):
-                return
-            if not chunk:
-                return
-            yield chunk
+        if not chunk:
+            return
+        yield chunk
 
 
 def _stop(process: "subprocess.Popen[bytes]", mark: str) -> None:

@@ -1,0 +1,118 @@
+"""The docker runtime: programs in containers, on Docker from 18.09 on and on Podman's Docker-compatible socket.
+
+Everything that it makes carries kit's label with the kit that owns it, and is removed when it is no longer needed: on
+success, on failure, on Ctrl-C, and after kit was killed by the next `kit clean` or run.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from kit.model import Environment, Program
+from kit.ports import Exit, OnLine, Progress, Running
+from kit.redaction import Redactor
+from kit.runtimes import marks
+from kit.runtimes.docker.engine import OWNER, Container, Engine
+from kit.runtimes.docker.options import command_line, create_options
+from kit.runtimes.output import Pump
+
+STOP_S = 10
+
+
+class DockerRuntime:
+    """Runs programs in containers made from images `kit/<name>:<version>`."""
+
+    name: Literal["docker"] = "docker"
+
+    def __init__(self) -> None:
+        self._engine = Engine()
+        self._running: dict[str, str] = {}
+        self._mark = marks.fresh()
+
+    def pin(self, image: str, variant: str | None) -> Environment:
+        return Environment(
+            name=image, variant=variant, kind="image", digest=self._engine.image_id(reference(image, variant))
+        )
+
+    def version(self, environment: Environment, package: str) -> str | None:
+        return self._engine.label(environment.digest, f"kit.package.{package}")
+
+    def prepare(self, environment: Environment, progress: Progress) -> None:
+        del progress
+        self._engine.image_id(environment.digest)
+
+    def argv(self, program: Program) -> tuple[str, ...]:
+        return command_line(program, self._network(program))
+
+    @contextmanager
+    def start(
+        self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
+    ) -> Iterator[Running]:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            network = self._network(program)
+            if network is None:
+                network = stack.enter_context(self._engine.network(self._label()))
+            files = stack.enter_context(_secret_files(program, secrets))
+            options = create_options(program, directory, network, files, self._label())
+            container = stack.enter_context(self._engine.container(program, options))
+            self._running[program.name] = container.id
+            stack.callback(self._running.pop, program.name)
+            kept = stack.enter_context(open(log, "ab", buffering=0))
+            pump = Pump(container.logs(), kept, Redactor(secrets.values()), on_line)
+            stack.callback(pump.join, 5.0)
+            stack.callback(container.stop, STOP_S)
+            yield _Contained(program.name, container, pump)
+
+    def sweep(self) -> tuple[str, ...]:
+        return self._engine.remove_orphans(marks.owner_alive)
+
+    def _label(self) -> dict[str, str]:
+        return {OWNER: self._mark}
+
+    def _network(self, program: Program) -> str | None:
+        """The network mode of a program, or None where it gets a private network of its own."""
+        if program.beside is not None:
+            other = self._running.get(program.beside)
+            # Sharing the server's network, the load finds it on loopback, as it does without containers.
+            return f"container:{other or program.beside}"
+        return "host" if program.container.network == "host" else None
+
+
+def reference(image: str, variant: str | None) -> str:
+    """The tag of kit's image of that name and version."""
+    return f"kit/{image}:{variant or 'latest'}"
+
+
+class _Contained:
+    def __init__(self, name: str, container: Container, pump: Pump) -> None:
+        self._name = name
+        self._container = container
+        self._pump = pump
+
+    def exited(self) -> Exit | None:
+        self._pump.check()
+        ended = self._container.exit()
+        if ended is not None:
+            self._pump.join(2.0)
+        return ended
+
+    def wait(self, timeout_s: float) -> Exit | None:
+        self._container.wait(timeout_s)
+        return self.exited()
+
+
+@contextmanager
+def _secret_files(program: Program, secrets: Mapping[str, str]) -> Iterator[Path | None]:
+    """Secrets as files that the container reads: a variable would stand in what `docker inspect` prints."""
+    if not program.secrets:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="kit-secrets-") as directory:
+        for name in program.secrets:
+            path = Path(directory) / name
+            path.touch(mode=0o600)
+            path.write_text(secrets[name], "utf-8")
+        yield Path(directory)

@@ -1,0 +1,246 @@
+"""The one place that speaks with a Docker engine: the SDK's calls, and its errors in kit's words."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container as SdkContainer
+from docker.types import LogConfig, Mount, Ulimit
+
+from kit.errors import EnvironmentUnavailableError, HostError, IncompleteError
+from kit.model import Program
+from kit.ports import Exit
+from kit.runtimes.docker.options import Options
+
+OWNER = "kit.owner"
+API = "1.39"
+"""The API of Docker 18.09, which openEuler 22.03 ships: nothing newer is used."""
+CALL_S = 60
+GONE_S = 60.0
+"""How long an engine may be away (a restart) before a run that needs it is given up."""
+
+_LOG = {"max-size": "50m", "max-file": "3"}
+"""kit keeps the whole output itself; what the engine keeps of it is bounded."""
+
+_AWAY = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+
+
+class Engine:
+    """A connection to the engine that `DOCKER_HOST` names, else the local socket. Opened when first needed."""
+
+    def __init__(self) -> None:
+        self._opened: docker.DockerClient | None = None
+
+    @property
+    def _client(self) -> docker.DockerClient:
+        if self._opened is None:
+            self._opened = _connect()
+        return self._opened
+
+    def image_id(self, reference: str) -> str:
+        """The id of an image that this engine has. Raises `EnvironmentUnavailableError` where it has none."""
+        try:
+            found = str(self._client.images.get(reference).id)
+        except ImageNotFound as error:
+            name = reference.removeprefix("kit/").removesuffix(":latest").replace(":", "/")
+            msg = f"there is no image {reference} on this machine"
+            hint = f"kit image build {name}, or kit image load FILE with one that was built elsewhere"
+            raise EnvironmentUnavailableError(msg, hint=hint) from error
+        except (DockerException, *_AWAY) as error:
+            raise _translated(error, f"image {reference}") from error
+        return found
+
+    def label(self, reference: str, name: str) -> str | None:
+        """The value of a label of an image."""
+        try:
+            return self._client.images.get(reference).labels.get(name)
+        except (DockerException, *_AWAY) as error:
+            raise _translated(error, f"image {reference}") from error
+
+    @contextmanager
+    def network(self, labels: dict[str, str]) -> Iterator[str]:
+        """A private bridge network, by name; removed on leaving."""
+        name = f"kit-{labels[OWNER].replace('.', '-')}"
+        try:
+            network = self._client.networks.create(name, driver="bridge", labels=labels)
+        except (DockerException, *_AWAY) as error:
+            raise _translated(error, f"network {name}") from error
+        try:
+            yield name
+        finally:
+            with suppress(NotFound, *_AWAY):
+                network.remove()
+
+    @contextmanager
+    def container(self, program: Program, options: Options) -> Iterator["Container"]:
+        """A started container; removed on leaving, whatever happened."""
+        try:
+            # Create, then start inside try: a container whose start fails would stay behind otherwise.
+            created = _create(self._client, options)
+        except (DockerException, *_AWAY) as error:
+            raise _translated(error, program.name) from error
+        try:
+            try:
+                created.start()
+            except (DockerException, *_AWAY) as error:
+                raise _translated(error, program.name) from error
+            yield Container(created, program.name)
+        finally:
+            with suppress(NotFound, *_AWAY):
+                created.remove(force=True, v=True)
+
+    def remove_orphans(self, owner_alive: Callable[[str], bool]) -> tuple[str, ...]:
+        """Remove containers and networks whose kit is no longer alive, and only those."""
+        told: list[str] = []
+        wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
+        try:
+            for container in self._client.containers.list(all=True, filters=wanted):
+                if not owner_alive(container.labels.get(OWNER, "")):
+                    container.remove(force=True, v=True)
+                    told.append(f"container {container.name}")
+            for network in self._client.networks.list(filters=wanted):
+                labels = (network.attrs or {}).get("Labels") or {}
+                if not owner_alive(labels.get(OWNER, "")):
+                    network.remove()
+                    told.append(f"network {network.name}")
+        except (DockerException, *_AWAY) as error:
+            raise _translated(error, "leftovers") from error
+        return tuple(told)
+
+
+class Container:
+    """A container that was started."""
+
+    def __init__(self, container: SdkContainer, name: str) -> None:
+        self._container = container
+        self._name = name
+        self._away_since: float | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self._container.id)
+
+    def exit(self) -> Exit | None:
+        """How it ended, or None while it runs. An engine that restarts is waited for."""
+        try:
+            self._container.reload()
+        except NotFound:
+            raise IncompleteError(f"the container of the {self._name} was removed by someone else") from None
+        except (APIError, *_AWAY) as error:
+            self._away_since = self._away_since or time.monotonic()
+            if time.monotonic() - self._away_since > GONE_S:
+                msg = f"the Docker engine has not answered for {GONE_S:g} s"
+                raise IncompleteError(
+                    msg, hint="start it again (systemctl start docker), then kit run --resume"
+                ) from error
+            return None
+        self._away_since = None
+        state = self._container.attrs["State"]
+        if state["Status"] in ("created", "running", "paused", "restarting"):
+            return None
+        code = int(state["ExitCode"])
+        # Docker writes signal 9 as 137, as shells do.
+        return Exit(-(code - 128) if code > 128 else code, out_of_memory=bool(state.get("OOMKilled")))
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for its end, at most `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while self.exit() is None and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(0.1, left))
+
+    def stop(self, timeout_s: int) -> None:
+        """Ask it to end, and end it after `timeout_s`."""
+        with suppress(APIError, *_AWAY):
+            self._container.stop(timeout=timeout_s)
+
+    def logs(self) -> Iterator[bytes]:
+        """Its output from the beginning, until it ends; goes on where it was when the engine restarts."""
+        with suppress(APIError, *_AWAY):
+            yield from self._container.logs(stream=True, follow=True, stdout=True, stderr=True)
+
+
+def _connect() -> docker.DockerClient:
+    try:
+        client = docker.from_env(version="auto", timeout=CALL_S)
+        least = client.version().get("MinAPIVersion", API)
+        # The newest engines no longer speak the old API; what kit uses of theirs is the same.
+        spoken = API if _number(least) <= _number(API) else least
+        return docker.from_env(version=spoken, timeout=CALL_S)
+    except (DockerException, *_AWAY) as error:
+        raise _translated(error, "the Docker engine") from error
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _create(client: docker.DockerClient, options: Options) -> SdkContainer:
+    return client.containers.create(
+        options.image,
+        list(options.command),
+        environment=dict(options.environment),
+        labels=dict(options.labels),
+        working_dir=options.working_dir,
+        user=options.user,
+        network_mode=options.network_mode,
+        # Mounts rather than binds: the engine refuses a source that does not exist instead of making an empty directory.
+        mounts=[Mount(target, source, type="bind", read_only=ro) for source, target, ro in options.mounts],
+        ports={f"{options.published}/tcp": ("127.0.0.1", options.published)} if options.published else None,
+        devices=list(options.devices),
+        privileged=options.privileged,
+        cap_drop=list(options.cap_drop),
+        cap_add=list(options.cap_add),
+        security_opt=list(options.security_opt),
+        ulimits=[Ulimit(name=name, soft=limit, hard=limit) for name, limit in options.ulimits],
+        ipc_mode=options.ipc_mode,
+        shm_size=options.shm_size,
+        mem_limit=options.memory,
+        nano_cpus=options.nano_cpus,
+        cpuset_cpus=options.cpuset,
+        init=options.init,
+        log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
+    )
+
+
+def _translated(error: Exception, what: str) -> HostError:
+    """An error of the engine as what was found and what to do."""
+    said = str(getattr(error, "explanation", None) or error)
+    for pattern, message, hint in _CAUSES:
+        if pattern in said.lower():
+            return HostError(f"{what}: {message}: {said}", hint=hint)
+    return HostError(f"{what}: the Docker engine refused: {said}", hint="see its log (journalctl -u docker)")
+
+
+_CAUSES: tuple[tuple[str, str, str], ...] = (
+    (
+        "permission denied",
+        "this user may not use the Docker socket",
+        "add the user to the group docker (usermod -aG docker USER, then log in again), or run kit with sudo",
+    ),
+    (
+        "error while fetching server api version",
+        "the Docker engine does not answer",
+        "start it (systemctl start docker), or set DOCKER_HOST; without Docker: kit run --runtime process",
+    ),
+    (
+        "connection aborted",
+        "the Docker engine does not answer",
+        "start it (systemctl start docker), or set DOCKER_HOST",
+    ),
+    (
+        "connection refused",
+        "the Docker engine does not answer",
+        "start it (systemctl start docker), or set DOCKER_HOST",
+    ),
+    ("port is already allocated", "the port is taken", "see docker ps for the container, or --set server.port=…"),
+    ("address already in use", "the port is taken", "ss -ltnp shows the program, or --set server.port=…"),
+    ("bind source path does not exist", "a mount's path is missing", "check server.mounts and load.tokenizer"),
+    ("exec format error", "the image is for another platform", "kit image list shows each image's platform"),
+    ("error gathering device information", "a device is missing", "check server.container.devices against /dev"),
+    ("no such image", "an image is missing", "kit image build, or kit image load FILE"),
+    ("no space left on device", "the engine's disk is full", "docker system df shows what takes the room"),
+    ("executable file not found", "the image lacks the program", "build the image again: kit image build"),
+)

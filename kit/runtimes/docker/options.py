@@ -1,0 +1,111 @@
+"""What is asked of the engine for one program: a value, compared in tests, printed as a command line in the report."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kit.model import Program
+
+SECRETS = "/run/kit-secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to create a container with; `mounts` are (source, target, read-only)."""
+
+    image: str
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    working_dir: str
+    user: str
+    network_mode: str
+    mounts: tuple[tuple[str, str, bool], ...]
+    published: int | None
+    devices: tuple[str, ...]
+    privileged: bool
+    cap_drop: tuple[str, ...]
+    cap_add: tuple[str, ...]
+    security_opt: tuple[str, ...]
+    ulimits: tuple[tuple[str, int], ...]
+    ipc_mode: Literal["private", "host"] | None
+    shm_size: int | None
+    memory: int | None
+    nano_cpus: int | None
+    cpuset: str | None
+    init: bool
+
+
+def create_options(
+    program: Program, directory: Path, network: str, secrets: Path | None, labels: Mapping[str, str]
+) -> Options:
+    """The options for one program: nothing that its profile did not ask for is granted."""
+    wanted = program.container
+    own_network = not network.startswith(("host", "container:"))
+    return Options(
+        image=program.environment.digest,
+        command=program.argv,
+        environment=(*program.env, *((f"{name}_FILE", f"{SECRETS}/{name}") for name in program.secrets)),
+        labels=tuple(labels.items()),
+        working_dir=str(directory),
+        user=wanted.user or f"{os.getuid()}:{os.getgid()}",
+        network_mode=network,
+        mounts=_mounts(program, directory, secrets),
+        published=program.port if own_network else None,
+        devices=tuple(f"{device}:{device}:rwm" for device in wanted.devices),
+        privileged=wanted.privileged,
+        cap_drop=() if wanted.privileged else ("ALL",),
+        cap_add=wanted.cap_add,
+        security_opt=wanted.security_opt if wanted.privileged else ("no-new-privileges", *wanted.security_opt),
+        ulimits=tuple((name, int(limit)) for name, limit in wanted.ulimits),
+        ipc_mode="host" if wanted.ipc == "host" else None,
+        # With the host's IPC the host's /dev/shm is used, and a size has no effect.
+        shm_size=wanted.shm_size if wanted.ipc != "host" else None,
+        memory=wanted.memory,
+        nano_cpus=int(wanted.cpus * 1e9) if wanted.cpus is not None else None,
+        cpuset=wanted.cpuset,
+        init=wanted.init,
+    )
+
+
+def command_line(program: Program, network: str | None) -> tuple[str, ...]:
+    """The same as a `docker run` that a person could type."""
+    wanted = program.container
+    words = ["docker", "run", "--rm"]
+    if network is not None:
+        words += ["--network", network]
+    elif program.port is not None:
+        words += ["--publish", f"127.0.0.1:{program.port}:{program.port}"]
+    for device in wanted.devices:
+        words += ["--device", device]
+    for mount in program.mounts:
+        words += ["--volume", f"{mount.path}:{mount.path}" + ("" if mount.writable else ":ro")]
+    for name, value in program.env:
+        words += ["--env", f"{name}={value}"]
+    words += ["--ipc", "host"] if wanted.ipc == "host" else []
+    words += ["--shm-size", str(wanted.shm_size)] if wanted.shm_size is not None and wanted.ipc != "host" else []
+    words += ["--privileged"] if wanted.privileged else ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    for capability in wanted.cap_add:
+        words += ["--cap-add", capability]
+    for option in wanted.security_opt:
+        words += ["--security-opt", option]
+    for name, limit in wanted.ulimits:
+        words += ["--ulimit", f"{name}={limit}"]
+    words += ["--memory", str(wanted.memory)] if wanted.memory is not None else []
+    words += ["--cpus", f"{wanted.cpus:g}"] if wanted.cpus is not None else []
+    words += ["--cpuset-cpus", wanted.cpuset] if wanted.cpuset is not None else []
+    words += ["--user", wanted.user] if wanted.user is not None else []
+    words += ["--init"] if wanted.init else []
+    return (*words, program.environment.digest, *program.argv)
+
+
+def _mounts(program: Program, directory: Path, secrets: Path | None) -> tuple[tuple[str, str, bool], ...]:
+    """The working directory is the only one that is writable unasked."""
+    mounts = [(mount.path, mount.path, not mount.writable) for mount in program.mounts]
+    if str(directory) not in {mount.path for mount in program.mounts}:
+        mounts.append((str(directory), str(directory), False))
+    if secrets is not None:
+        mounts.append((str(secrets), SECRETS, True))
+    return tuple(mounts)
