@@ -1,8 +1,14 @@
 """How programs are started."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from kit.errors import UsageError
-from kit.ports import Runtime
 from kit.resources import cache, folder
+
+if TYPE_CHECKING:  # this package is imported before every command, pydantic is not
+    from kit.ports import Runtime
 
 NAMES = ("process", "docker")
 
