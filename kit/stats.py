@@ -127,6 +127,8 @@ def _reading_doubts(found: Figures, native: NativeSummary) -> Iterator[Doubt]:
     for name, own, other in pairs:
         if own is None or other is None or own == other:
             continue
+        if name in ("latency", "ttft", "tpot") and abs(other - own) <= native.step_s * 0.501:
+            continue  # the same value, rounded
         difference = (other - own) / own if own else math.inf
         if abs(difference) > READINGS_AGREE:
             yield _doubt(f"readings-{name}", difference=f"{difference:+.1%}", other=f"{other:.6g}", own=f"{own:.6g}")

@@ -8,18 +8,9 @@ from rich.table import Table
 from kit.formats import duration, figure, rate
 from kit.model import RunStatus
 from kit.model.report import Report
+from kit.texts import say
 
-_TITLES = (
-    ("input", "right"),
-    ("output", "right"),
-    ("concurrency", "right"),
-    ("latency s", "right"),
-    ("output tok/s", "right"),
-    ("TTFT s", "right"),
-    ("TPOT s", "right"),
-    ("TPS", "right"),
-    ("per stream tok/s", "right"),
-)
+_COLUMNS = ("input", "output", "concurrency", "latency", "throughput", "ttft", "tpot", "tps", "per-stream")
 
 
 def stdout() -> Console:
@@ -53,10 +44,11 @@ def run(status: RunStatus) -> None:
 def table(report: Report) -> None:
     """The figures of every case with the original's columns, and what to know about them."""
     console = stdout()
+    console.print(f"{report.model_label} · {report.environment_label}", style="bold", markup=False)
     view = Table(box=None, pad_edge=False, header_style="bold")
-    for title, justify in _TITLES:
-        view.add_column(title, justify="right" if justify == "right" else "left")
-    view.add_column("notes")
+    for name in _COLUMNS:
+        view.add_column(say("en", f"col-{name}"), justify="right", vertical="bottom")
+    view.add_column("notes", vertical="bottom")
     for row in report.rows:
         view.add_row(
             row.case.input.label,

@@ -15,6 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from kit import report as reports
 from kit.cli import output
 from kit.engines import ENGINES
 from kit.events import Event, Seen
@@ -54,7 +55,7 @@ def summary(finished: Finished, *, as_json: bool) -> None:
     """The figures, and the paths of everything written."""
     if as_json:
         return
-    output.table(finished.report)
+    output.table(reports.build(reports.read(finished.run), "en"))
     status = finished.run.status()
     took = duration(status.duration_s) if status.duration_s is not None else "—"
     typer.echo(f"\n{len(finished.report.rounds)} rounds in {took}; in {finished.run.path}:")

@@ -24,6 +24,9 @@ _BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency
 _OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
 _FAILED = re.compile(r"failed, state_code: (?P<status>\w+), data: (?P<said>.*)$")
 
+
+# Every figure of the summary has four decimals. From 1.7.0 on TTFT and TPOT are milliseconds, latency stays in seconds.
+_STEP_S = 1e-4
 # Keys of benchmark_summary.json with the factor that makes seconds of them.
 _KEYS: dict[str, dict[str, tuple[str, float]]] = {
     "1.0.1": {
@@ -136,7 +139,7 @@ def _native(path: Path, version: str) -> NativeSummary:
         # -1 and 0.0 are what it writes when nothing was measured.
         if isinstance(value, int | float) and not isinstance(value, bool) and (value > 0 or name == "succeeded"):
             values[name] = value * factor
-    return NativeSummary.model_validate(values)
+    return NativeSummary.model_validate({**values, "step_s": _STEP_S})
 
 
 def _reasons(log: Path) -> Iterator[str]:

@@ -73,7 +73,10 @@ class Figures(Record):
 
 
 class NativeSummary(Record):
-    """What the load generator itself says: seconds and tokens per second; `None` where it says nothing."""
+    """What the load generator itself says: seconds and tokens per second; `None` where it says nothing.
+
+    Its times are rounded to steps of `step_s`.
+    """
 
     latency_s: float | None = None
     ttft_s: float | None = None
@@ -81,6 +84,7 @@ class NativeSummary(Record):
     output_throughput: float | None = None
     requests: int | None = None
     succeeded: int | None = None
+    step_s: float = 0.0
 
 
 class RoundResult(Record):
