@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Gives a Debian machine what the integration tests need: their tools, a Docker engine that answers, and arm64 programs that
-# run inside containers. Whatever is already there is left as it is, so running this twice is harmless.
+# Gives a Debian machine what the integration tests need: their tools, a Docker engine that answers, and arm64 programs
+# that run inside containers. Whatever is already there is left as it is, so running this twice is harmless.
 set -euo pipefail
+PATH="$PATH:/usr/sbin:/sbin"
 
 TOOLS=(make python3 python3-venv ca-certificates tmux mmdebstrap arch-test debian-archive-keyring)
 ENGINE=(docker.io iptables)
@@ -36,20 +37,24 @@ install() {
 # `docker version` and not `docker info`: the latter exits 0 in some releases although no engine answered.
 engine_answers() { timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
-start_engine() {
+launch_engine() {
     if [[ -d /run/systemd/system ]]; then
         as_root systemctl start docker
     else
-        # start-stop-daemon closes every inherited descriptor: the engine outlives this script without holding its output open.
-        # Starts nothing when a dockerd is running already. The storage driver is dockerd's own choice (overlay2, else vfs).
-        as_root start-stop-daemon --start --oknodo --background --output "$LOG" --exec "$(command -v dockerd)" \
-            -- --group "$(id -gn)"
+        # Closes every inherited descriptor, so that the engine outlives this script without holding its output open;
+        # does nothing while a dockerd runs. The storage driver is dockerd's own choice: overlay2, else vfs.
+        as_root start-stop-daemon --start --quiet --oknodo --background --output "$LOG" \
+            --exec "$(command -v dockerd)" -- --group "$(id -gn)"
     fi
+}
+
+# Launches again until there is an answer: after a crash, dockerd gives up until its dead predecessor is reaped.
+start_engine() {
     local deadline=$((SECONDS + READY_TIMEOUT_S))
-    until engine_answers; do
+    while launch_engine; ! engine_answers; do
         if ((SECONDS >= deadline)); then
-            as_root tail -n 40 "$LOG" >&2 || true
-            die "the Docker engine did not answer $(id -un) within ${READY_TIMEOUT_S} s"
+            [[ ! -e $LOG ]] || as_root tail -n 20 "$LOG" >&2
+            die "no engine answered $(id -un) within ${READY_TIMEOUT_S} s: $(docker version 2>&1 | tail -n 1)"
         fi
         sleep 0.5
     done
@@ -57,7 +62,9 @@ start_engine() {
 
 # The F flag makes the kernel open the emulator at registration, so containers need no copy of it.
 arm64_runs() {
-    [[ $(uname -m) == aarch64 ]] || { grep -qx enabled "$BINFMT/qemu-aarch64" && grep -q '^flags:.*F' "$BINFMT/qemu-aarch64"; } 2>/dev/null
+    [[ $(uname -m) == aarch64 ]] && return
+    local entry
+    entry=$(cat "$BINFMT/qemu-aarch64" 2>/dev/null) && [[ $entry =~ ^enabled.*flags:\ [A-Z]*F ]]
 }
 
 register_arm64() {

@@ -4,12 +4,13 @@ The load is not sent from here.
 """
 
 import json
+from collections.abc import Callable
 
 import httpx
 
 from kit.model import Target
 from kit.ports import EndpointError
-from kit.redaction import plain
+from kit.redaction import Redactor, plain
 
 _HINTS = {
     401: "the endpoint wants an API key: give server.api_key in the profile as {env: NAME} or {file: PATH}",
@@ -18,6 +19,9 @@ _HINTS = {
     429: "the endpoint refuses for load or quota: wait, or ask for a higher quota",
 }
 _EXCERPT = 300
+
+Clean = Callable[[str], str]
+"""Strikes the key out of a text."""
 
 
 class HttpEndpoint:
@@ -39,6 +43,8 @@ class HttpEndpoint:
             "stream": True,
         }
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # Some servers quote the key that they refuse; it is struck out before anything is cut short.
+        clean = Redactor([key] if key else []).text
         url = f"{target.url}/v1/chat/completions"
         try:
             with (
@@ -47,8 +53,8 @@ class HttpEndpoint:
             ):
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
-                    raise _refused(answer, target)
-                return _text(answer)
+                    raise _refused(answer, target, clean)
+                return _text(answer, clean)
         except httpx.ConnectError as error:
             raise EndpointError(
                 f"{target.url} cannot be reached: {error}", "is it running, is the URL right?"
@@ -65,21 +71,26 @@ class HttpEndpoint:
         return httpx.Client(timeout=timeout, trust_env=not local, follow_redirects=False)
 
 
-def _refused(answer: httpx.Response, target: Target) -> EndpointError:
-    said = plain(answer.text[:_EXCERPT]).replace("\n", " ")
+def _refused(answer: httpx.Response, target: Target, clean: Clean) -> EndpointError:
+    said = _said(answer.text, clean)
     hint = _HINTS.get(answer.status_code, "see the log of the server")
     if answer.status_code in (400, 404) and "model" in said.lower():
         hint = f"is {target.model!r} the name the server answers to? see server.model"
     return EndpointError(f"{answer.url} answered HTTP {answer.status_code}: {said or '(nothing)'}", hint)
 
 
-def _text(answer: httpx.Response) -> str:
+def _said(text: str, clean: Clean) -> str:
+    """What the other side said, on one line and short enough for a message."""
+    return " ".join(plain(clean(text)).split())[:_EXCERPT]
+
+
+def _text(answer: httpx.Response, clean: Clean) -> str:
     """The text of a streamed completion; raises `EndpointError` where the stream is none or holds none."""
     content_type = answer.headers.get("content-type", "")
     if "text/event-stream" not in content_type:
         answer.read()
-        said = plain(answer.text[:_EXCERPT]).replace("\n", " ")
-        msg = f"{answer.url} does not stream: it answered {content_type or 'no content type'}: {said}"
+        said = _said(answer.text, clean)
+        msg = f"{answer.url} does not stream: it answered {content_type or 'no content type'}: {said or '(nothing)'}"
         raise EndpointError(msg, "kit needs an OpenAI-compatible endpoint with streaming chat completions")
     pieces: list[str] = []
     finished = False
@@ -90,7 +101,7 @@ def _text(answer: httpx.Response) -> str:
         if data == "[DONE]":
             finished = True
             break
-        pieces.append(_piece(data, str(answer.url)))
+        pieces.append(_piece(data, str(answer.url), clean))
     text = "".join(pieces)
     if not text:
         ended = "" if finished else " and closed before [DONE]"
@@ -98,14 +109,14 @@ def _text(answer: httpx.Response) -> str:
     return text
 
 
-def _piece(data: str, url: str) -> str:
+def _piece(data: str, url: str, clean: Clean) -> str:
     try:
         chunk = json.loads(data)
-        if "error" in chunk:
-            raise EndpointError(f"{url} streamed an error: {plain(str(chunk['error']))[:_EXCERPT]}", "see its log")
+        if chunk.get("error"):
+            raise EndpointError(f"{url} streamed an error: {_said(str(chunk['error']), clean)}", "see its log")
         choices = chunk["choices"]
         delta = choices[0].get("delta") or {} if choices else {}
         return "".join(str(delta.get(name) or "") for name in ("reasoning_content", "content"))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        msg = f"{url} streamed something that is not a chat completion: {plain(data)[:_EXCERPT]}"
+        msg = f"{url} streamed something that is not a chat completion: {_said(data, clean)}"
         raise EndpointError(msg, "kit needs an OpenAI-compatible endpoint") from error

@@ -7,8 +7,9 @@ change between versions, and it prints 0.0 for what it never measured.
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from kit.loadgens.chunks import Answer, answer, messages
@@ -48,6 +49,14 @@ _KEYS: dict[str, dict[str, tuple[str, float]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """How a request ended, beyond its row: why it failed, and whether the server sent its own token counts."""
+
+    reason: str | None
+    usage: bool
+
+
 def refuse(version: str) -> str | None:
     if version in _KNOWN:
         return None
@@ -63,8 +72,10 @@ def doubts(version: str) -> Iterable[Doubt]:
 
 def argv(order: Order) -> tuple[str, ...]:
     case = order.case
-    # With a key, kit's own entry point of the image adds it from the environment: on a command line anyone could read it.
-    program, api = ("evalscope", "openai") if order.target.api_key is None else ("evalscope-keyed", "openai-keyed")
+    # Kit's own entry point of the image takes a key from the environment, since on a command line anyone could read it,
+    # and notes what 1.14.1 forgets. Without need for either, the command is evalscope's own.
+    plain = order.version == "1.0.1" and order.target.api_key is None
+    program, api = ("evalscope", "openai") if plain else ("evalscope-noted", "openai-noted")
     words = [
         *(program, "perf"),
         *("--url", f"{order.target.url}/v1/chat/completions"),
@@ -107,10 +118,10 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
             rows = connection.execute("SELECT * FROM result ORDER BY start_time").fetchall()
     except sqlite3.DatabaseError as error:
         raise ReadingError(f"{database.name} is damaged: {error}") from error
-    reasons = _reasons(log)
     try:
         origin = min((float(row["start_time"]) for row in rows), default=0.0)
-        samples = tuple(_sample(index, row, origin, reasons) for index, row in enumerate(rows))
+        notes = _notes(raw / "requests.jsonl") if order.version != "1.0.1" else _logged(rows, log)
+        samples = tuple(_sample(index, row, origin, notes) for index, row in enumerate(rows))
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ReadingError(f"{database.name} does not hold what evalscope {order.version} writes: {error}") from error
     if len(samples) != order.case.requests:
@@ -142,32 +153,50 @@ def _native(path: Path, version: str) -> NativeSummary:
     return NativeSummary.model_validate({**values, "step_s": _STEP_S})
 
 
-def _reasons(log: Path) -> Iterator[str]:
-    """Why requests failed, in the order in which they did: evalscope's rows do not say."""
+def _notes(path: Path) -> dict[float, _Note]:
+    """What `evalscope-noted` wrote, by the time at which the request was sent."""
+    try:
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except OSError as error:
+        raise ReadingError(f"{path.name} cannot be read: {error.strerror}") from error
+    found: dict[float, _Note] = {}
+    for line in lines:
+        reason = _reason(str(line["status"]), line["error"]) if line["error"] is not None else None
+        found[float(line["start_time"])] = _Note(reason, bool(line["usage"]))
+    return found
+
+
+def _logged(rows: Iterable[sqlite3.Row], log: Path) -> dict[float, _Note]:
+    """Why requests failed, from the log of 1.0.1, which tells it in the order in which they ended."""
     try:
         lines = log.read_text("utf-8", errors="replace").splitlines()
     except OSError:
-        return
-    for line in lines:
-        if found := _FAILED.search(line):
-            status = found["status"]
-            said = found["said"][:160].strip()
-            yield f"HTTP {status}: {said}" if status.isdigit() else said or "no answer"
+        lines = []
+    said = [_reason(found["status"], found["said"]) for line in lines if (found := _FAILED.search(line))]
+    failed = sorted((row for row in rows if not row["success"]), key=lambda row: float(row["completed_time"]))
+    return {float(row["start_time"]): _Note(reason, False) for row, reason in zip(failed, said, strict=False)}
 
 
-def _sample(index: int, row: sqlite3.Row, origin: float, reasons: Iterator[str]) -> Sample:
+def _reason(status: str, said: str) -> str:
+    said = " ".join(said.split())[:160]
+    return f"HTTP {status}: {said or '(nothing)'}" if status.isdigit() else said or "no answer"
+
+
+def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _Note]) -> Sample:
     columns = row.keys()
     sent = float(row["start_time"])
     completed = float(row["completed_time"]) if row["completed_time"] else None
     got = _answer(row, columns)
+    note = notes.get(sent)
     error = None
     if not row["success"]:
-        error = next(reasons, "no answer (stdout.log may tell more)")
+        error = (note.reason if note is not None else None) or "no answer (stdout.log may tell more)"
     elif got.text_chunks == 0:
         error = "the stream held no text"
     elif got.finish_reason is None:
         error = "the stream ended before the answer was finished"
-    from_usage = got.input_tokens is not None and got.output_tokens is not None
+    counted = got.input_tokens is not None and got.output_tokens is not None
+    from_usage = counted or (note is not None and note.usage)
     return Sample(
         index=index,
         succeeded=error is None,
@@ -176,8 +205,8 @@ def _sample(index: int, row: sqlite3.Row, origin: float, reasons: Iterator[str])
         latency_s=completed - sent if completed is not None else None,
         ttft_s=got.first_text_at - sent if got.first_text_at is not None else None,
         gaps_s=got.gaps_s,
-        input_tokens=got.input_tokens if from_usage else row["prompt_tokens"],
-        output_tokens=got.output_tokens if from_usage else row["completion_tokens"],
+        input_tokens=got.input_tokens if counted else row["prompt_tokens"],
+        output_tokens=got.output_tokens if counted else row["completion_tokens"],
         tokens_from="usage" if from_usage else "tokenizer" if row["completion_tokens"] is not None else None,
         finish_reason=got.finish_reason,
     )
@@ -195,7 +224,8 @@ def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
         text_chunks=got.text_chunks,
         first_text_at=float(row["start_time"]) + float(first) if first and got.text_chunks else None,
         gaps_s=tuple(gaps),
-        input_tokens=got.input_tokens if got.input_tokens is not None else row["prompt_tokens"],
-        output_tokens=got.output_tokens if got.output_tokens is not None else row["completion_tokens"],
+        # Usage that came in a chunk of its own is not kept: it is in the row's columns.
+        input_tokens=got.input_tokens,
+        output_tokens=got.output_tokens,
         finish_reason=got.finish_reason,
     )

@@ -155,7 +155,7 @@ class Environments:
         """A folder with every wheel of the lock for this machine, each checked against its hash; in the cache unless given."""
         source = find(self._images, environment.name, environment.variant)
         wheels = out or self._wheels / _key(environment)
-        if _sealed(wheels):
+        if out is None and _sealed(wheels):
             return wheels
         wheels.mkdir(parents=True, exist_ok=True)
         brought = os.environ.get("KIT_WHEELS")
@@ -175,7 +175,8 @@ class Environments:
         self._pip(environment, wanted, on_line)
         if source.sdists.is_file() and not _built_elsewhere(source, brought, wheels):
             self._build_sdists(source, environment, wheels, locked, on_line)
-        _seal(wheels)
+        if out is None:  # a folder that was named may hold the wheels of several environments
+            _seal(wheels)
         return wheels
 
     def _build_sdists(

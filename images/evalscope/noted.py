@@ -1,0 +1,60 @@
+"""`evalscope perf` with two things that it lacks: a key that nobody can read, and a note of how each request ended.
+
+    KIT_API_KEY=... evalscope-noted perf --api openai-noted ...
+
+evalscope itself takes a key on its command line only, where every user of the machine can read it, and writes it into its
+log and its arguments file. Here the key joins the headers of each request and is known to nothing else; without the
+variable no key is sent. From version 1.14.1 on, evalscope keeps neither why a request failed nor whether the token counts
+are the server's own: `requests.jsonl` in the working directory says both, one line per request.
+"""
+
+import inspect
+import json
+import os
+import sys
+
+from evalscope.cli.cli import run_cmd
+from evalscope.perf.plugin.api.openai_api import OpenaiPlugin
+from evalscope.perf.plugin.registry import register_api
+
+VARIABLE = "KIT_API_KEY"
+NOTES = "requests.jsonl"
+LONGEST = 2000
+
+
+@register_api("openai-noted")
+class NotedOpenaiPlugin(OpenaiPlugin):
+    """evalscope's OpenAI plugin, which adds the key to each request's headers and notes how the request ended."""
+
+    def process_request(self, client_session, url, headers, body):
+        """A generator in 1.0.1, whose log tells enough; a coroutine later, whose result is noted before it is handed on."""
+        if key := os.environ.get(VARIABLE):
+            headers = {**headers, "Authorization": f"Bearer {key}"}
+        answer = super().process_request(client_session, url, headers, body)
+        return answer if inspect.isasyncgen(answer) else _noted(answer)
+
+
+async def _noted(answer):
+    output = await answer
+    note = {
+        "start_time": output.start_time,
+        "status": output.status_code,
+        "error": None if output.success else _short(output.error or ""),
+        "usage": output.prompt_tokens is not None and output.completion_tokens is not None,
+    }
+    with open(NOTES, "a", encoding="utf-8") as file:
+        file.write(json.dumps(note) + "\n")
+    return output
+
+
+def _short(error):
+    """The last line of a traceback, or what the server said, which may have been the key."""
+    if error.startswith("Traceback "):
+        error = error.strip().splitlines()[-1]
+    if key := os.environ.get(VARIABLE):
+        error = error.replace(key, "***")
+    return error[:LONGEST]
+
+
+if __name__ == "__main__":
+    sys.exit(run_cmd())

@@ -1,0 +1,255 @@
+"""The rules of the design that a machine can check."""
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kit import errors, renderers
+from kit.engines import ENGINES
+from kit.loadgens import GENERATORS
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "kit"
+LONGEST = 300
+
+# From the ground up. A module imports from rows below its own, and within its row only where the row is one package.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    # words
+    ("kit",),
+    ("kit.errors", "kit.resources"),
+    ("kit.model",),
+    ("kit.ports", "kit.events"),
+    # what words look like to a person, and what must not be seen
+    ("kit.formats", "kit.texts", "kit.commands", "kit.redaction"),
+    # doors
+    ("kit.host", "kit.endpoint"),
+    ("kit.runtimes",),
+    # variants
+    ("kit.accelerators",),
+    ("kit.engines",),
+    ("kit.loadgens",),
+    # steps
+    ("kit.documents", "kit.library"),
+    ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
+    # judgements
+    ("kit.doctor", "kit.report"),
+    ("kit.runner",),
+    # faces
+    ("kit.renderers",),
+    ("kit.workflow",),
+    ("kit.cli",),
+    ("kit.__main__",),
+)
+
+# Which modules may import a library. `subprocess` also stands for starting programs in any other way.
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "docker": ("kit.runtimes.docker",),
+    "httpx": ("kit.endpoint",),
+    "subprocess": ("kit.host", "kit.runtimes"),
+    "socket": ("kit.host",),
+    "pandas": ("kit.renderers",),
+    "openpyxl": ("kit.renderers",),
+    "jinja2": ("kit.renderers",),
+    "sqlite3": ("kit.loadgens",),
+    "pickle": ("kit.loadgens",),
+    "yaml": ("kit.documents", "kit.profile"),
+    "typer": ("kit.cli",),
+    "rich": ("kit.cli",),
+    "evalscope": (),
+    "requests": ("kit.runtimes.docker",),
+    "numpy": (),
+    "multiprocessing": (),
+    "asyncio": (),
+}
+
+EXIT_CODES = {
+    "KitError": 1,
+    "UsageError": 2,
+    "ProfileError": 2,
+    "HostError": 3,
+    "EnvironmentUnavailableError": 3,
+    "IncompleteError": 4,
+    "InterruptedRunError": 130,
+}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of kit by its dotted name."""
+    found: dict[str, Path] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def parsed(module: str) -> ast.Module:
+    return ast.parse(modules()[module].read_text("utf-8"), str(modules()[module]))
+
+
+def imports(module: str) -> Iterator[tuple[str, int]]:
+    """What a module imports, wherever in it: dotted names with their line."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively in line {node.lineno}"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield (inner if inner in modules() else str(node.module)), node.lineno
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or (module.startswith(f"{package}.") and package != "kit")
+
+
+def row(module: str) -> tuple[int, str]:
+    """The layer of a module, counted from the ground, and the entry that names it."""
+    named = [(number, entry) for number, layer in enumerate(LAYERS) for entry in layer if inside(module, entry)]
+    assert named, f"{module} stands in no layer: give it its place in LAYERS"
+    return max(named, key=lambda found: len(found[1]))
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_point_down(module: str) -> None:
+    layer, entry = row(module)
+    wrong = []
+    for name, line in imports(module):
+        if name.split(".")[0] != "kit":
+            continue
+        below, other = row(name)
+        if not (below < layer or other == entry):
+            wrong.append(f"line {line}: {name} (layer {below}) from layer {layer}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_has_one_door(library: str) -> None:
+    allowed = LIBRARIES[library]
+    users = [
+        f"{module} line {line}"
+        for module in modules()
+        for name, line in imports(module)
+        if name.split(".")[0] == library and not any(inside(module, door) for door in allowed)
+    ]
+    assert not users
+
+
+def test_every_layer_names_modules_that_exist() -> None:
+    # `kit.accelerators` is the place of variants that are still to come.
+    missing = [entry for layer in LAYERS for entry in layer if entry not in modules() and entry != "kit.accelerators"]
+    assert not missing
+
+
+def test_modules_are_short() -> None:
+    lines = {module: len(path.read_text("utf-8").splitlines()) for module, path in modules().items()}
+    assert {module: count for module, count in lines.items() if count >= LONGEST} == {}
+
+
+def test_modules_say_what_they_own() -> None:
+    silent = [module for module in modules() if not ast.get_docstring(parsed(module)) and module != "kit.__main__"]
+    assert not silent
+
+
+def variants(package: str, sign: str) -> set[str]:
+    """The modules of a package that describe a variant: they define `sign` at their top."""
+    return {
+        name
+        for name in modules()
+        if name.startswith(f"{package}.")
+        and any(
+            isinstance(node, ast.Assign | ast.AnnAssign)
+            and any(isinstance(part, ast.Name) and part.id == sign for part in ast.walk(node))
+            for node in parsed(name).body
+        )
+    }
+
+
+def test_every_engine_is_in_its_table() -> None:
+    assert variants("kit.engines", "HEALTH_PATH") == {vars(engine)["__name__"] for engine in ENGINES.values()}
+
+
+def test_every_load_generator_is_in_its_table() -> None:
+    assert variants("kit.loadgens", "KEY_VARIABLE") == {vars(found)["__name__"] for found in GENERATORS.values()}
+
+
+def test_every_report_format_is_in_its_table() -> None:
+    renders = {
+        name
+        for name in modules()
+        if name.startswith("kit.renderers.")
+        and any(isinstance(node, ast.FunctionDef) and node.name == "render" for node in parsed(name).body)
+    }
+    assert renders == {module for module, _ in renderers.RENDERERS.values()}
+
+
+def test_engine_names_are_those_of_their_modules() -> None:
+    assert {
+        name.replace("-", "_"): vars(engine)["__name__"].rpartition(".")[2] for name, engine in ENGINES.items()
+    } == {name.replace("-", "_"): name.replace("-", "_") for name in ENGINES}
+
+
+def test_every_error_has_its_exit_code() -> None:
+    found = {
+        name: value.exit_code
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.KitError)
+    }
+    assert found == EXIT_CODES
+
+
+def test_one_branch_of_errors_has_one_exit_code() -> None:
+    direct = [error.exit_code for error in errors.KitError.__subclasses__()]
+    assert len(direct) == len(set(direct))
+
+
+def used(module: str, wanted: Collection[str]) -> list[str]:
+    """Where a module uses one of these names: `print`, `sys.exit`. A field of that name in a record is none."""
+    return [
+        f"{module} line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and ast.unparse(node) in wanted
+    ]
+
+
+def test_nothing_below_the_command_line_prints_or_exits() -> None:
+    wanted = ("print", "exit", "quit", "breakpoint", "SystemExit", "sys.exit", "os._exit", "os.abort")
+    streams = ("sys.stdout", "sys.stderr", "sys.stdin")
+    below = [module for module in modules() if not inside(module, "kit.cli") and module != "kit.__main__"]
+    assert not [found for module in below for found in used(module, (*wanted, *streams))]
+
+
+def test_only_the_doors_and_the_command_line_read_clock_and_environment() -> None:
+    """A plan is executed as it stands: no variable, no clock and no random number decides anything above the doors."""
+    wanted = ("os.environ", "os.getenv", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "time.sleep")
+    above = [module for module in modules() if row(module) >= row("kit.engines") and not inside(module, "kit.cli")]
+    assert not [found for module in above for found in used(module, wanted)]
+
+
+def test_defects_keep_their_traceback() -> None:
+    """Nothing catches what it does not know, except to clean up and raise it again."""
+    wide = []
+    for module in modules():
+        for node in ast.walk(parsed(module)):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            caught = ast.unparse(node.type) if node.type is not None else "everything"
+            again = any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
+            if caught in ("everything", "Exception", "BaseException") and not again:
+                wide.append(f"{module} line {node.lineno}: {caught}")
+    assert not wide
+
+
+def test_no_check_is_switched_off_wholesale() -> None:
+    """A `type: ignore` or `noqa` names what it lets pass."""
+    bare = [
+        f"{module} line {number}"
+        for module, path in modules().items()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if re.search(r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:)|#\s*mypy:|\b(TODO|FIXME|XXX)\b", line)
+    ]
+    assert not bare
