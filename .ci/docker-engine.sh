@@ -34,7 +34,7 @@ install() {
         "${missing[@]}"
 }
 
-# `docker version` and not `docker info`: the latter exits 0 in some releases although no engine answered.
+# Not `docker info --format`: with a 20.10 client it exits 0 although no engine answered.
 engine_answers() { timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
 launch_engine() {

@@ -19,8 +19,8 @@ class _Loader(yaml.SafeLoader):
     """As YAML 1.2 reads plain words: `on`, `yes`, `0755` and `12:30` are text."""
 
 
-# Numbers with a point stay text until a field wants a number: the version 1.10 is not 1.1.
-_REDEFINED = tuple(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "timestamp"))
+# Numbers with a point stay text until a field wants a number: the version 1.10 is not 1.1. `=` and `<<` are plain text.
+_REDEFINED = tuple(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "timestamp", "value", "merge"))
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REDEFINED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -31,21 +31,31 @@ _Loader.add_implicit_resolver(
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 
 
+_TAGS: dict[type[yaml.Node], frozenset[str]] = {
+    yaml.MappingNode: frozenset({"tag:yaml.org,2002:map"}),
+    yaml.SequenceNode: frozenset({"tag:yaml.org,2002:seq"}),
+    yaml.ScalarNode: frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "str")),
+}
+
+
 def read(text: str, source: str, lines: dict[Place, int]) -> Data:
-    loader = _Loader(text)
+    """The one document in `text`; `lines` receives the line of every value. Raises `ProfileError` on anything else."""
     try:
-        node = loader.get_single_node()
-        if node is None:
-            raise ProfileError(f"{source} is empty")
-        return _value(loader, node, (), lines, source)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                raise ProfileError(f"{source} is empty")
+            return _value(loader, node, (), lines, source)
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
         raise ProfileError(f"{where}: {error.problem or error.context}", hint="correct the YAML there") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ProfileError(f"{source} is not YAML: {error}") from error
-    finally:
-        loader.dispose()
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        # The last two: an escape beyond Unicode, a number of thousands of digits.
+        raise ProfileError(f"{source} is not YAML that kit can read: {error}") from error
 
 
 def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int], source: str) -> Data:
@@ -53,12 +63,14 @@ def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int
     lines.setdefault(path, line)
     if len(path) > _DEEPEST or len(lines) > _MOST_NODES:
         raise ProfileError(f"{source}, line {line}: nested too deeply or too large for a profile")
+    if node.tag not in _TAGS[type(node)]:
+        raise ProfileError(f"{source}, line {line}: the tag {node.tag} is not allowed in a profile")
     if isinstance(node, yaml.MappingNode):
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise ProfileError(f"{source}, line {key_node.start_mark.line + 1}: a field's name must be text")
-            key = str(key_node.value)
+            key = _text(key_node, source)
             if key in result:
                 raise ProfileError(
                     f"{source}, line {key_node.start_mark.line + 1}: the field {key!r} stands here twice"
@@ -67,9 +79,19 @@ def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int
         return result
     if isinstance(node, yaml.SequenceNode):
         return [_value(loader, item, (*path, index), lines, source) for index, item in enumerate(node.value)]
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        raise ProfileError(f"{source}, line {line}: the tag {node.tag} is not allowed in a profile")
-    return cast(Data, loader.construct_object(node))
+    _text(node, source)
+    try:
+        return cast(Data, loader.construct_object(node))
+    except KeyError:  # `!!bool maybe`
+        raise ProfileError(f"{source}, line {line}: {node.value!r} is no {node.tag.rpartition(':')[2]}") from None
+
+
+def _text(node: yaml.ScalarNode, source: str) -> str:
+    """What is written there, if a program can be given it: no command line holds a NUL, no file half a character."""
+    text = str(node.value)
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ProfileError(f"{source}, line {node.start_mark.line + 1}: the text holds a character that is none")
+    return text
 
 
 def set_value(data: dict[str, object], setting: str) -> None:
@@ -104,6 +126,6 @@ def _inside(target: object, step: str, setting: str) -> list[object]:
 def _indexes(target: list[object], step: str, setting: str) -> list[int]:
     if step == "*":
         return list(range(len(target)))
-    if step.isdigit() and int(step) < len(target):
+    if re.fullmatch("[0-9]{1,6}", step) and int(step) < len(target):
         return [int(step)]
     raise UsageError(f"--set {setting}: {step!r} is not a position of this list (0 to {len(target) - 1}, or *)")

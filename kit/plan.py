@@ -1,6 +1,7 @@
 """Making the plan: everything is decided here, from a profile, what the runtime has, and where things lie."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -48,10 +49,11 @@ def make(
     # In a container loopback is its own: the port is published on this machine's loopback instead.
     host = "127.0.0.1" if runtime == "process" or server.container.network == "host" else "0.0.0.0"
     served = _Words({"model": made.directory if made else "", "port": str(server.port), "host": host})
-    tokenizer = served.fill(load.tokenizer)
+    # Seen from wherever a program starts, and through a mount of the same path.
+    tokenizer = os.path.abspath(os.path.expanduser(served.fill(load.tokenizer)))
     target = Target(
         url=server.url.rstrip("/").removesuffix("/v1") if server.url else f"http://127.0.0.1:{server.port}",
-        model=server.model or flags.value(server.args, *engine.MODEL_FLAGS) or "",
+        model=server.model or served.fill(flags.value(server.args, *engine.MODEL_FLAGS) or ""),
         api_key=server.api_key,
     )
     return Plan(

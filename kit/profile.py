@@ -19,7 +19,9 @@ from kit.model import Profile
 _LARGEST_BYTES = 1_000_000
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _PLACEHOLDERS = ("model", "port", "host")
-_SECRET = re.compile(r"(?i)(^|[-_])(api[-_]?key|(auth|access|bearer)[-_]?token|password|passwd|secret)$")
+_SECRET = re.compile(
+    r"(?i)(^|[-_])(api[-_]?key|(access|private|secret)[-_]?key|(auth|access|bearer|hf|hub)[-_]?token|password|passwd|secret)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def check(profile: Profile) -> Iterator[Problem]:
         yield _unknown("load.generator", profile.load.generator, GENERATORS)
     elif doubt := generator.refuse(profile.load.version):
         yield Problem("load.version", f"{profile.load.generator} {profile.load.version}: {doubt}")
+    yield from _check_tokenizer(profile)
     yield from _check_secrets(profile)
 
 
@@ -119,10 +122,8 @@ def _check_started(profile: Profile) -> Iterator[Problem]:
                 yield Problem(
                     f"server.args.{position}", f"unknown placeholder {{{name}}}", "there are {model}, {port}, {host}"
                 )
-    if not server.make_model and any(
-        "{model}" in _braced(group) for group in (*server.args, (profile.load.tokenizer,))
-    ):
-        yield Problem("server.make_model", "must be true, since {model} stands in the profile")
+    if not server.make_model and any("model" in _placeholders(group) for group in server.args):
+        yield Problem("server.make_model", "must be true, since {model} stands in server.args")
 
 
 def _check_running(profile: Profile) -> Iterator[Problem]:
@@ -145,24 +146,29 @@ def _check_running(profile: Profile) -> Iterator[Problem]:
             yield Problem(f"server.{name}", "an endpoint that already runs has none")
 
 
+def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
+    for name in _placeholders((profile.load.tokenizer,)):
+        if name != "model":
+            yield Problem("load.tokenizer", f"unknown placeholder {{{name}}}", "there is {model}")
+        elif not profile.server.make_model:
+            yield Problem("load.tokenizer", "{model} is the model that kit makes, and server.make_model is not true")
+
+
 def _check_secrets(profile: Profile) -> Iterator[Problem]:
     hint = "secrets never stand in a profile: use server.api_key {env: NAME}, or a file that the server reads"
     for name, value in profile.server.env:
         if _SECRET.search(name) and value:
             yield Problem(f"server.env.{name}", "looks like a secret", hint)
     for position, group in enumerate(profile.server.args):
-        words = [word for entry in group for word in entry.split("=", 1)]
-        if any(_SECRET.search(word.lstrip("-")) for word in words[:-1]):
+        # A flag names a secret wherever its value stands; a plain word does where another follows it.
+        named = [word.split("=", 1)[0] for word in group if word.startswith("-") or "=" in word]
+        if any(_SECRET.search(word.lstrip("-")) for word in (*named, *group[:-1])):
             yield Problem(f"server.args.{position}", "looks like a secret", hint)
 
 
 def _placeholders(words: Iterable[str]) -> list[str]:
-    # Only a whole word or path element counts: JSON in an argument has braces of its own.
+    # JSON in an argument has braces too, but never around a bare word.
     return [name for word in words for name in _PLACEHOLDER.findall(word)]
-
-
-def _braced(words: Iterable[str]) -> list[str]:
-    return [f"{{{name}}}" for name in _placeholders(words)]
 
 
 def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:

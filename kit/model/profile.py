@@ -10,6 +10,8 @@ from kit.model.record import Bytes, Length, Pairs, Record, Seconds, Text
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+MOST_CLIENTS = 100_000
+
 Language = Literal["zh-CN", "en"]
 Counts = Annotated[tuple[int, ...], BeforeValidator(lambda value: [value] if isinstance(value, int) else value)]
 
@@ -75,7 +77,7 @@ class Container(Record):
     ulimits: Pairs = Field(default=(), description="soft and hard limit alike, -1 for none: {memlock: -1}")
     user: str | None = None
     memory: Bytes | None = Field(default=None, gt=0)
-    cpus: float | None = Field(default=None, gt=0)
+    cpus: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     cpuset: str | None = Field(default=None, pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")
     init: bool = True
 
@@ -111,6 +113,8 @@ class Server(Record):
         for name, _ in value:
             if not _VARIABLE.fullmatch(name):
                 raise ValueError(f"{name!r} is not a name of an environment variable")
+        if len(dict(value)) < len(value):
+            raise ValueError("a variable stands here twice")
         return value
 
     @field_validator("args")
@@ -133,8 +137,8 @@ class CaseGroup(Record):
     @field_validator("concurrency")
     @classmethod
     def _above_zero(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if wrong := [number for number in value if number < 1]:
-            raise ValueError(f"concurrency must be 1 or more, found {wrong[0]}")
+        if wrong := [number for number in value if not 1 <= number <= MOST_CLIENTS]:
+            raise ValueError(f"concurrency must be between 1 and {MOST_CLIENTS}, found {wrong[0]}")
         return value
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,9 +17,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-_LENGTH = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[kK]?)")
-_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LENGTH = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,6})?)(?P<unit>[kK]?)")
+_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h|)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 LONGEST_TOKENS = 10_000_000
@@ -54,8 +55,9 @@ class Length(Record):
         found = _LENGTH.fullmatch(label)
         if not found:
             raise ValueError(f"{label!r} is not a number of tokens; write 1024 or 2k (k = 1000)")
-        tokens = float(found["number"]) * (1000 if found["unit"] else 1)
-        if tokens != int(tokens):
+        # Not as a float, where 1.001k is not quite 1001.
+        tokens = Decimal(found["number"]) * (1000 if found["unit"] else 1)
+        if tokens != tokens.to_integral_value():
             raise ValueError(f"{label!r} is not a whole number of tokens")
         return {"tokens": int(tokens), "label": label}
 
@@ -101,8 +103,8 @@ def _bytes(value: object) -> object:
 
 
 def _positive(value: float) -> float:
-    if not 0 < value <= 30 * 24 * 3600:
-        raise ValueError("must be more than 0 s and at most 30 days")
+    if not 0.001 <= value <= 30 * 24 * 3600:
+        raise ValueError("must be at least 1 ms and at most 30 days")
     return value
 
 
@@ -113,7 +115,7 @@ def _utc(value: datetime) -> datetime:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_positive)]
-"""A duration in seconds; profiles may write `90s`, `60m`, `2h`."""
+"""A duration; profiles may write `90s`, `60m`, `2h`, or a plain number of seconds."""
 
 Bytes = Annotated[int, BeforeValidator(_bytes)]
 """A size in bytes; profiles may write `512m`, `16g` (powers of 1024)."""

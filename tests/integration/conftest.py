@@ -9,6 +9,7 @@ from kit import profile as profiles
 from kit import runner
 from kit.endpoint import HttpEndpoint
 from kit.host import LocalHost
+from kit.model import Plan
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from tests.integration.driver import Kit, shared_cache
@@ -22,40 +23,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cache() -> Path:
-    """The shared cache, with all that the smoke profile needs; builders wait for each other."""
+def smoke() -> Plan:
+    """The plan of the smoke profile in the shared cache, with all that it needs made; builders wait for each other."""
     base = shared_cache()
-    smoke = profiles.load("smoke", ())
+    base.mkdir(parents=True, exist_ok=True)
+    loaded = profiles.load("smoke", ())
     runtime = ProcessRuntime(folder("images"), base)
     made = plans.make(
-        smoke.profile,
-        sha256=smoke.sha256,
+        loaded.profile,
+        sha256=loaded.sha256,
         runtime="process",
         pin=runtime.pin,
         models=base / "models",
         version=runtime.version,
     )
-    log = base / "test-model.log"
-    base.mkdir(parents=True, exist_ok=True)
-    runner.prepare(made, runner.Doors(runtime, LocalHost(), HttpEndpoint()), lambda seen: None, log)
-    return base
+    doors = runner.Doors(runtime, LocalHost(), HttpEndpoint())
+    runner.prepare(made, doors, lambda seen: None, base / "test-model.log")
+    return made
 
 
 @pytest.fixture(scope="session")
-def tokenizer(cache: Path) -> Path:
+def cache(smoke: Plan) -> Path:
+    """The shared cache, which holds all that the smoke profile needs."""
+    del smoke
+    return shared_cache()
+
+
+@pytest.fixture(scope="session")
+def tokenizer(smoke: Plan) -> Path:
     """The toy model's directory, which has a tokenizer with a chat template."""
-    runtime = ProcessRuntime(folder("images"), cache)
-    smoke = profiles.load("smoke", ())
-    made = plans.make(
-        smoke.profile,
-        sha256=smoke.sha256,
-        runtime="process",
-        pin=runtime.pin,
-        models=cache / "models",
-        version=runtime.version,
-    )
-    assert made.model is not None
-    return Path(made.model.directory)
+    return Path(smoke.tokenizer)
 
 
 @pytest.fixture

@@ -142,8 +142,8 @@ class Container:
         if state["Status"] in ("created", "running", "paused", "restarting"):
             return None
         code = int(state["ExitCode"])
-        # Docker writes signal 9 as 137, as shells do.
-        return Exit(-(code - 128) if code > 128 else code, out_of_memory=bool(state.get("OOMKilled")))
+        # Docker writes signal 9 as 137, as shells do. The flag is also set when only a child of the program was killed.
+        return Exit(-(code - 128) if code > 128 else code, out_of_memory=bool(state.get("OOMKilled")) and code != 0)
 
     def wait(self, timeout_s: float) -> None:
         """Wait for its end, at most `timeout_s`."""

@@ -47,7 +47,8 @@ def create_options(
     return Options(
         image=program.environment.digest,
         command=program.argv,
-        environment=(*program.env, *((f"{name}_FILE", f"{SECRETS}/{name}") for name in program.secrets)),
+        # A user that the image does not know has / as its home, where nothing can be written.
+        environment=(("HOME", "/tmp"), *program.env, *_secret_variables(program)),
         labels=tuple(labels.items()),
         working_dir=str(directory),
         user=wanted.user or f"{os.getuid()}:{os.getgid()}",
@@ -99,6 +100,10 @@ def command_line(program: Program, network: str | None) -> tuple[str, ...]:
     words += ["--user", wanted.user] if wanted.user is not None else []
     words += ["--init"] if wanted.init else []
     return (*words, program.environment.digest, *program.argv)
+
+
+def _secret_variables(program: Program) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{name}_FILE", f"{SECRETS}/{name}") for name in program.secrets)
 
 
 def _mounts(program: Program, directory: Path, secrets: Path | None) -> tuple[tuple[str, str, bool], ...]:

@@ -1,0 +1,90 @@
+"""What is asked of a Docker engine, as values: nothing that the profile did not ask for is granted."""
+
+from pathlib import Path
+
+import pytest
+
+from kit.model import Container, Environment, Mount, Program
+from kit.runtimes.docker.options import SECRETS, command_line, create_options
+
+IMAGE = Environment(name="ftransformers", kind="image", digest="sha256:" + "a" * 64)
+
+
+def program(**changes: object) -> Program:
+    fields = {"name": "server", "environment": IMAGE, "argv": ("serve", "--port", "8001"), "port": 8001, **changes}
+    return Program.model_validate(fields)
+
+
+def test_a_container_gets_the_least_unless_the_profile_asks_for_more() -> None:
+    options = create_options(program(), Path("/runs/1/server"), "kit-net", None, {"kit.owner": "1.2.3"})
+    assert options.image == IMAGE.digest
+    assert options.cap_drop == ("ALL",)
+    assert options.security_opt == ("no-new-privileges",)
+    assert (options.privileged, options.cap_add, options.devices, options.ulimits) == (False, (), (), ())
+    assert options.mounts == (("/runs/1/server", "/runs/1/server", False),)
+    assert (options.published, options.network_mode, options.ipc_mode, options.init) == (8001, "kit-net", None, True)
+
+
+def test_everything_that_ascend_needs_is_handed_over_as_it_is_written() -> None:
+    wanted = Container(
+        network="host",
+        ipc="host",
+        shm_size=16 * 2**30,
+        devices=("/dev/davinci0", "/dev/davinci_manager"),
+        cap_add=("SYS_NICE",),
+        security_opt=("seccomp=unconfined",),
+        ulimits=(("memlock", "-1"),),
+        user="0:0",
+        memory=2**40,
+        cpus=64.5,
+        cpuset="0-63",
+        init=False,
+    )
+    mounts = (Mount(path="/usr/local/dcmi"), Mount(path="/data", writable=True))
+    options = create_options(
+        program(container=wanted, mounts=mounts, env=(("A", "b"),)), Path("/r"), "host", None, {"kit.owner": "x"}
+    )
+    assert options.devices == ("/dev/davinci0:/dev/davinci0:rwm", "/dev/davinci_manager:/dev/davinci_manager:rwm")
+    assert options.mounts == (
+        ("/usr/local/dcmi", "/usr/local/dcmi", True),
+        ("/data", "/data", False),
+        ("/r", "/r", False),
+    )
+    assert options.ulimits == (("memlock", -1),)
+    assert (options.nano_cpus, options.memory, options.cpuset) == (64_500_000_000, 2**40, "0-63")
+    assert (options.ipc_mode, options.shm_size) == ("host", None), "with the host's IPC a size has no effect"
+    assert options.published is None, "on the host's network there is nothing to publish"
+    assert ("A", "b") in options.environment
+    assert options.security_opt == ("no-new-privileges", "seccomp=unconfined")
+    assert (options.user, options.init, options.cap_add) == ("0:0", False, ("SYS_NICE",))
+
+
+def test_a_secret_reaches_the_container_as_a_file_and_never_as_a_value() -> None:
+    options = create_options(program(secrets=("KIT_API_KEY",)), Path("/r"), "host", Path("/tmp/s"), {})
+    assert ("KIT_API_KEY_FILE", f"{SECRETS}/KIT_API_KEY") in options.environment
+    assert ("/tmp/s", SECRETS, True) in options.mounts
+
+
+def test_privileged_drops_nothing_and_is_visible_in_the_command() -> None:
+    wanted = program(container=Container(privileged=True))
+    options = create_options(wanted, Path("/r"), "kit-net", None, {})
+    assert (options.privileged, options.cap_drop, options.security_opt) == (True, (), ())
+    assert "--privileged" in command_line(wanted, None)
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        pytest.param(None, ["--publish", "127.0.0.1:8001:8001"], id="private network, published on loopback only"),
+        pytest.param("host", ["--network", "host"], id="host network"),
+        pytest.param("container:server", ["--network", "container:server"], id="beside the server"),
+    ],
+)
+def test_the_command_line_says_what_the_container_gets(network: str | None, expected: list[str]) -> None:
+    words = list(command_line(program(env=(("A", "b c"),), mounts=(Mount(path="/m"),)), network))
+    assert words[:3] == ["docker", "run", "--rm"]
+    assert " ".join(expected) in " ".join(words)
+    assert "--env" in words
+    assert "A=b c" in words
+    assert "/m:/m:ro" in words
+    assert words[-4:] == [IMAGE.digest, "serve", "--port", "8001"]
