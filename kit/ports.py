@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from kit.model import Environment, Program, Target
+from kit.model import Environment, Program, Secret, Target
 
 Progress = Callable[[str], None]
 """Told one short line whenever a long step gets on."""
@@ -95,8 +95,8 @@ class Runtime(Protocol):
     def prepare(self, environment: Environment, progress: Progress) -> None:
         """Make sure that the environment is there. Raises `EnvironmentUnavailableError`."""
 
-    def argv(self, program: Program) -> tuple[str, ...]:
-        """The command as a person could type it, for the report."""
+    def command(self, program: Program, secret: Secret | None) -> str:
+        """The command as a person could type it into a shell; a secret as where it comes from."""
 
     def start(
         self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine

@@ -147,6 +147,8 @@ def _check_running(profile: Profile) -> Iterator[Problem]:
 
 
 def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
+    if not profile.load.tokenizer.strip("/. "):
+        yield Problem("load.tokenizer", "is not the directory of a model's tokenizer")
     for name in _placeholders((profile.load.tokenizer,)):
         if name != "model":
             yield Problem("load.tokenizer", f"unknown placeholder {{{name}}}", "there is {model}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kit import stats
+from kit import commands, stats
 from kit.engines import ENGINES
 from kit.formats import duration, figure
 from kit.hardware import hardware_table, hardware_text
@@ -38,12 +38,32 @@ def read(run: RunDir) -> Run:
         plan=plan,
         inventory=run.inventory(),
         status=run.status(),
-        start_command=run.text("server/argv.txt") if plan.server is not None else "",
+        start_command=_start_command(run, plan),
         starts=run.server_starts(),
         results=run.results(plan),
         commands=tuple(
             (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
         ),
+    )
+
+
+def _start_command(run: RunDir, plan: Plan) -> str:
+    """The server's command as it ran; of a container the command inside, which is what can be compared across machines."""
+    if plan.server is None:
+        return ""
+    if plan.runtime == "docker":
+        return commands.shell(plan.server.program, plan.server.program.argv)
+    return run.text("server/argv.txt")
+
+
+def _inside(run: Run, example: tuple[str, str]) -> str:
+    """The load command; of a container the command inside."""
+    name, command = example
+    if run.plan.runtime == "process":
+        return command
+    return next(
+        (commands.shell(e.program, e.program.argv, run.plan.target.api_key) for e in run.plan.rounds if e.id == name),
+        "",
     )
 
 
@@ -70,7 +90,7 @@ def build(run: Run, language: Language | None = None) -> Report:
         start_command=run.start_command or say(lang, "external", url=plan.target.url),
         start_note=say(lang, "ready", seconds=figure(run.starts[0].ready_s)) if run.starts else None,
         load_example=say(lang, "example", case=case, round=number) if example[0] else "",
-        load_command=example[1],
+        load_command=_inside(run, example),
         rounds_note=say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=per_client),
         rows=rows,
         rounds=_rounds(run),

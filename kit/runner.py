@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import __version__, commands, estimate, stats
+from kit import __version__, estimate, stats
 from kit.engines import ENGINES, diagnose
 from kit.errors import HostError, IncompleteError, InterruptedRunError, KitError
 from kit.events import Event, Kind, Seen
@@ -51,6 +51,8 @@ def prepare(plan: Plan, doors: Doors, observe: Observe, scratch: Path) -> None:
     def progress(text: str) -> None:
         observe(Seen(Event(at=doors.host.now(), kind="environment", text=text)))
 
+    for told in doors.runtime.sweep():
+        progress(f"stopped {told}")
     for environment in plan.environments:
         doors.runtime.prepare(environment, progress)
     if plan.model is not None:
@@ -131,8 +133,7 @@ class _Execution:
             yield None
             return
         home = self._run.path / ("server" if self._attempt == 1 else f"server-{self._attempt}")
-        argv = self._doors.runtime.argv(plan.program)
-        write_once(home / "argv.txt", (commands.shell(plan.program, argv) + "\n").encode())
+        write_once(home / "argv.txt", (self._doors.runtime.command(plan.program, None) + "\n").encode())
         watch = _Watch(ENGINES[plan.engine].PHASES, self._doors.host, self._tell)
         self._tell("server", f"starting {ENGINES[plan.engine].TITLE} on port {plan.port}")
         started = self._doors.host.now()
@@ -201,10 +202,9 @@ class _Execution:
         directory = self._run.round_directory(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         raw.mkdir(parents=True)
-        argv = self._doors.runtime.argv(entry.program)
-        command = commands.shell(entry.program, argv, self._plan.target.api_key)
+        command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
         started, began = host.now(), host.monotonic()
-        tail: deque[str] = deque(maxlen=SHOWN_LINES)
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
         try:
             with self._doors.runtime.start(
                 entry.program, directory=raw, log=log, secrets=self._secrets, on_line=tail.append
@@ -216,7 +216,7 @@ class _Execution:
             self._clean(raw)
         duration = host.monotonic() - began
         if ended.code != 0:
-            said = " / ".join(line.strip() for line in list(tail)[-3:])
+            said = generator.blame(tuple(tail)) or " / ".join(line.strip() for line in list(tail)[-3:])
             raise _RoundFailedError(f"the load generator ended with {ended}: {said or 'it wrote nothing'}")
         reading = generator.read(raw, log, entry.order)
         found = stats.figures(entry.case, reading.samples)

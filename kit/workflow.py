@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -154,15 +155,22 @@ def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, 
 
 
 def clean(*, everything: bool) -> tuple[str, ...]:
-    """Remove unfinished environments of killed kits, or with `everything` the whole cache. One line for each."""
+    """Remove what killed kits left: containers, unfinished environments, or with `everything` the whole cache.
+
+    One line for each. Processes were stopped already, as before every command.
+    """
     base = cache()
     removable = ([base] if base.is_dir() else []) if everything else environments.unfinished(base)
-    told: list[str] = []
+    told = list(runtimes.make("docker").sweep()) if _docker_is_here() else []
     for path in removable:
         size = sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink())
         shutil.rmtree(path)
         told.append(f"{path} ({size / 1024**2:.0f} MiB)")
     return tuple(told)
+
+
+def _docker_is_here() -> bool:
+    return "DOCKER_HOST" in os.environ or Path("/var/run/docker.sock").exists()
 
 
 def fetch(name: str, out: Path, progress: Progress) -> Path:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from kit import commands
 from kit.errors import EnvironmentUnavailableError, UsageError
-from kit.model import Environment, Program, Target
+from kit.model import Environment, Program, Secret, Target
 from kit.ports import EndpointError, Exit, OnLine, Output, Progress, Running, ToolMissing, ToolTimeout
 from kit.redaction import Redactor
 
@@ -167,8 +168,9 @@ class FakeRuntime:
         progress(f"{environment.title}: there")
         self.prepared.append(environment)
 
-    def argv(self, program: Program) -> tuple[str, ...]:
-        return (f"/env/{program.environment.name}/bin/{program.argv[0]}", *program.argv[1:])
+    def command(self, program: Program, secret: Secret | None) -> str:
+        executable = f"/env/{program.environment.name}/bin/{program.argv[0]}"
+        return commands.shell(program, (executable, *program.argv[1:]), secret)
 
     @contextmanager
     def start(

@@ -47,6 +47,9 @@ class NotedOpenaiPlugin(OpenaiPlugin):
 
 async def _noted(answer):
     output = await answer
+    if output.success and not all(isinstance(chunk, dict) for chunk in output.response_messages):
+        # A gateway's page instead of an answer: evalscope takes it for one, and then ends at it with all else lost.
+        output.success, output.error = False, f"not a completion: {output.generated_text}"
     note = {
         "start_time": output.start_time,
         "status": output.status_code,

@@ -1,6 +1,6 @@
 """What sends the requests: one module per load generator, which describes commands and reads what they leave."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +31,9 @@ class LoadGenerator(Protocol):
 
     def env(self, order: Order) -> tuple[tuple[str, str], ...]:
         """The variables that the command needs."""
+
+    def blame(self, lines: Sequence[str]) -> str | None:
+        """Why the command gave up, as its last lines tell; None where they tell nothing."""
 
     def read(self, raw: Path, log: Path, order: Order) -> Reading:
         """What the command left. Raises `ReadingError` where that is no whole result."""

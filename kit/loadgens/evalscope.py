@@ -7,7 +7,7 @@ change between versions, and it prints 0.0 for what it never measured.
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ KEY_VARIABLE = "KIT_API_KEY"
 _KNOWN = ("1.0.1", "1.14.1")
 _BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency 1 is wrong (corrected after 1.3.0)")
 _OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
+_GAVE_UP = re.compile(r"Exception in async function '(?P<where>\w+)': (?P<said>.*)")
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]+\.)*[A-Za-z_]*(?:Error|Exception)(?:: .*)?|.*\berror: .*")
 _FAILED = re.compile(r"failed, state_code: (?P<status>\w+), data: (?P<said>.*)$")
 
 
@@ -107,6 +109,15 @@ def argv(order: Order) -> tuple[str, ...]:
 def env(order: Order) -> tuple[tuple[str, str], ...]:
     del order
     return _OFFLINE
+
+
+def blame(lines: Sequence[str]) -> str | None:
+    for line in lines:
+        if found := _GAVE_UP.search(line):
+            # Where it adds up the answers, it fails at the first that is no streamed completion, and keeps nothing.
+            answered = found["where"] == "statistic_benchmark_metric"
+            return f"it cannot read an answer of the server ({found['said']})" if answered else found["said"]
+    return next((line for line in reversed(lines) if _EXCEPTION.fullmatch(line)), None)
 
 
 def read(raw: Path, log: Path, order: Order) -> Reading:

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
+from kit import commands
 from kit.errors import EnvironmentUnavailableError
-from kit.model import Environment, Program
+from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import environments, marks
@@ -38,7 +39,10 @@ class ProcessRuntime:
     def prepare(self, environment: Environment, progress: Progress) -> None:
         self.environments.ensure(environment, progress)
 
-    def argv(self, program: Program) -> tuple[str, ...]:
+    def command(self, program: Program, secret: Secret | None) -> str:
+        return commands.shell(program, self._argv(program), secret)
+
+    def _argv(self, program: Program) -> tuple[str, ...]:
         executable = self.environments.path(program.environment) / "bin" / program.argv[0]
         return (str(executable), *program.argv[1:])
 
@@ -46,7 +50,7 @@ class ProcessRuntime:
     def start(
         self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
     ) -> Iterator[Running]:
-        argv = self.argv(program)
+        argv = self._argv(program)
         mark = marks.fresh()
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab", buffering=0) as kept:

@@ -4,13 +4,14 @@ Everything that it makes carries kit's label with the kit that owns it, and is r
 success, on failure, on Ctrl-C, and after kit was killed by the next `kit clean` or run.
 """
 
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from kit.model import Environment, Program
+from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import marks
@@ -43,8 +44,9 @@ class DockerRuntime:
         del progress
         self._engine.image_id(environment.digest)
 
-    def argv(self, program: Program) -> tuple[str, ...]:
-        return command_line(program, self._network(program))
+    def command(self, program: Program, secret: Secret | None) -> str:
+        del secret  # it is in a file that only the container sees
+        return shlex.join(command_line(program, self._network(program)))
 
     @contextmanager
     def start(
