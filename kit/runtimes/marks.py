@@ -18,8 +18,8 @@ _NUMBERS = count(1)
 
 
 def fresh() -> str:
-    """A new mark: this kit's process, and a number within it."""
-    return f"{identity(os.getpid())}.{next(_NUMBERS)}"
+    """A new mark: this kit's process, a number within it, and the namespace in which its process id means something."""
+    return f"{identity(os.getpid())}.{next(_NUMBERS)}.{_namespace()}"
 
 
 def identity(pid: int) -> str:
@@ -55,6 +55,10 @@ def end(pids: Iterable[int]) -> None:
                 time.sleep(0.02)
 
 
+def _namespace() -> str:
+    return str(os.stat("/proc/self/ns/pid").st_ino)
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name, which may hold anything: state first, start time at 19."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -77,7 +81,10 @@ def _name(pid: int) -> str:
 
 
 def owner_alive(mark: str) -> bool:
-    """Whether the kit that made this mark still runs."""
+    """Whether the kit that made this mark still runs; of another namespace (kit in a container) that cannot be known here,
+    and what it owns is left alone."""
+    if mark.rpartition(".")[2] != _namespace():
+        return True
     pid = mark.split(".")[0]
     owner = _running(int(pid)) if pid.isdigit() else None
     return owner is not None and mark.startswith(f"{owner}.")

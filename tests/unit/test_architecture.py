@@ -226,7 +226,9 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
 def test_only_the_doors_and_the_command_line_read_clock_and_environment() -> None:
     """A plan is executed as it stands: no variable, no clock and no random number decides anything above the doors."""
     wanted = ("os.environ", "os.getenv", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "time.sleep")
-    above = [module for module in modules() if row(module)[0] >= row("kit.engines")[0] and not inside(module, "kit.cli")]
+    above = [
+        module for module in modules() if row(module)[0] >= row("kit.engines")[0] and not inside(module, "kit.cli")
+    ]
     assert not [found for module in above for found in used(module, wanted)]
 
 
