@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # One worker per core, but the real servers and browsers of the tests want some room.
 WORKERS ?= auto
+START := $(shell date +%s)
 
 .PHONY: run test check unit golden locks clean help
 
@@ -27,6 +28,7 @@ $(VENV)/.kit-dev: $(VENV)/.kit requirements-dev.lock
 
 run: $(VENV)/.kit ## Run the smoke profile: a real server, a real load, a report
 	@$(BIN)/kit run smoke
+	@echo "make run took $$(($$(date +%s) - $(START))) s"
 
 test: $(VENV)/.kit-dev ## Every test that this machine can run
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup

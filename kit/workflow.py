@@ -44,11 +44,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that is over: its directory, its report, and every file of it."""
+    """A run that is over: its directory, its report, every file of it, and the seconds that preparing and running took."""
 
     run: RunDir
     report: Report
     files: tuple[Path, ...]
+    prepared_s: float
+    ran_s: float
 
 
 def plan(reference: str, settings: Sequence[str], runtime: Literal["process", "docker"], out: Path) -> Prepared:
@@ -84,6 +86,7 @@ def resume(reference: str, out: Path) -> Prepared:
 def run(prepared: Prepared, observe: Observe) -> Finished:
     """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised."""
     made, host = prepared.plan, LocalHost()
+    began = host.monotonic()
     doors = runner.Doors(runtimes.make(made.runtime), host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
     doctor.require(made, host, prepared.out)
@@ -91,6 +94,7 @@ def run(prepared: Prepared, observe: Observe) -> Finished:
         runner.prepare(made, doors, observe, Path(scratch) / "make-model.log")
     if made.server is None:
         runner.probe_endpoint(made, doors, key)
+    ready = host.monotonic()
     directory = prepared.run or _new_run(prepared, host)
     attempt = directory.status().attempts + 1 if prepared.run is not None else 1
     try:
@@ -101,7 +105,8 @@ def run(prepared: Prepared, observe: Observe) -> Finished:
             write_report(directory)
         raise
     built, _ = write_report(directory)
-    return Finished(directory, built, tuple(sorted(path for path in directory.path.rglob("*") if path.is_file())))
+    files = tuple(sorted(path for path in directory.path.rglob("*") if path.is_file()))
+    return Finished(directory, built, files, ready - began, host.monotonic() - ready)
 
 
 def _new_run(prepared: Prepared, host: LocalHost) -> RunDir:

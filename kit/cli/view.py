@@ -1,5 +1,6 @@
 """What a user sees while a run goes on: a live view on a terminal, plain lines elsewhere, or events as JSON."""
 
+import json
 import sys
 import threading
 import time
@@ -52,19 +53,22 @@ def of(plan: Plan, *, as_json: bool) -> Iterator[View]:
 
 
 def summary(finished: Finished, *, as_json: bool) -> None:
-    """The figures, and the paths of everything written."""
+    """The figures, the paths of everything written, and how long it took."""
+    run, written = finished.run.path, [path.relative_to(finished.run.path) for path in finished.files]
     if as_json:
+        typer.echo(json.dumps({"kind": "written", "run": str(run), "files": [str(path) for path in written]}))
         return
     output.table(reports.build(reports.read(finished.run), "en"))
-    status = finished.run.status()
-    took = duration(status.duration_s) if status.duration_s is not None else "—"
-    typer.echo(f"\n{len(finished.report.rounds)} rounds in {took}; in {finished.run.path}:")
-    for path in finished.files:
-        name = path.relative_to(finished.run.path)
-        if name.parts[0] != "cases" and "raw" not in name.parts:
-            typer.echo(f"  {name}")
+    typer.echo(f"\nwritten to {run}:")
+    for path in written:
+        if path.parts[0] != "cases" and "raw" not in path.parts:
+            typer.echo(f"  {path}")
     typer.echo("  cases/…  (per round: command.txt, stdout.log, samples.jsonl, result.json, raw/)")
-    typer.echo(f"report: {finished.run.path / 'report' / 'report.md'}")
+    rounds = len(finished.report.rounds)
+    typer.echo(
+        f"prepared in {duration(finished.prepared_s)}, {rounds} rounds and the report in {duration(finished.ran_s)}"
+    )
+    typer.echo(f"report: {run / 'report' / 'report.md'}")
 
 
 class _Json:
@@ -72,8 +76,6 @@ class _Json:
         line = seen.event.model_dump(mode="json", exclude_none=True)
         if seen.result is not None:
             line["result"] = seen.result.model_dump(mode="json")
-        import json
-
         typer.echo(json.dumps(line, ensure_ascii=False))
 
 
