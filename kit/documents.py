@@ -75,6 +75,8 @@ def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int
                 raise ProfileError(
                     f"{source}, line {key_node.start_mark.line + 1}: the field {key!r} stands here twice"
                 )
+            # The line of a field is that of its name, also where its value begins below.
+            lines.setdefault((*path, key), key_node.start_mark.line + 1)
             result[key] = _value(loader, value_node, (*path, key), lines, source)
         return result
     if isinstance(node, yaml.SequenceNode):
@@ -86,7 +88,7 @@ def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int
         raise ProfileError(f"{source}, line {line}: {node.value!r} is no {node.tag.rpartition(':')[2]}") from None
 
 
-def _text(node: yaml.ScalarNode, source: str) -> str:
+def _text(node: yaml.Node, source: str) -> str:
     """What is written there, if a program can be given it: no command line holds a NUL, no file half a character."""
     text = str(node.value)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):

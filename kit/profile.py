@@ -59,7 +59,14 @@ def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(found["loc"], found["type"], found["msg"], lines) for found in error.errors()]
+        wrong = error.errors()
+        problems = [
+            _problem(found["loc"], found["type"], found["msg"], lines)
+            for found in wrong
+            # A list whose entries are all wrong is also called too short: that tells nothing more.
+            if found["type"] != "too_short"
+            or not any(other["loc"][:-1][: len(found["loc"])] == found["loc"] for other in wrong)
+        ]
         raise ProfileError(f"{source} is not a valid profile", problems=problems) from error
     if problems := list(check(profile)):
         raise ProfileError(f"{source} is not a valid profile", problems=problems)
@@ -190,6 +197,8 @@ def _problem(loc: documents.Place, kind: str, message: str, lines: dict[document
         return Problem(
             place, "unknown field", f"did you mean {near[0]!r}?" if near else "kit profile schema lists them"
         )
+    if kind == "too_short":
+        return Problem(place, "is empty")
     return Problem(place, message.removeprefix("Value error, "))
 
 

@@ -225,8 +225,8 @@ def stream(handler: _Handler, request: Request) -> None:
         if position and behaviour.gap_s:
             handler.server.log.stopping.wait(behaviour.gap_s)
         if position == max(1, tokens // 2) and fault in HALF_WAY:
-            if HALF_WAY[fault](handler, request):
-                return
+            HALF_WAY[fault](handler)
+            return
         # Before it is sent: the client cannot have it earlier.
         at = time.monotonic()
         handler.event(chunk({"content": "a "}))
@@ -295,8 +295,12 @@ def _garbage(handler: _Handler, request: Request) -> None:
 
 
 def _silent(handler: _Handler, request: Request) -> None:
-    """Never answers, until the client goes away or the stub stops."""
     del request
+    _wait(handler)
+
+
+def _wait(handler: _Handler) -> None:
+    """Say nothing until the client goes away or the stub stops."""
     handler.connection.settimeout(0.05)
     while not handler.server.log.stopping.is_set():
         try:
@@ -307,29 +311,22 @@ def _silent(handler: _Handler, request: Request) -> None:
     handler.close_connection = True
 
 
-def _cut(handler: _Handler, request: Request) -> bool:
-    del request
+def _cut(handler: _Handler) -> None:
     handler.reset()
-    return True
 
 
-def _ends_early(handler: _Handler, request: Request) -> bool:
-    del request
+def _ends_early(handler: _Handler) -> None:
     handler.close_stream()
-    return True
 
 
-def _error_chunk(handler: _Handler, request: Request) -> bool:
-    del request
+def _error_chunk(handler: _Handler) -> None:
     handler.event(error("the engine ran out of memory", "InternalServerError"))
     handler.event("[DONE]")
     handler.close_stream()
-    return True
 
 
-def _stalls(handler: _Handler, request: Request) -> bool:
-    _silent(handler, request)
-    return True
+def _stalls(handler: _Handler) -> None:
+    _wait(handler)
 
 
 WHOLE: dict[str, Callable[[_Handler, Request], None]] = {
@@ -343,7 +340,7 @@ WHOLE: dict[str, Callable[[_Handler, Request], None]] = {
     "garbage": _garbage,
     "silent": _silent,
 }
-HALF_WAY: dict[str, Callable[[_Handler, Request], bool]] = {
+HALF_WAY: dict[str, Callable[[_Handler], None]] = {
     "cut": _cut,
     "ends-early": _ends_early,
     "error-chunk": _error_chunk,

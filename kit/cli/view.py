@@ -116,11 +116,12 @@ class _Live:
     def observe(self, seen: Seen) -> None:
         event = seen.event
         with self._lock:
-            self._now = event
-            if event.kind != "environment" or not self._events or self._events[-1].kind != "environment":
-                self._events = [*self._events[1 - _SHOWN_EVENTS :], event]
-            else:
+            if event.kind == "round-start":
+                self._now = event
+            elif event.kind == "environment" and self._events and self._events[-1].kind == "environment":
                 self._events[-1] = event
+            elif event.kind not in ("round-end", "estimate"):
+                self._events = [*self._events[1 - _SHOWN_EVENTS :], event]
             if event.rest_s is not None:
                 self._rest_s, self._told_at = event.rest_s, time.monotonic()
             if event.kind in ("round-end", "round-failed") and event.position is not None:
@@ -156,26 +157,41 @@ class _Live:
         return line
 
     def _steps(self) -> RenderableType:
-        lines = [Text(f"  {event.at.astimezone():%H:%M:%S} {event.text}", style="dim") for event in self._events[:-1]]
-        if self._events:
-            last = self._events[-1]
-            lines.append(Text(f"  {last.at.astimezone():%H:%M:%S} {last.text}"))
+        lines = [Text(f"  {event.at.astimezone():%H:%M:%S} {event.text}", style="dim") for event in self._events]
+        if self._now is not None:
+            cases = [case.id for case in self._plan.cases]
+            number = cases.index(self._now.case) + 1 if self._now.case in cases else 0
+            lines.append(Text(f"  case {number} of {len(cases)}: {self._now.text}", style="bold"))
         return Text("\n").join(lines)
 
     def _figures(self) -> RenderableType:
-        table = Table.grid(padding=(0, 1))
+        table = Table.grid(padding=(0, 2))
+        table.add_column()
         for result in self._last:
-            table.add_row(Text(f"    {result.case.id} #{result.round}"), Text(_figures(result), style="cyan"))
+            found = result.figures
+            table.add_row(
+                Text(f"    {result.case.id} #{result.round}"),
+                *(Text(part, style="cyan") for part in _parts(result)),
+                Text(
+                    f"{found.requests - found.succeeded} FAILED" if found.succeeded < found.requests else "",
+                    style="red",
+                ),
+            )
         return table
+
+
+def _parts(result: RoundResult) -> tuple[str, ...]:
+    found = result.figures
+    return (
+        f"latency {figure(found.latency_s.mean if found.latency_s else None)} s",
+        f"{figure(found.output_throughput)} tok/s",
+        f"TTFT {figure(found.ttft_s.mean if found.ttft_s else None)} s",
+        f"TPS {rate(found.tps)}",
+        f"{len(result.doubts)} notes" if result.doubts else "",
+    )
 
 
 def _figures(result: RoundResult) -> str:
     found = result.figures
-    latency = figure(found.latency_s.mean if found.latency_s else None)
-    ttft = figure(found.ttft_s.mean if found.ttft_s else None)
     failed = f", {found.requests - found.succeeded} FAILED" if found.succeeded < found.requests else ""
-    doubts = f", {len(result.doubts)} doubts" if result.doubts else ""
-    return (
-        f"latency {latency} s, {figure(found.output_throughput)} tok/s, TTFT {ttft} s, "
-        f"TPS {rate(found.tps)}{failed}{doubts}"
-    )
+    return ", ".join(filter(None, _parts(result))) + failed

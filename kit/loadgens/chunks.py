@@ -33,14 +33,18 @@ class _PlainUnpickler(pickle.Unpickler):
         raise ValueError(f"the stored answer refers to {pid!r}")
 
 
-def messages(stored: str | None) -> list[object]:
-    """The chunks that evalscope keeps as base64 of a pickled list. Raises `ValueError` on anything but plain data."""
-    if not stored:
-        return []
+def unpickled(stored: str) -> object:
+    """What evalscope keeps as base64 of a pickle. Raises `ValueError` on anything but plain data."""
     try:
-        data = _PlainUnpickler(io.BytesIO(base64.b64decode(stored, validate=True))).load()
+        data: object = _PlainUnpickler(io.BytesIO(base64.b64decode(stored, validate=True))).load()
     except (pickle.UnpicklingError, EOFError, binascii.Error, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(f"a stored answer is damaged: {error}") from error
+    return data
+
+
+def messages(stored: str | None) -> list[object]:
+    """The chunks of an answer, as evalscope keeps them. Raises `ValueError` where they are none."""
+    data = unpickled(stored) if stored else []
     if not isinstance(data, list):
         raise ValueError("a stored answer is not a list of chunks")
     return data

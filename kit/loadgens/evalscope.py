@@ -12,9 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.loadgens.chunks import Answer, answer, messages
+from kit.loadgens.chunks import Answer, answer, messages, unpickled
 from kit.loadgens.reading import Reading, ReadingError
 from kit.model import Doubt, NativeSummary, Order, Sample
+from kit.redaction import plain
 
 TITLE = "evalscope"
 IMAGE = "evalscope"
@@ -25,7 +26,8 @@ _BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency
 _OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
 _GAVE_UP = re.compile(r"Exception in async function '(?P<where>\w+)': (?P<said>.*)")
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]+\.)*[A-Za-z_]*(?:Error|Exception)(?:: .*)?|.*\berror: .*")
-_FAILED = re.compile(r"failed, state_code: (?P<status>\w+), data: (?P<said>.*)$")
+_FAILED = re.compile(r"Request: (?P<request>\{.*\}) failed, state_code: (?P<status>\w+), data: (?P<said>.*)$")
+_MODULE = re.compile(r"^(?:[a-z_]+\.)+(?=[A-Z])")
 
 
 # Every figure of the summary has four decimals. From 1.7.0 on TTFT and TPOT are milliseconds, latency stays in seconds.
@@ -76,8 +78,8 @@ def argv(order: Order) -> tuple[str, ...]:
     case = order.case
     # Kit's own entry point of the image takes a key from the environment, since on a command line anyone could read it,
     # and notes what 1.14.1 forgets. Without need for either, the command is evalscope's own.
-    plain = order.version == "1.0.1" and order.target.api_key is None
-    program, api = ("evalscope", "openai") if plain else ("evalscope-noted", "openai-noted")
+    own = order.version == "1.0.1" and order.target.api_key is None
+    program, api = ("evalscope", "openai") if own else ("evalscope-noted", "openai-noted")
     words = [
         *(program, "perf"),
         *("--url", f"{order.target.url}/v1/chat/completions"),
@@ -101,8 +103,8 @@ def argv(order: Order) -> tuple[str, ...]:
         *("--name", "result"),
     ]
     if order.version != "1.0.1":
-        # In 1.0.1 the first does nothing and the others do not exist: its test request is sent before the clock starts.
-        words += ["--no-test-connection", "--no-timestamp", "--total-timeout", f"{order.read_timeout_s:.0f}"]
+        # In 1.0.1 the first does nothing and the second does not exist: its test request is sent before the clock starts.
+        words += ["--no-test-connection", "--no-timestamp"]
     return tuple(words)
 
 
@@ -178,19 +180,25 @@ def _notes(path: Path) -> dict[float, _Note]:
 
 
 def _logged(rows: Iterable[sqlite3.Row], log: Path) -> dict[float, _Note]:
-    """Why requests failed, from the log of 1.0.1, which tells it in the order in which they ended."""
+    """Why requests failed, from the log of 1.0.1: it prints each with its payload, but nothing where an answer was empty."""
     try:
         lines = log.read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    said = [_reason(found["status"], found["said"]) for line in lines if (found := _FAILED.search(line))]
-    failed = sorted((row for row in rows if not row["success"]), key=lambda row: float(row["completed_time"]))
-    return {float(row["start_time"]): _Note(reason, False) for row, reason in zip(failed, said, strict=False)}
+    except OSError as error:
+        raise ReadingError(f"{log.name} cannot be read: {error.strerror}") from error
+    said: dict[str, list[str]] = {}
+    for found in filter(None, map(_FAILED.search, lines)):
+        said.setdefault(found["request"], []).append(_reason(found["status"], found["said"]))
+    notes: dict[float, _Note] = {}
+    for row in sorted((row for row in rows if not row["success"]), key=lambda row: float(row["completed_time"])):
+        reasons = said.get(str(unpickled(row["request"])))
+        notes[float(row["start_time"])] = _Note(reasons.pop(0) if reasons else "the answer was empty", False)
+    return notes
 
 
 def _reason(status: str, said: str) -> str:
-    said = " ".join(said.split())[:160]
-    return f"HTTP {status}: {said or '(nothing)'}" if status.isdigit() else said or "no answer"
+    said = _MODULE.sub("", " ".join(plain(said).split()))[:160]
+    # A stream that broke began with 200.
+    return f"HTTP {status}: {said or '(nothing)'}" if status.isdigit() and status != "200" else said or "no answer"
 
 
 def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _Note]) -> Sample:
@@ -201,7 +209,7 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
     note = notes.get(sent)
     error = None
     if not row["success"]:
-        error = (note.reason if note is not None else None) or "no answer (stdout.log may tell more)"
+        error = (note.reason if note is not None else None) or "no answer"
     elif got.text_chunks == 0:
         error = "the stream held no text"
     elif got.finish_reason is None:

@@ -13,7 +13,12 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_CLIENTS = 100_000
 
 Language = Literal["zh-CN", "en"]
-Counts = Annotated[tuple[int, ...], BeforeValidator(lambda value: [value] if isinstance(value, int) else value)]
+Counts = Annotated[
+    tuple[int, ...],
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, int) else value, json_schema_input_type=int | tuple[int, ...]
+    ),
+]
 
 
 class ReportWords(Record):
@@ -100,7 +105,7 @@ class Server(Record):
     port: int | None = Field(default=None, gt=0, lt=65536)
     model: str | None = Field(default=None, description="the name the server answers to")
     make_model: bool = Field(default=False, description="the engine's image makes its model by itself: {model}")
-    mounts: tuple[Annotated[Mount, BeforeValidator(_mount)], ...] = ()
+    mounts: tuple[Annotated[Mount, BeforeValidator(_mount, json_schema_input_type=Mount | str)], ...] = ()
     container: Container = Container()
     args: tuple[tuple[Text, ...], ...] = Field(default=(), description="kept in order, passed as argv, never a shell")
     ready_timeout: Seconds = 3600.0

@@ -114,10 +114,10 @@ def _utc(value: datetime) -> datetime:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_positive)]
+Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=float | str), AfterValidator(_positive)]
 """A duration; profiles may write `90s`, `60m`, `2h`, or a plain number of seconds."""
 
-Bytes = Annotated[int, BeforeValidator(_bytes)]
+Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str)]
 """A size in bytes; profiles may write `512m`, `16g` (powers of 1024)."""
 
 Utc = Annotated[datetime, AfterValidator(_utc)]
@@ -137,6 +137,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-Pairs = Annotated[tuple[tuple[str, Text], ...], BeforeValidator(_pairs)]
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
+_Written = dict[str, str | int | float | bool | None]
+Pairs = Annotated[tuple[tuple[str, Text], ...], BeforeValidator(_pairs, json_schema_input_type=_Written)]
 """An ordered mapping of text to text; a mapping in YAML, pairs in a frozen record."""

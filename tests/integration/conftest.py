@@ -8,6 +8,7 @@ from kit import plan as plans
 from kit import profile as profiles
 from kit import runner
 from kit.endpoint import HttpEndpoint
+from kit.events import Seen
 from kit.host import LocalHost
 from kit.model import Plan
 from kit.resources import folder
@@ -38,7 +39,8 @@ def smoke() -> Plan:
         version=runtime.version,
     )
     doors = runner.Doors(runtime, LocalHost(), HttpEndpoint())
-    runner.prepare(made, doors, lambda seen: None, base / "test-model.log")
+    seen: list[Seen] = []
+    runner.prepare(made, doors, seen.append, base / "test-model.log")
     return made
 
 

@@ -65,7 +65,7 @@ def test_plain_words_stay_what_was_written(written: str, meant: object) -> None:
     ],
 )
 def test_a_syntax_error_tells_line_and_column(text: str, where: str) -> None:
-    with pytest.raises(ProfileError, match="p.yaml") as caught:
+    with pytest.raises(ProfileError, match=r"p\.yaml") as caught:
         read(text)
     assert where in str(caught.value)
 
