@@ -4,7 +4,6 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from kit.errors import Problem, ProfileError
 from kit.model import Case, Length, RoundPlan
@@ -24,12 +23,12 @@ class Known:
     ttft_s: float
 
 
-def from_baseline(path: Path) -> tuple[Known, ...]:
+def from_baseline(content: bytes, name: str) -> tuple[Known, ...]:
     """The cases of a baseline csv (columns input, output, concurrency, avg_latency_s, avg_ttft_s)."""
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"the baseline {path} cannot be read: {error}") from error
+        rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"the baseline {name} is not UTF-8 text (byte {error.start})") from error
     known: list[Known] = []
     problems: list[Problem] = []
     for number, row in enumerate(rows, start=2):
@@ -37,9 +36,9 @@ def from_baseline(path: Path) -> tuple[Known, ...]:
             key = _tokens(row["input"]), _tokens(row["output"]), int(row["concurrency"])
             known.append(Known(key, float(row["avg_latency_s"]), float(row["avg_ttft_s"])))
         except (KeyError, TypeError, ValueError) as error:
-            problems.append(Problem(f"{path.name}, line {number}", str(error)))
+            problems.append(Problem(f"{name}, line {number}", str(error)))
     if problems:
-        raise ProfileError(f"the baseline {path} is not one", problems=problems)
+        raise ProfileError(f"the baseline {name} is not one", problems=problems)
     return tuple(known)
 
 

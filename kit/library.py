@@ -7,6 +7,8 @@ from pathlib import Path
 from kit.errors import ProfileError
 from kit.resources import folder
 
+_LARGEST_BYTES = 1_000_000
+
 
 def names() -> dict[str, Path]:
     """The profiles that come with kit, by name, and those in `./profiles`."""
@@ -41,3 +43,23 @@ def find(reference: str) -> Path:
     near = difflib.get_close_matches(reference, known, n=1, cutoff=0.4)
     meant = f"did you mean {near[0]!r}? " if near else ""
     raise ProfileError(f"there is no profile {reference!r}", hint=f"{meant}kit profile list shows them all")
+
+
+def base(name: str, beside: Path) -> Path:
+    """The file that a profile extends: `NAME.yaml` beside it, or among those that come with kit."""
+    for directory in (beside, folder("profiles")):
+        if (path := directory / f"{name}.yaml").is_file():
+            return path
+    raise ProfileError(f"extends: there is no {name}.yaml in {beside} or among kit's profiles")
+
+
+def text(path: Path) -> str:
+    """A profile's text, limited in size."""
+    try:
+        if (size := path.stat().st_size) > _LARGEST_BYTES:
+            raise ProfileError(f"{path} has {size} bytes; a profile has at most {_LARGEST_BYTES}")
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path} is not UTF-8 text (byte {error.start})") from error

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import yaml
@@ -16,7 +17,6 @@ from kit.errors import Problem, ProfileError
 from kit.loadgens import GENERATORS
 from kit.model import Profile
 
-_LARGEST_BYTES = 1_000_000
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _PLACEHOLDERS = ("model", "port", "host")
 _SECRET = re.compile(
@@ -26,34 +26,26 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A profile with the name of its source and the digest of what was read, settings included."""
+    """A profile, its source, the digest of it resolved, settings included, and the bytes of its baseline."""
 
     profile: Profile
     source: str
     sha256: str
+    baseline: bytes | None = None
 
 
 def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     """Read, set, validate and check a profile. Raises `ProfileError` with all its problems."""
     path = library.find(reference)
-    try:
-        size = path.stat().st_size
-        if size > _LARGEST_BYTES:
-            raise ProfileError(f"{path} has {size} bytes; a profile has at most {_LARGEST_BYTES}")
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"{path} is not UTF-8 text (byte {error.start})") from error
-    return parse(text, str(path), settings)
+    return parse(library.text(path), str(path), settings)
 
 
 def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     """The profile that `text` describes, after `settings` of the form `path=value`."""
     lines: dict[documents.Place, int] = {}
-    data = documents.read(text, source, lines)
-    if not isinstance(data, dict):
-        raise ProfileError(f"{source} does not hold a profile", hint="kit profile show smoke prints an example")
+    data = _fields(text, source, lines)
+    if (base := data.pop("extends", None)) is not None:
+        data = _merged(_base(base, source), data)
     for setting in settings:
         documents.set_value(data, setting)
     try:
@@ -71,20 +63,65 @@ def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     if problems := list(check(profile)):
         raise ProfileError(f"{source} is not a valid profile", problems=problems)
     stored = resolved(profile)
-    return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}")
+    baseline = _baseline(profile, Path(source).parent)
+    return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}", baseline)
+
+
+def _baseline(profile: Profile, beside: Path) -> bytes | None:
+    """The baseline's bytes; its path is relative to the profile's own file."""
+    if profile.acceptance.baseline is None:
+        return None
+    path = beside / profile.acceptance.baseline
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProfileError(f"acceptance.baseline: {path} cannot be read: {error.strerror}") from error
+
+
+def _fields(text: str, source: str, lines: dict[documents.Place, int]) -> dict[str, object]:
+    data = documents.read(text, source, lines)
+    if not isinstance(data, dict):
+        raise ProfileError(f"{source} does not hold a profile", hint="kit profile show smoke prints an example")
+    return data
+
+
+def _base(name: object, source: str) -> dict[str, object]:
+    """The fields of the profile that another extends: one level, so that two files tell everything."""
+    if not isinstance(name, str):
+        raise ProfileError(f"{source}: extends must name one profile")
+    path = library.base(name, Path(source).parent)
+    data = _fields(library.text(path), str(path), {})
+    if "extends" in data:
+        raise ProfileError(f"{source} extends {path}, which itself extends another", hint="extend one level only")
+    return data
+
+
+def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    """The base's fields under one's own; mappings are merged, anything else is replaced whole."""
+    result = dict(base)
+    for name, value in own.items():
+        below = result.get(name)
+        result[name] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
 
 
 def resolved(profile: Profile) -> bytes:
     """The profile as YAML, with everything in it said explicitly."""
     data = profile.model_dump(mode="json", by_alias=True, exclude_none=True)
     data["server"]["env"] = dict(data["server"]["env"])
+    data["server"]["container"]["ulimits"] = dict(data["server"]["container"]["ulimits"])
     text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120, default_flow_style=None)
     return str(text).encode()
 
 
 def schema() -> dict[str, object]:
     """The JSON schema of profiles, for editors."""
-    return cast(dict[str, object], Profile.model_json_schema(by_alias=True))
+    described = cast(dict[str, dict[str, object]], Profile.model_json_schema(by_alias=True))
+    described["properties"]["extends"] = {
+        "type": "string",
+        "description": "a profile whose fields are taken where none stand here",
+    }
+    return cast(dict[str, object], described)
 
 
 # --- checks ------------------------------------------------------------------------------------------------------

@@ -247,8 +247,8 @@ class _Execution:
     # --- telling -------------------------------------------------------------------------------------------------
 
     def _learn_from_finished(self) -> None:
-        if self._plan.acceptance.baseline is not None:
-            for entry in estimate.from_baseline(Path(self._plan.acceptance.baseline)):
+        if (baseline := self._run.baseline()) is not None:
+            for entry in estimate.from_baseline(baseline, str(self._plan.acceptance.baseline)):
                 self._known[entry.case] = entry
         for result in self._run.results(self._plan):
             self._learn(result)

@@ -16,6 +16,7 @@ from kit.model import Inventory, Plan, Record, RoundPlan, RoundResult, RunStatus
 
 R = TypeVar("R", bound=Record)
 
+BASELINE = "baseline.csv"
 RUN_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9][a-z0-9._-]*")
 
 
@@ -141,6 +142,11 @@ class RunDir:
     def samples(self, entry: RoundPlan) -> tuple[Sample, ...]:
         path = self.round_directory(entry) / "samples.jsonl"
         return tuple(Sample.model_validate_json(line) for line in path.read_text("utf-8").splitlines())
+
+    def baseline(self) -> bytes | None:
+        """The baseline that the run's profile names, or None."""
+        path = self.path / BASELINE
+        return path.read_bytes() if path.is_file() else None
 
     def text(self, name: str) -> str:
         """A text file of the run, without its last newline."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import doctor, renderers, runner, runtimes, store
+from kit import doctor, estimate, renderers, runner, runtimes, store
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
@@ -34,11 +34,12 @@ FORMATS = tuple(renderers.RENDERERS)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan, the profile that it was made from, and where its run goes or lies already."""
+    """A plan, the profile and the baseline that it was made from, and where its run goes or lies already."""
 
     plan: Plan
     profile: bytes
     out: Path
+    baseline: bytes | None = None
     run: RunDir | None = None
 
 
@@ -65,7 +66,9 @@ def plan(reference: str, settings: Sequence[str], runtime: Literal["process", "d
         models=cache() / "models",
         version=doors.version,
     )
-    return Prepared(made, profiles.resolved(loaded.profile), out)
+    if loaded.baseline is not None:
+        estimate.from_baseline(loaded.baseline, str(loaded.profile.acceptance.baseline))
+    return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline)
 
 
 def resume(reference: str, out: Path) -> Prepared:
@@ -80,7 +83,7 @@ def resume(reference: str, out: Path) -> Prepared:
         if now != environment:
             msg = f"{environment.title} is {now.digest} now, and was {environment.digest} when {run.name} began"
             raise UsageError(msg, hint="a run is finished with what it was started with: start a new one")
-    return Prepared(made, b"", run.path.parent, run)
+    return Prepared(made, b"", run.path.parent, run=run)
 
 
 def run(prepared: Prepared, observe: Observe) -> Finished:
@@ -114,6 +117,8 @@ def _new_run(prepared: Prepared, host: LocalHost) -> RunDir:
     directory = RunDir.create(prepared.out, prepared.plan.profile, host.now())
     try:
         write_once(directory.path / "profile.yaml", prepared.profile)
+        if prepared.baseline is not None:
+            write_once(directory.path / store.BASELINE, prepared.baseline)
         write_inventory(collected, directory.path)
         # Last: a directory without its plan is no run.
         write_once(directory.path / "plan.json", prepared.plan.to_json())
