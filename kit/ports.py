@@ -124,3 +124,12 @@ class EndpointError(Exception):
         super().__init__(what)
         self.what = what
         self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Everything through which a run acts."""
+
+    runtime: Runtime
+    host: Host
+    endpoint: Endpoint

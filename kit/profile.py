@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -37,7 +37,8 @@ class Loaded:
 def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     """Read, set, validate and check a profile. Raises `ProfileError` with all its problems."""
     path = library.find(reference)
-    return parse(library.text(path), str(path), settings)
+    loaded = parse(library.text(path), str(path), settings)
+    return replace(loaded, baseline=_baseline(loaded.profile, path.parent))
 
 
 def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
@@ -63,8 +64,7 @@ def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     if problems := list(check(profile)):
         raise ProfileError(f"{source} is not a valid profile", problems=problems)
     stored = resolved(profile)
-    baseline = _baseline(profile, Path(source).parent)
-    return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}", baseline)
+    return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}")
 
 
 def _baseline(profile: Profile, beside: Path) -> bytes | None:

@@ -1,48 +1,31 @@
-"""Executing a plan: the server's life, the rounds in their order, every finished round on disk before the next begins.
+"""Executing a plan: the rounds in their order, every finished round on disk before the next begins.
 
 The runner acts only through the doors it is given and cannot tell one runtime from another.
 """
 
 import errno
-import re
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from kit import __version__, estimate, stats
-from kit.engines import ENGINES, diagnose
 from kit.errors import HostError, IncompleteError, InterruptedRunError, KitError
 from kit.events import Event, Kind, Seen
 from kit.loadgens import GENERATORS, ReadingError
-from kit.model import Phase, Plan, RoundPlan, RoundResult, RunStatus, ServerStart
-from kit.ports import Endpoint, EndpointError, Host, Running, Runtime
+from kit.model import Plan, RoundPlan, RoundResult, RunStatus
+from kit.ports import Doors, EndpointError
 from kit.redaction import Redactor, plain
-from kit.store import RunDir, write_once
+from kit.serving import COMPLETION_LIMIT_S, PROBE_S, SHOWN_LINES, TAIL_LINES, Serving, serving
+from kit.store import RunDir
 
 Observe = Callable[[Seen], None]
 
-PROBE_S = 0.25
-COMPLETION_LIMIT_S = 600.0
-STUBBORN_S = 60.0
-"""How long a server may be healthy and yet refuse a completion for the same reason before that is taken as final."""
-TAIL_LINES = 200
-SHOWN_LINES = 15
 _FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
 
 
 class _RoundFailedError(Exception):
     """One round left no result; the others may still."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """Everything through which the runner acts."""
-
-    runtime: Runtime
-    host: Host
-    endpoint: Endpoint
 
 
 def prepare(plan: Plan, doors: Doors, observe: Observe, scratch: Path) -> None:
@@ -124,62 +107,14 @@ class _Execution:
         self._tell("stopped", self._redactor.text(error.message))
         return error
 
-    # --- the server ----------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _server(self) -> Iterator[Running | None]:
-        plan = self._plan.server
-        if plan is None or not self._missing:
-            yield None
-            return
-        home = self._run.path / ("server" if self._attempt == 1 else f"server-{self._attempt}")
-        write_once(home / "argv.txt", (self._doors.runtime.command(plan.program, None) + "\n").encode())
-        watch = _Watch(ENGINES[plan.engine].PHASES, self._doors.host, self._tell)
-        self._tell("server", f"starting {ENGINES[plan.engine].TITLE} on port {plan.port}")
-        started = self._doors.host.now()
-        with self._doors.runtime.start(
-            plan.program, directory=home, log=home / "server.log", secrets={}, on_line=watch.line
-        ) as server:
-            self._await_ready(server, watch)
-            ready_s = watch.elapsed()
-            start = ServerStart(started=started, ready_s=ready_s, phases=tuple(watch.phases))
-            write_once(home / "phases.json", start.to_json())
-            self._tell("server", f"the server is ready after {ready_s:.1f} s")
-            self._watch = watch
-            yield server
-
-    def _await_ready(self, server: Running, watch: "_Watch") -> None:
-        """Ready: alive, healthy, and one real completion came back. Health or the model list alone prove too little."""
-        plan, doors = self._plan.server, self._doors
-        assert plan is not None
-        refused: tuple[str, float] | None = None
-        while True:
-            if ended := server.exited():
-                raise self._server_error(f"the server ended before it was ready ({ended})", watch)
-            if doors.endpoint.healthy(self._plan.target, plan.health_path):
-                try:
-                    doors.endpoint.complete(self._plan.target, self._key, timeout_s=COMPLETION_LIMIT_S)
-                    return
-                except EndpointError as error:
-                    if refused is None or refused[0] != error.what:
-                        refused = error.what, doors.host.monotonic()
-                    if doors.host.monotonic() - refused[1] > STUBBORN_S:
-                        raise IncompleteError(f"the server does not serve: {error.what}", hint=error.hint) from error
-            if watch.elapsed() > plan.ready_timeout_s:
-                raise self._server_error(f"the server was not ready after {plan.ready_timeout_s:g} s", watch)
-            doors.host.sleep(PROBE_S)
-
-    def _server_error(self, what: str, watch: "_Watch") -> IncompleteError:
-        assert self._plan.server is not None
-        found = diagnose(self._plan.server.engine, watch.tail)
-        tail = "\n".join(f"    {line}" for line in list(watch.tail)[-SHOWN_LINES:])
-        cause = f"\nlikely cause: {found.cause}" if found else ""
-        hint = found.remedy if found else "the whole log is in server/server.log of the run"
-        return IncompleteError(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
+    def _server(self) -> AbstractContextManager[Serving | None]:
+        if self._plan.server is None or not self._missing:
+            return nullcontext()
+        return serving(self._plan, self._plan.server, self._doors, self._run.server_home(self._attempt), self._tell)
 
     # --- rounds --------------------------------------------------------------------------------------------------
 
-    def _one(self, entry: RoundPlan, server: Running | None, position: int) -> None:
+    def _one(self, entry: RoundPlan, server: Serving | None, position: int) -> None:
         of = len(self._missing)
         name = f"{entry.case.id}, round {entry.round} of {self._plan.rounds_per_case}"
         self._tell("round-start", name, entry, position=position, of=of)
@@ -196,7 +131,7 @@ class _Execution:
         self._learn(result)
         self._tell("round-end", name, entry, position=position, of=of, result=result)
 
-    def _measure(self, entry: RoundPlan, server: Running | None) -> RoundResult:
+    def _measure(self, entry: RoundPlan, server: Serving | None) -> RoundResult:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
         self._run.set_aside(entry)
         directory = self._run.round_directory(entry)
@@ -210,8 +145,8 @@ class _Execution:
                 entry.program, directory=raw, log=log, secrets=self._secrets, on_line=tail.append
             ) as load:
                 while (ended := load.wait(PROBE_S)) is None:
-                    if server is not None and (gone := server.exited()):
-                        raise self._server_error(f"the server ended during {entry.id} ({gone})", self._watch)
+                    if server is not None:
+                        server.require_alive(f"during {entry.id}")
         finally:
             self._clean(raw)
         duration = host.monotonic() - began
@@ -317,31 +252,6 @@ class _Execution:
         )
         self._run.write_status(written)
         return written
-
-
-class _Watch:
-    """Reads a server's log as it is written: start-up phases, and the last lines for when it dies."""
-
-    def __init__(self, patterns: tuple[tuple[str, str], ...], host: Host, tell: Callable[[Kind, str], None]) -> None:
-        self._waiting = [(name, re.compile(pattern)) for name, pattern in patterns]
-        self._host = host
-        self._tell = tell
-        self._began = host.monotonic()
-        self.phases: list[Phase] = []
-        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-
-    def elapsed(self) -> float:
-        return self._host.monotonic() - self._began
-
-    def line(self, line: str) -> None:
-        self.tail.append(line[:2000])
-        for name, pattern in self._waiting:
-            if pattern.search(line):
-                phase = Phase(name=name, at_s=self.elapsed(), line=line[:500])
-                self.phases.append(phase)
-                self._waiting.remove((name, pattern))
-                self._tell("server", f"start-up: {name} at {phase.at_s:.1f} s")
-                return
 
 
 def _make_model(plan: Plan, doors: Doors, progress: Callable[[str], None], scratch: Path) -> None:

@@ -11,6 +11,13 @@ from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spre
 
 READINGS_AGREE = 0.01
 
+# Two-sided 95 % quantiles of Student's t for 1, 2, 3… degrees of freedom; beyond the table the last one, which is larger
+# than the true one: an interval is never shown narrower than it is.
+_STUDENT_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
+    *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+
 
 def figures(case: Case, samples: Sequence[Sample]) -> Figures:
     """All metrics of a round."""
@@ -90,6 +97,22 @@ def mean(values: Iterable[float | None]) -> float | None:
     if not known or any(value is None for value in known):
         return None
     return math.fsum(value for value in known if value is not None) / len(known)
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Half of the 95 % confidence interval of the mean over rounds (Student's t); none for fewer than two rounds."""
+    if len(values) < 2:
+        return None
+    centre = math.fsum(values) / len(values)
+    variance = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    return _STUDENT_T[min(len(values) - 1, len(_STUDENT_T)) - 1] * math.sqrt(variance / len(values))
+
+
+def prefill_speed(input_tokens: Spread | None, ttft: Spread | None) -> float | None:
+    """Mean input tokens over mean TTFT of the same requests: with several clients the time in the server's queue counts too."""
+    if input_tokens is None or ttft is None or input_tokens.count != ttft.count or ttft.mean <= 0:
+        return None
+    return input_tokens.mean / ttft.mean
 
 
 def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: NativeSummary) -> Iterator[Doubt]:

@@ -126,6 +126,10 @@ class RunDir:
         paths = sorted(self.path.glob("server*/phases.json"), key=lambda path: (len(path.parent.name), path))
         return tuple(self._load(str(path.relative_to(self.path)), ServerStart) for path in paths)
 
+    def server_home(self, attempt: int) -> Path:
+        """Where the server's command, log and phases of an attempt lie."""
+        return self.path / ("server" if attempt == 1 else f"server-{attempt}")
+
     def round_directory(self, entry: RoundPlan) -> Path:
         return self.path / "cases" / entry.id
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from kit.host import LocalHost
 from kit.model import Plan
 from kit.model.profile import Language
 from kit.model.report import Report
-from kit.ports import Progress
+from kit.ports import Doors, Progress
 from kit.redaction import read_secret
 from kit.resources import cache
 from kit.runner import Observe
@@ -90,7 +89,7 @@ def run(prepared: Prepared, observe: Observe) -> Finished:
     """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised."""
     made, host = prepared.plan, LocalHost()
     began = host.monotonic()
-    doors = runner.Doors(runtimes.make(made.runtime), host, HttpEndpoint())
+    doors = Doors(runtimes.make(made.runtime), host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
     doctor.require(made, host, prepared.out)
     with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
@@ -171,16 +170,12 @@ def clean(*, everything: bool) -> tuple[str, ...]:
     """
     base = cache()
     removable = ([base] if base.is_dir() else []) if everything else environments.unfinished(base)
-    told = list(runtimes.make("docker").sweep()) if _docker_is_here() else []
+    told = [line for name in runtimes.present() for line in runtimes.make(name).sweep()]
     for path in removable:
         size = sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink())
         shutil.rmtree(path)
         told.append(f"{path} ({size / 1024**2:.0f} MiB)")
     return tuple(told)
-
-
-def _docker_is_here() -> bool:
-    return "DOCKER_HOST" in os.environ or Path("/var/run/docker.sock").exists()
 
 
 def fetch(name: str, out: Path, progress: Progress) -> Path:

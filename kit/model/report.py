@@ -1,7 +1,8 @@
 """The report as data: what every format renders, and nothing that a format would have to work out."""
 
 from kit.model.profile import Case, Language
-from kit.model.record import Record
+from kit.model.record import Record, Utc
+from kit.model.result import Spread
 
 NamedTexts = tuple[tuple[str, str], ...]
 
@@ -32,6 +33,64 @@ class RoundRow(Record):
     per_stream_throughput: float | None = None
 
 
+class Estimate(Record):
+    """A mean over rounds and half of its 95 % confidence interval; no interval from a single round."""
+
+    mean: float | None
+    half_width: float | None
+
+
+class CaseDetail(Record):
+    """One case beyond the original's columns: how steady it was over rounds, and how its single requests spread.
+
+    The spreads are of the successful requests of all rounds together, in seconds.
+    """
+
+    case: Case
+    rounds: int
+    rounds_planned: int
+    requests: int
+    succeeded: int
+    latency: Estimate
+    output_throughput: Estimate
+    ttft: Estimate
+    tpot: Estimate
+    latency_s: Spread | None
+    ttft_s: Spread | None
+    tpot_s: Spread | None
+    prefill_speed: float | None
+
+    @property
+    def failed(self) -> int:
+        return self.requests - self.succeeded
+
+
+class RequestRow(Record):
+    """One request; `None` where it was not measured."""
+
+    case: Case
+    round: int
+    index: int
+    succeeded: bool
+    error: str | None
+    sent_s: float | None
+    latency_s: float | None
+    ttft_s: float | None
+    tpot_s: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    finish_reason: str | None
+
+
+class Execution(Record):
+    """One finished round: its name, when it ran, and its command."""
+
+    name: str
+    started: Utc
+    duration_s: float
+    command: str
+
+
 class Report(Record):
     """One test report."""
 
@@ -52,9 +111,14 @@ class Report(Record):
     rounds_note: str
     rows: tuple[PerformanceRow, ...]
     rounds: tuple[RoundRow, ...]
+    details: tuple[CaseDetail, ...]
+    requests: tuple[RequestRow, ...]
     notes: tuple[str, ...]
     conclusion: tuple[str, ...]
     hardware_file: str
     hardware_text: str
     commands: tuple[tuple[str, str], ...]
+    executions: tuple[Execution, ...]
+    kit_version: str
+    started: Utc
     provenance: tuple[str, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.errors import UsageError
@@ -11,6 +13,12 @@ if TYPE_CHECKING:  # this package is imported before every command, pydantic is 
     from kit.ports import Runtime
 
 NAMES = ("process", "docker")
+
+
+def present() -> tuple[str, ...]:
+    """The runtimes that this machine has, as far as that can be seen without asking an engine."""
+    docker = "DOCKER_HOST" in os.environ or Path("/var/run/docker.sock").exists()
+    return NAMES if docker else ("process",)
 
 
 def make(name: str) -> Runtime:

@@ -16,81 +16,18 @@ import tempfile
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from kit.errors import EnvironmentUnavailableError, UsageError
+from kit.errors import EnvironmentUnavailableError
 from kit.model import Environment
 from kit.ports import Progress
 from kit.redaction import plain
+from kit.runtimes.sources import Source, find, requirements
 
 SEAL = "kit-seal.json"
 # Without a compiler a package that has an optional extension becomes the same pure-Python wheel everywhere.
 _BUILD = MappingProxyType({"CC": "false", "CXX": "false", "SOURCE_DATE_EPOCH": "315532800"})
-_REQUIREMENT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[^\]]*\])?\s*==[^\s;\\]+", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What one environment is made from: the folder of an image and, where there are versions, the version's folder."""
-
-    images: Path
-    name: str
-    variant: str | None
-
-    @property
-    def folder(self) -> Path:
-        return self.images / self.name / self.variant if self.variant else self.images / self.name
-
-    @property
-    def lock(self) -> Path:
-        """Hash-pinned requirements that exist as wheels."""
-        return self.folder / "requirements.lock"
-
-    @property
-    def sdists(self) -> Path:
-        """Hash-pinned requirements that exist as source only; may be absent."""
-        return self.folder / "sdists.lock"
-
-    @property
-    def build_tools(self) -> Path:
-        """What turns the source-only ones into wheels."""
-        return self.images / "build-tools.lock"
-
-    @property
-    def programs(self) -> tuple[Path, ...]:
-        """Kit's own files that run inside: everything in the image's folder that is not about building it."""
-        files = (path for path in (self.images / self.name).iterdir() if path.is_file())
-        return tuple(sorted(path for path in files if path.suffix in (".py", ".sha256")))
-
-    def files(self) -> tuple[Path, ...]:
-        locks = (self.lock, self.sdists, self.build_tools) if self.sdists.is_file() else (self.lock,)
-        return (*locks, *self.programs)
-
-    def version(self, package: str) -> str | None:
-        """The version that the lock pins for a package."""
-        pinned = re.search(rf"^{re.escape(package)}==([^\s;\\]+)", self.lock.read_text("utf-8"), re.MULTILINE)
-        return pinned[1] if pinned else None
-
-    def digest(self) -> str:
-        """SHA-256 over the names and bytes of everything that the environment is made from."""
-        total = hashlib.sha256()
-        for path in self.files():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            total.update(f"{path.relative_to(self.images).as_posix()}\0{content}\n".encode())
-        return f"sha256:{total.hexdigest()}"
-
-
-def find(images: Path, name: str, variant: str | None) -> Source:
-    """The source of an environment. Raises `UsageError` naming what exists instead."""
-    source = Source(images, name, variant)
-    if source.lock.is_file():
-        return source
-    known = sorted(path.parent.relative_to(images).as_posix() for path in images.glob("**/requirements.lock"))
-    wanted = f"{name}/{variant}" if variant else name
-    msg = f"there is no environment {wanted!r}"
-    raise UsageError(msg, hint=f"images/ has: {', '.join(known)}")
 
 
 class Environments:
@@ -132,7 +69,7 @@ class Environments:
         progress(f"{environment.title}: building the environment")
         venv.EnvBuilder(with_pip=False, symlinks=True).create(path)
         python = path / "bin" / "python"
-        for lock in _locks(source):
+        for lock in source.locks:
             self._pip(
                 environment,
                 [
@@ -160,7 +97,7 @@ class Environments:
         wheels.mkdir(parents=True, exist_ok=True)
         brought = os.environ.get("KIT_WHEELS")
         links = ["--find-links", str(wheels), *(["--no-index", "--find-links", brought] if brought else [])]
-        total = sum(len(_REQUIREMENT.findall(lock.read_text("utf-8"))) for lock in _locks(source))
+        total = sum(len(requirements(lock)) for lock in source.locks)
         progress(f"{environment.title}: fetching {total} packages")
         count = 0
 
@@ -268,7 +205,7 @@ def _built_elsewhere(source: Source, brought: str | None, wheels: Path) -> bool:
     if brought is None:
         return False
     taken: list[Path] = []
-    for requirement in _REQUIREMENT.findall(source.sdists.read_text("utf-8")):
+    for requirement in requirements(source.sdists):
         name, version = requirement.split("==")
         pattern = f"{re.sub(r'[-_.]+', '[-_.]', name)}-{version}-*.whl"
         matches = sorted(Path(brought).glob(pattern))
@@ -280,14 +217,10 @@ def _built_elsewhere(source: Source, brought: str | None, wheels: Path) -> bool:
     return True
 
 
-def _locks(source: Source) -> tuple[Path, ...]:
-    return (source.lock, source.sdists) if source.sdists.is_file() else (source.lock,)
-
-
 def _hashed(source: Source, lock: Path) -> list[str]:
     # Wheels built here from sdists have hashes of their own; the sdists were checked when they were fetched.
     if lock == source.sdists:
-        return _REQUIREMENT.findall(lock.read_text("utf-8"))
+        return requirements(lock)
     return ["--require-hashes", "--requirement", str(lock)]
 
 

@@ -13,7 +13,7 @@ from kit.errors import EnvironmentUnavailableError
 from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
-from kit.runtimes import environments, marks
+from kit.runtimes import environments, marks, sources
 from kit.runtimes.output import Pump
 
 GRACE_S = 10.0
@@ -30,11 +30,11 @@ class ProcessRuntime:
         self.environments = environments.Environments(images, cache)
 
     def pin(self, image: str, variant: str | None) -> Environment:
-        source = environments.find(self._images, image, variant)
+        source = sources.find(self._images, image, variant)
         return Environment(name=image, variant=variant, kind="lock", digest=source.digest())
 
     def version(self, environment: Environment, package: str) -> str | None:
-        return environments.find(self._images, environment.name, environment.variant).version(package)
+        return sources.find(self._images, environment.name, environment.variant).version(package)
 
     def prepare(self, environment: Environment, progress: Progress) -> None:
         self.environments.ensure(environment, progress)

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
     # judgements
     ("kit.doctor", "kit.report"),
+    ("kit.serving",),
     ("kit.runner",),
     # faces
     ("kit.renderers",),

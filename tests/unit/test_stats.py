@@ -14,7 +14,7 @@ from kit.model import Case, Doubt, Length, NativeSummary, Sample
 CASE = Case(input=Length.model_validate(10), output=Length.model_validate(5), concurrency=2, requests=4)
 
 
-def good(index: int, sent_s: float, latency_s: float, ttft_s: float, **more: object) -> Sample:
+def good(index: int, sent_s: float, latency_s: float, ttft_s: float, /, **more: object) -> Sample:
     """A request that went as asked: 10 tokens in, 5 out."""
     return Sample.model_validate(
         {

@@ -1,0 +1,110 @@
+"""The server's life: started, watched until it is ready, watched while it serves, stopped in every case."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kit.engines import ENGINES, diagnose
+from kit.errors import IncompleteError
+from kit.events import Kind
+from kit.model import Phase, Plan, ServerPlan, ServerStart
+from kit.ports import Doors, EndpointError, Host, Running
+from kit.store import write_once
+
+PROBE_S = 0.25
+COMPLETION_LIMIT_S = 600.0
+STUBBORN_S = 60.0
+"""How long a server may be healthy and yet refuse a completion for the same reason before that is taken as final."""
+TAIL_LINES = 200
+SHOWN_LINES = 15
+
+Tell = Callable[[Kind, str], None]
+
+
+@contextmanager
+def serving(plan: Plan, server: ServerPlan, doors: Doors, home: Path, tell: Tell) -> Iterator["Serving"]:
+    """The server of a plan, ready; its command, log and start-up phases in `home`. Raises `IncompleteError`."""
+    write_once(home / "argv.txt", (doors.runtime.command(server.program, None) + "\n").encode())
+    watch = _Watch(ENGINES[server.engine].PHASES, doors.host, tell)
+    tell("server", f"starting {ENGINES[server.engine].TITLE} on port {server.port}")
+    started = doors.host.now()
+    with doors.runtime.start(
+        server.program, directory=home, log=home / "server.log", secrets={}, on_line=watch.line
+    ) as running:
+        alive = Serving(server, running, watch)
+        _await_ready(plan, server, alive, watch, doors)
+        start = ServerStart(started=started, ready_s=watch.elapsed(), phases=tuple(watch.phases))
+        write_once(home / "phases.json", start.to_json())
+        tell("server", f"the server is ready after {start.ready_s:.1f} s")
+        yield alive
+
+
+class Serving:
+    """A server that was started."""
+
+    def __init__(self, plan: ServerPlan, running: Running, watch: "_Watch") -> None:
+        self._plan = plan
+        self._running = running
+        self._watch = watch
+
+    def require_alive(self, when: str) -> None:
+        """Raise `IncompleteError` with the end of its log and the likely cause if the server has ended.
+
+        Nothing else counts: a health endpoint may well answer 503 during a long prefill.
+        """
+        if ended := self._running.exited():
+            raise self.error(f"the server ended {when} ({ended})")
+
+    def error(self, what: str) -> IncompleteError:
+        """What happened, with what the server's log says about it."""
+        found = diagnose(self._plan.engine, self._watch.tail)
+        tail = "\n".join(f"    {line}" for line in list(self._watch.tail)[-SHOWN_LINES:])
+        cause = f"\nlikely cause: {found.cause}" if found else ""
+        hint = found.remedy if found else "the whole log is in server/server.log of the run"
+        return IncompleteError(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
+
+
+def _await_ready(plan: Plan, server: ServerPlan, alive: Serving, watch: "_Watch", doors: Doors) -> None:
+    """Ready: alive, healthy, and one real completion came back. Health or the model list alone prove too little."""
+    refused: tuple[str, float] | None = None
+    while True:
+        alive.require_alive("before it was ready")
+        if doors.endpoint.healthy(plan.target, server.health_path):
+            try:
+                doors.endpoint.complete(plan.target, None, timeout_s=COMPLETION_LIMIT_S)
+                return
+            except EndpointError as error:
+                if refused is None or refused[0] != error.what:
+                    refused = error.what, doors.host.monotonic()
+                if doors.host.monotonic() - refused[1] > STUBBORN_S:
+                    raise IncompleteError(f"the server does not serve: {error.what}", hint=error.hint) from error
+        if watch.elapsed() > server.ready_timeout_s:
+            raise alive.error(f"the server was not ready after {server.ready_timeout_s:g} s")
+        doors.host.sleep(PROBE_S)
+
+
+class _Watch:
+    """Reads a server's log as it is written: start-up phases, and the last lines for when it dies."""
+
+    def __init__(self, patterns: tuple[tuple[str, str], ...], host: Host, tell: Tell) -> None:
+        self._waiting = [(name, re.compile(pattern)) for name, pattern in patterns]
+        self._host = host
+        self._tell = tell
+        self._began = host.monotonic()
+        self.phases: list[Phase] = []
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def elapsed(self) -> float:
+        return self._host.monotonic() - self._began
+
+    def line(self, line: str) -> None:
+        self.tail.append(line[:2000])
+        for name, pattern in self._waiting:
+            if pattern.search(line):
+                phase = Phase(name=name, at_s=self.elapsed(), line=line[:500])
+                self.phases.append(phase)
+                self._waiting.remove((name, pattern))
+                self._tell("server", f"start-up: {name} at {phase.at_s:.1f} s")
+                return
