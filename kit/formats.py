@@ -39,3 +39,13 @@ def duration(seconds: float) -> str:
 def fact(found: Fact[str] | Fact[int], missing: str = "—") -> str:
     """A fact's value as text, or `missing`."""
     return missing if found.value is None else str(found.value)
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in percent; one that is not whole never reads 100 %: 100%, 99.99%, 66.67%."""
+    if whole == 0:
+        return "—"
+    if part == whole:
+        return "100%"
+    # Rounded down: 99999 of 100000 is not all.
+    return f"{part * 10_000 // whole / 100:.2f}".rstrip("0").rstrip(".") + "%"

@@ -1,17 +1,21 @@
 """Building the report: a pure function of what lies in a run directory."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from kit import commands, stats
 from kit.engines import ENGINES
+from kit.errors import UsageError
 from kit.formats import duration, figure
 from kit.hardware import hardware_table, hardware_text
 from kit.loadgens import GENERATORS
-from kit.model import Case, Inventory, Plan, RoundResult, RunStatus, ServerStart
+from kit.model import Case, Inventory, Plan, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.profile import Language
-from kit.model.report import PerformanceRow, Report, RoundRow
+from kit.model.report import CaseDetail, Estimate, Execution, PerformanceRow, Report, RequestRow, RoundRow
 from kit.store import RunDir
 from kit.texts import doubt, say
 
@@ -28,6 +32,7 @@ class Run:
     starts: tuple[ServerStart, ...]
     results: tuple[RoundResult, ...]
     commands: tuple[tuple[str, str], ...]
+    requests: tuple[RequestRow, ...]
 
 
 def read(run: RunDir) -> Run:
@@ -44,7 +49,36 @@ def read(run: RunDir) -> Run:
         commands=tuple(
             (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
         ),
+        requests=tuple(row for entry in plan.rounds if run.has(entry) for row in _requests(run, entry)),
     )
+
+
+def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
+    """The requests of a round, without the times between their chunks, which are most of what is stored."""
+    where = run.round_directory(entry) / "samples.jsonl"
+    try:
+        samples = run.samples(entry)
+    except OSError as error:
+        raise UsageError(f"{where}: {error.strerror}", hint="the run directory is not whole") from error
+    except ValidationError as error:
+        raise UsageError(f"{where} is not what kit wrote", hint="restore the file from a copy of the run") from error
+    return [
+        RequestRow(
+            case=entry.case,
+            round=entry.round,
+            index=sample.index,
+            succeeded=sample.succeeded,
+            error=sample.error,
+            sent_s=sample.sent_s,
+            latency_s=sample.latency_s,
+            ttft_s=sample.ttft_s,
+            tpot_s=stats.tpot_s(sample),
+            input_tokens=sample.input_tokens,
+            output_tokens=sample.output_tokens,
+            finish_reason=sample.finish_reason,
+        )
+        for sample in samples
+    ]
 
 
 def _start_command(run: RunDir, plan: Plan) -> str:
@@ -94,11 +128,16 @@ def build(run: Run, language: Language | None = None) -> Report:
         rounds_note=say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=per_client),
         rows=rows,
         rounds=_rounds(run),
+        details=_details(run),
+        requests=run.requests,
         notes=tuple(notes),
         conclusion=_conclusion(run, lang),
         hardware_file=hardware_file(run.inventory),
         hardware_text=hardware_text(run.inventory),
         commands=run.commands,
+        executions=_executions(run),
+        kit_version=plan.kit_version,
+        started=run.status.started,
         provenance=_provenance(run, lang),
     )
 
@@ -158,6 +197,54 @@ def _round(result: RoundResult | None, case: Case, number: int) -> RoundRow:
     )
 
 
+def _details(run: Run) -> tuple[CaseDetail, ...]:
+    rounds = {case.id: [row for row in _rounds(run) if row.case.id == case.id] for case in run.plan.cases}
+    requests: dict[str, list[RequestRow]] = {case.id: [] for case in run.plan.cases}
+    for request in run.requests:
+        requests[request.case.id].append(request)
+    return tuple(_detail(case, rounds[case.id], requests[case.id], run) for case in run.plan.cases)
+
+
+def _detail(case: Case, rounds: Sequence[RoundRow], requests: Sequence[RequestRow], run: Run) -> CaseDetail:
+    good = [request for request in requests if request.succeeded]
+    ttft = stats.spread(request.ttft_s for request in good)
+    return CaseDetail(
+        case=case,
+        rounds=sum(result.case.id == case.id for result in run.results),
+        rounds_planned=len(rounds),
+        requests=len(requests),
+        succeeded=len(good),
+        latency=_estimate([row.latency_s for row in rounds]),
+        output_throughput=_estimate([row.output_throughput for row in rounds]),
+        ttft=_estimate([row.ttft_s for row in rounds]),
+        tpot=_estimate([row.tpot_s for row in rounds]),
+        latency_s=stats.spread(request.latency_s for request in good),
+        ttft_s=ttft,
+        tpot_s=stats.spread(request.tpot_s for request in good),
+        prefill_speed=stats.prefill_speed(stats.spread(request.input_tokens for request in good), ttft),
+    )
+
+
+def _estimate(values: Sequence[float | None]) -> Estimate:
+    known = [value for value in values if value is not None]
+    return Estimate(mean=stats.mean(values), half_width=stats.half_width(known) if len(known) == len(values) else None)
+
+
+def _executions(run: Run) -> tuple[Execution, ...]:
+    results = {(result.case.id, result.round): result for result in run.results}
+    stored = dict(run.commands)
+    return tuple(
+        Execution(
+            name=entry.id,
+            started=results[entry.case.id, entry.round].started,
+            duration_s=results[entry.case.id, entry.round].duration_s,
+            command=stored[entry.id],
+        )
+        for entry in run.plan.rounds
+        if (entry.case.id, entry.round) in results
+    )
+
+
 def _software(run: Run, lang: Language) -> tuple[tuple[str, str], ...]:
     plan, system = run.plan, run.inventory.system
     version = f" v{plan.engine_version}" if plan.engine_version else ""
@@ -206,5 +293,12 @@ def _provenance(run: Run, lang: Language) -> Sequence[str]:
         f"{say(lang, 'run')} {run.name}",
         say(lang, "provenance-kit", kit=plan.kit_version, profile=plan.profile, digest=plan.profile_sha256),
         *(say(lang, "provenance-environment", name=env.title, digest=env.digest) for env in plan.environments),
+        say(lang, "provenance-machine", fingerprint=fingerprint(run.inventory)),
         say(lang, "provenance-time", started=started, ended=ended) + took,
     )
+
+
+def fingerprint(inventory: Inventory) -> str:
+    """What tells this machine from others and stays the same from run to run: a digest of its lasting facts."""
+    lasting = (inventory.hostname, inventory.cpu, inventory.memory.total_bytes, inventory.system)
+    return f"sha256:{hashlib.sha256(b''.join(fact.model_dump_json().encode() for fact in lasting)).hexdigest()[:16]}"

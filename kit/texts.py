@@ -75,10 +75,41 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "The test is not complete: {done} of {planned} rounds were done. {reason}",
     ),
     "draft": ("未完成的测试，仅供参考", "Incomplete test, for information only"),
+    # beyond the original's columns
+    "rounds": ("轮次", "Rounds"),
+    "requests": ("请求数", "Requests"),
+    "failures": ("失败", "Failed"),
+    "success-rate": ("成功率", "Success rate"),
+    "latency": ("端到端时延", "Latency"),
+    "throughput": ("系统吞吐", "Output throughput"),
+    "ttft": ("首 token 时延 TTFT", "TTFT"),
+    "tpot": ("每 token 延迟 TPOT", "TPOT"),
+    "prefill": ("预填充速度", "Prefill speed"),
+    "unit-s": ("{title}（s）", "{title} (s)"),
+    "unit-rate": ("{title}（tok/s）", "{title} (tok/s)"),
+    "stability": (
+        "各工况的请求情况，以及各轮均值 ± 95% 置信区间",
+        "Requests of each case, and means over rounds ± 95 % confidence interval",
+    ),
+    "distribution": ("各工况单个请求的分位值", "Percentiles of the single requests of each case"),
+    "stability-note": (
+        "置信区间按各轮结果的 t 分布计算，单轮测试没有区间；失败的请求不计入任何时延。",
+        "The intervals follow Student's t over rounds; a single round has none. Failed requests are in no time.",
+    ),
+    "distribution-note": (
+        "分位值取自全部轮次中成功的请求；预填充速度 = 平均输入 token 数 / 平均首 token 时延，含排队时间。",
+        "Percentiles are over the successful requests of all rounds; prefill speed is mean input tokens over mean TTFT, "
+        "which includes the time in the server's queue.",
+    ),
+    "few-note": (
+        "† 样本不足（p90 少于 10 个、p99 少于 100 个），该值接近最大值，仅供参考。",
+        "† Too few samples (under 10 for p90, under 100 for p99): the value is close to the maximum.",
+    ),
     # attachments
     "provenance": ("测试来源", "Provenance"),
     "provenance-kit": ("kit {kit}，测试方案 {profile}（{digest}）", "kit {kit}, profile {profile} ({digest})"),
     "provenance-environment": ("{name}：{digest}", "{name}: {digest}"),
+    "provenance-machine": ("机器指纹 {fingerprint}", "machine fingerprint {fingerprint}"),
     "provenance-time": ("开始 {started}，结束 {ended}", "started {started}, ended {ended}"),
     # doubts
     "failed": (

@@ -1,6 +1,6 @@
 """End the build where the Ftransformers or the CANN in this image is another one than `artifacts.toml` names.
 
-    python3 check.py VERSION
+python3 check.py VERSION
 """
 
 import glob

@@ -7,6 +7,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kit.formats import figure, rate
 from kit.model.report import PerformanceRow, Report
+from kit.renderers.details import distribution, stability
 from kit.resources import folder
 from kit.texts import say
 
@@ -25,7 +26,8 @@ def render(report: Report) -> bytes:
     def word(key: str, **values: object) -> str:
         return say(report.language, key, **values)
 
-    return template.render(report=report, say=word, rows=table(report)).encode()
+    details = (stability(report), distribution(report))
+    return template.render(report=report, say=word, rows=table(report), details=details).encode()
 
 
 def table(report: Report) -> list[tuple[str, ...]]:
