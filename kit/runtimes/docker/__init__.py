@@ -32,6 +32,10 @@ class DockerRuntime:
         self._running: dict[str, str] = {}
         self._mark = marks.fresh()
 
+    def close(self) -> None:
+        """Close the connection to the engine."""
+        self._engine.close()
+
     def pin(self, image: str, variant: str | None) -> Environment:
         return Environment(
             name=image, variant=variant, kind="image", digest=self._engine.image_id(reference(image, variant))
@@ -63,7 +67,7 @@ class DockerRuntime:
             self._running[program.name] = container.id
             stack.callback(self._running.pop, program.name)
             kept = stack.enter_context(open(log, "ab", buffering=0))
-            pump = Pump(container.logs(), kept, Redactor(secrets.values()), on_line)
+            pump = Pump(container.output(), kept, Redactor(secrets.values()), on_line)
             stack.callback(pump.join, 5.0)
             stack.callback(container.stop, STOP_S)
             yield _Contained(program.name, container, pump)

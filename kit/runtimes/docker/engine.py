@@ -1,14 +1,15 @@
 """The one place that speaks with a Docker engine: the SDK's calls, and its errors in kit's words."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container as SdkContainer
 from docker.types import LogConfig, Mount, Ulimit
+from docker.types.daemon import CancellableStream
 
 from kit.errors import EnvironmentUnavailableError, HostError, IncompleteError
 from kit.model import Program
@@ -19,6 +20,7 @@ OWNER = "kit.owner"
 API = "1.39"
 """The API of Docker 18.09, which openEuler 22.03 ships: nothing newer is used."""
 CALL_S = 60
+LONG_S = 3600
 GONE_S = 60.0
 """How long an engine may be away (a restart) before a run that needs it is given up."""
 
@@ -40,6 +42,17 @@ class Engine:
             self._opened = _connect()
         return self._opened
 
+    def close(self) -> None:
+        """Close the connection; it is opened again when needed."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def api(self) -> str:
+        """The version of the API that is spoken."""
+        return str(self._client.api.api_version)
+
     def image_id(self, reference: str) -> str:
         """The id of an image that this engine has. Raises `EnvironmentUnavailableError` where it has none."""
         try:
@@ -52,6 +65,18 @@ class Engine:
         except (DockerException, *_AWAY) as error:
             raise _translated(error, f"image {reference}") from error
         return found
+
+    @contextmanager
+    def patiently(self, what: str) -> Iterator[docker.DockerClient]:
+        """The SDK itself, for the long steps that images take, some of which say nothing for minutes; errors in kit's words."""
+        api = self._client.api
+        api.timeout, before = LONG_S, api.timeout
+        try:
+            yield self._client
+        except (DockerException, *_AWAY) as error:
+            raise _translated(error, what) from error
+        finally:
+            api.timeout = before
 
     def label(self, reference: str, name: str) -> str | None:
         """The value of a label of an image."""
@@ -82,15 +107,16 @@ class Engine:
             created = _create(self._client, options)
         except (DockerException, *_AWAY) as error:
             raise _translated(error, program.name) from error
-        try:
+        with ExitStack() as stack:
+            stack.callback(_remove, created)
             try:
+                # Attached before the start: following the log of a program that ends at once may miss what it wrote.
+                output = created.attach(stdout=True, stderr=True, stream=True, logs=True)
                 created.start()
             except (DockerException, *_AWAY) as error:
                 raise _translated(error, program.name) from error
-            yield Container(created, program.name)
-        finally:
-            with suppress(NotFound, *_AWAY):
-                created.remove(force=True, v=True)
+            stack.callback(_close, output)
+            yield Container(created, program.name, output)
 
     def remove_orphans(self, owner_alive: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove containers and networks whose kit is no longer alive, and only those."""
@@ -114,9 +140,10 @@ class Engine:
 class Container:
     """A container that was started."""
 
-    def __init__(self, container: SdkContainer, name: str) -> None:
+    def __init__(self, container: SdkContainer, name: str, output: Iterable[bytes]) -> None:
         self._container = container
         self._name = name
+        self._output = output
         self._away_since: float | None = None
 
     @property
@@ -156,16 +183,28 @@ class Container:
         with suppress(APIError, *_AWAY):
             self._container.stop(timeout=timeout_s)
 
-    def logs(self) -> Iterator[bytes]:
-        """Its output from the beginning, until it ends; goes on where it was when the engine restarts."""
+    def output(self) -> Iterator[bytes]:
+        """All that it writes, until it ends or the engine goes away."""
         with suppress(APIError, *_AWAY):
-            yield from self._container.logs(stream=True, follow=True, stdout=True, stderr=True)
+            yield from self._output
+
+
+def _remove(container: SdkContainer) -> None:
+    with suppress(NotFound, *_AWAY):
+        container.remove(force=True, v=True)
+
+
+def _close(output: object) -> None:
+    # The SDK leaves the socket of an attached stream open, which an endless run would notice.
+    if isinstance(output, CancellableStream):
+        with suppress(OSError, AttributeError):
+            output.close()
 
 
 def _connect() -> docker.DockerClient:
     try:
-        client = docker.from_env(version="auto", timeout=CALL_S)
-        least = client.version().get("MinAPIVersion", API)
+        with closing(docker.from_env(version="auto", timeout=CALL_S)) as asking:
+            least = asking.version().get("MinAPIVersion", API)
         # The newest engines no longer speak the old API; what kit uses of theirs is the same.
         spoken = API if _number(least) <= _number(API) else least
         return docker.from_env(version=spoken, timeout=CALL_S)
@@ -240,6 +279,16 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     ("bind source path does not exist", "a mount's path is missing", "check server.mounts and load.tokenizer"),
     ("exec format error", "the image is for another platform", "kit image list shows each image's platform"),
     ("error gathering device information", "a device is missing", "check server.container.devices against /dev"),
+    (
+        "requested cpus are not available",
+        "the machine lacks some of the CPUs",
+        "correct server.container.cpuset (lscpu shows the CPUs)",
+    ),
+    (
+        "error setting rlimit",
+        "a limit is beyond what this engine may grant",
+        "lower server.container.ulimits, or give the engine the right (CAP_SYS_RESOURCE)",
+    ),
     ("no such image", "an image is missing", "kit image build, or kit image load FILE"),
     ("no space left on device", "the engine's disk is full", "docker system df shows what takes the room"),
     ("executable file not found", "the image lacks the program", "build the image again: kit image build"),

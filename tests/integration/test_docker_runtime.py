@@ -1,0 +1,297 @@
+"""The docker runtime against a real engine, with an image that holds busybox and nothing else."""
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import docker
+import pytest
+
+from kit.errors import EnvironmentUnavailableError, HostError
+from kit.model import Container, Environment, Mount, Program
+from kit.ports import Exit, Running
+from kit.runtimes.docker import DockerRuntime
+from kit.runtimes.docker.engine import API, OWNER, Engine
+from tests.integration.driver import await_true, free_port
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.xdist_group("docker"),
+    # The SDK leaves the sockets of failed connections and of streams that ended to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+BUSYBOX = shutil.which("busybox")
+TAG = "kit-test/busybox:latest"
+
+
+@pytest.fixture(scope="module")
+def image() -> Environment:
+    """busybox, statically linked, with a shell and the usual tools."""
+    if BUSYBOX is None or not _static(BUSYBOX):
+        pytest.fail("the docker tests need the package busybox-static")
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        archive.add(BUSYBOX, "busybox")
+        lines = [
+            "FROM scratch",
+            "COPY busybox /bin/busybox",
+            'RUN ["/bin/busybox", "--install", "/bin"]',
+            "ENV PATH=/bin",
+        ]
+        text = "\n".join(lines).encode()
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    context.seek(0)
+    with closing(docker.from_env()) as client:
+        built, _ = client.images.build(fileobj=context, custom_context=True, tag=TAG, network_mode="none")
+    return Environment(name="busybox", kind="image", digest=str(built.id))
+
+
+def _static(path: str) -> bool:
+    done = subprocess.run(["ldd", path], capture_output=True, check=False)
+    return b"not a dynamic executable" in done.stdout + done.stderr
+
+
+@pytest.fixture
+def runtime() -> Iterator[DockerRuntime]:
+    """A runtime; whatever happens in the test, nothing of kit's is left in the engine."""
+    with closing(DockerRuntime()) as made:
+        yield made
+    assert leftovers() == []
+
+
+def leftovers() -> list[str]:
+    wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
+    with closing(docker.from_env()) as client:
+        containers = [str(found.name) for found in client.containers.list(all=True, filters=wanted)]
+        return containers + [str(found.name) for found in client.networks.list(filters=wanted)]
+
+
+def program(image: Environment, *argv: str, **changes: object) -> Program:
+    return Program.model_validate({"name": "server", "environment": image, "argv": argv, **changes})
+
+
+def ended(running: Running, patience_s: float = 60.0) -> Exit:
+    found = running.wait(patience_s)
+    assert found is not None, "the program goes on"
+    return found
+
+
+def output(runtime: DockerRuntime, wanted: Program, directory: Path, secrets: dict[str, str] | None = None) -> str:
+    log = directory / "log"
+    with runtime.start(wanted, directory=directory, log=log, secrets=secrets or {}, on_line=lambda _: None) as running:
+        assert ended(running).code == 0, log.read_text()
+    return log.read_text()
+
+
+def test_arguments_are_handed_over_as_they_are(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    words = ("$HOME; `id`", "a  b", '{"x": [1]}', "'\"|&>")
+    assert output(runtime, program(image, "printf", "%s\\n", *words), tmp_path).splitlines() == list(words)
+
+
+def test_a_server_is_reached_through_a_port_on_loopback_only(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    port = free_port()
+    (tmp_path / "index.html").write_text("hello")
+    serve = program(image, "httpd", "-f", "-p", f"0.0.0.0:{port}", "-h", str(tmp_path), port=port)
+    with runtime.start(serve, directory=tmp_path, log=tmp_path / "log", secrets={}, on_line=lambda _: None):
+        await_true(lambda: answers(port), "the server answers")
+        ports = subprocess.run(["docker", "ps", "--format", "{{.Ports}}"], capture_output=True, text=True, check=True)
+        assert f"127.0.0.1:{port}->" in ports.stdout
+        assert f"0.0.0.0:{port}->" not in ports.stdout
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=1) as answer:
+            return bool(answer.read() == b"hello")
+    except OSError:
+        return False
+
+
+def test_the_load_finds_the_server_on_loopback_as_without_containers(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "index.html").write_text("hello")
+    serve = program(image, "httpd", "-f", "-p", "127.0.0.1:8001", "-h", str(tmp_path))
+    fetch = program(image, "wget", "-q", "-O", "-", "http://127.0.0.1:8001/index.html", name="load", beside="server")
+    with runtime.start(serve, directory=tmp_path, log=tmp_path / "log", secrets={}, on_line=lambda _: None):
+        round_ = tmp_path / "round"
+        round_.mkdir()
+        assert output(runtime, fetch, round_) == "hello"
+
+
+def test_only_the_working_directory_can_be_written(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    work = tmp_path / "work"
+    work.mkdir()
+    script = f"echo x > {work}/own && ! echo x > {given}/other 2>/dev/null"
+    output(runtime, program(image, "sh", "-c", script, mounts=(Mount(path=str(given)),)), work)
+    assert (work / "own").read_text() == "x\n"
+    assert list(given.iterdir()) == []
+    assert (work / "own").stat().st_uid == os.getuid()
+
+
+def test_a_secret_is_a_file_inside_and_nowhere_else(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    secret = "canary-0123456789"
+    script = "cat $KIT_API_KEY_FILE; echo; sleep 600"
+    wanted = program(image, "sh", "-c", script, secrets=("KIT_API_KEY",))
+    log = tmp_path / "log"
+    with runtime.start(
+        wanted, directory=tmp_path, log=log, secrets={"KIT_API_KEY": secret}, on_line=lambda _: None
+    ) as running:
+        await_true(lambda: "***" in log.read_text(), "the secret was read and struck out")
+        assert running.exited() is None
+        described = subprocess.run(
+            [
+                "docker",
+                "inspect",
+                *subprocess.run(["docker", "ps", "-q"], capture_output=True, text=True, check=True).stdout.split(),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert secret not in described.stdout
+    assert secret not in log.read_text()
+
+
+def test_least_privilege(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    status = output(runtime, program(image, "cat", "/proc/self/status"), tmp_path)
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert int(facts["CapBnd"], 16) == 0
+    assert facts["NoNewPrivs"] == "1"
+
+
+def test_a_capability_that_the_profile_names_is_granted(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    wanted = program(image, "cat", "/proc/self/status", container=Container(cap_add=("SYS_NICE",)))
+    status = output(runtime, wanted, tmp_path)
+    (bound,) = [line.split()[1] for line in status.splitlines() if line.startswith("CapBnd")]
+    assert int(bound, 16) == 1 << 23
+
+
+def test_running_out_of_memory_is_told_as_such(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    wanted = program(image, "tail", "/dev/zero", container=Container(memory=16 * 2**20))
+    with runtime.start(wanted, directory=tmp_path, log=tmp_path / "log", secrets={}, on_line=lambda _: None) as running:
+        assert ended(running).out_of_memory
+        assert "out of memory" in str(ended(running))
+
+
+def test_a_program_that_ignores_its_end_is_ended(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    script = "trap '' TERM; echo up; while true; do sleep 1; done"
+    log = tmp_path / "log"
+    with runtime.start(
+        program(image, "sh", "-c", script), directory=tmp_path, log=log, secrets={}, on_line=lambda _: None
+    ):
+        await_true(lambda: "up" in log.read_text(), "the program is up")
+
+
+def test_nothing_is_left_after_an_error_in_the_middle(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    wanted = program(image, "sleep", "600", port=free_port())
+
+    def interrupted() -> None:
+        with runtime.start(wanted, directory=tmp_path, log=tmp_path / "log", secrets={}, on_line=lambda _: None):
+            assert leftovers()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says", "hint"),
+    [
+        pytest.param(
+            {"argv": ("no-such-program",), "container": Container(init=False)},
+            "lacks the program",
+            "build",
+            id="program",
+        ),
+        pytest.param(
+            {"mounts": (Mount(path="/no/such/path"),)}, "mount's path is missing", "server.mounts", id="mount"
+        ),
+        pytest.param({"container": Container(devices=("/dev/davinci7",))}, "device is missing", "devices", id="device"),
+        pytest.param({"container": Container(cpuset="4000")}, "CPUs", "cpuset", id="cpus"),
+    ],
+)
+def test_a_refusal_has_its_own_message(
+    changes: dict[str, object], says: str, hint: str, runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    wanted = program(image, "true").model_copy(update=changes)
+    with (
+        pytest.raises(HostError) as caught,
+        runtime.start(wanted, directory=tmp_path, log=tmp_path / "log", secrets={}, on_line=lambda _: None),
+    ):
+        pytest.fail("it started")
+    assert says in str(caught.value)
+    assert hint in caught.value.hint
+
+
+def test_a_port_that_is_taken_is_told_as_such(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wanted = program(image, "sleep", "600", port=taken.getsockname()[1])
+        with (
+            pytest.raises(HostError, match="the port is taken"),
+            runtime.start(wanted, directory=tmp_path, log=tmp_path / "log", secrets={}, on_line=lambda _: None),
+        ):
+            pytest.fail("it started")
+
+
+def test_an_image_that_is_missing_is_told_with_what_to_do(runtime: DockerRuntime) -> None:
+    with pytest.raises(EnvironmentUnavailableError) as caught:
+        runtime.pin("nosuch", "1.2.3")
+    assert "kit/nosuch:1.2.3" in str(caught.value)
+    assert "kit image build nosuch/1.2.3" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "where", ["unix:///no/such/docker.sock", "tcp://127.0.0.1:9"], ids=["no socket", "no listener"]
+)
+def test_a_dead_engine_is_told_with_what_to_do(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", where)
+    with closing(DockerRuntime()) as dead, pytest.raises(HostError, match="does not answer"):
+        dead.pin("llamacpp", None)
+
+
+def test_what_a_killed_kit_left_is_swept_and_nothing_else(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    dead = f"999999999.1.1.{os.stat('/proc/self/ns/pid').st_ino}"
+    name = f"kit-test-{time.time_ns()}"
+    with closing(docker.from_env()) as client:
+        client.containers.create(image.digest, ["sleep", "600"], labels={OWNER: dead}, name=name)
+        client.networks.create(name, labels={OWNER: dead})
+        other = client.containers.create(image.digest, ["sleep", "600"], labels={"someone": "else"})
+        try:
+            mine = program(image, "sleep", "600")
+            log = tmp_path / "log"
+            with runtime.start(mine, directory=tmp_path, log=log, secrets={}, on_line=lambda _: None) as alive:
+                assert runtime.sweep() == (f"container {name}", f"network {name}")
+                assert alive.exited() is None
+            other.reload()
+        finally:
+            other.remove(force=True)
+
+
+def test_only_the_old_api_is_spoken() -> None:
+    """Docker 18.09, which sites on openEuler 22.03 have, knows nothing newer."""
+    with closing(Engine()) as engine:
+        assert engine.api == API == "1.39"
