@@ -1,0 +1,191 @@
+"""Huawei Ascend: `npu-smi`, the driver's version files and CANN's.
+
+npu-smi prints errors on standard output too, and its numbers may be sparse: a machine may have NPU 5 alone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kit.accelerators import tables
+from kit.accelerators.ascend_details import FILES, Chip, about_chip, device_nodes, install_roots, versions
+from kit.accelerators.device import MIB, blank, in_order, listed, mebibytes, seen_on_the_bus
+from kit.model.accelerator import Device, Family, Process
+from kit.model.evidence import UNSAID, Command, Each, Evidence, File, Question, fact, first, number, stated, whole
+from kit.model.fact import Fact
+
+KIND = "ascend"
+VENDOR = "Huawei Ascend"
+INFO = "npu-smi info"
+TOPO = "npu-smi info -t topo"
+# Eight cards asked one after the other have taken more than five seconds.
+_LIMIT_S = 20.0
+
+
+def npus(evidence: Evidence) -> tuple[str, ...]:
+    """The NPU IDs that `npu-smi info` lists."""
+    return tuple(str(npu) for npu in sorted({row.npu for row in _rows(evidence)}))
+
+
+QUESTIONS: tuple[Question, ...] = (
+    *(Command(("npu-smi", *words), _LIMIT_S) for words in (("info",), ("info", "-m"), ("info", "-t", "topo"))),
+    Command(("ls", "/dev")),
+    File("/etc/ascend_install.info"),
+    Each(
+        tuple(
+            Command(("npu-smi", "info", "-t", subject, "-i", "{}"), _LIMIT_S)
+            for subject in ("board", "memory", "usages", "common")
+        ),
+        names=npus,
+        # The first number of rows with a number and a name, above the process table.
+        shell=r"sed -n '/Process id/q; s/^|[[:blank:]]*\([0-9][0-9]*\)[[:blank:]][[:blank:]]*[0-9]*[A-Za-z][^|]*|[^|]*|.*/\1/p' npu-smi_info.txt | sort -u",
+    ),
+    Each(
+        tuple(File(path) for path in FILES),
+        names=install_roots,
+        shell=r"{ echo /usr/local/Ascend; sed -n 's/^[A-Za-z]*_Install_Path_Param=//p' etc_ascend_install.info.txt; } | sort -u",
+    ),
+)
+_BUS = ("19e5", "d[0-9a-f]{3}", "Huawei.* d[0-9a-f]{3}")
+_SERIES = (
+    (r"910B\d.*|A2G\d.*", "910B"),
+    (r"910_93.*", "A3"),
+    (r"310P.*|I2.*", "310P"),
+    (r"950.*", "950"),
+    # Without a digit behind it, the B belongs to the first generation.
+    (r"910(?:A|B|PremiumA|Pro ?[AB])", "910"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    npu: int
+    chip: int
+    values: dict[str, str]
+
+    def get(self, *names: str) -> str | None:
+        """The value below the first header that is there; None for what stands for nothing."""
+        value = next((self.values[name] for name in names if name in self.values), None)
+        return None if value is None or value in UNSAID else value
+
+
+def family(evidence: Evidence) -> Family:
+    """All Ascend devices, with what is installed for them."""
+    rows = _rows(evidence)
+    uses = _uses(evidence)
+    # The node's number is the physical id; where npu-smi does not print that, equal sets of numbers are evidence.
+    same = {row.npu for row in rows} == device_nodes(evidence) and all(row.chip == 0 for row in rows)
+    two_dies = {row.npu for row in rows if row.chip > 0}
+    devices = in_order(
+        _device(row, about_chip(evidence, row.npu, row.chip), uses, same, row.npu in two_dies) for row in rows
+    )
+    return Family(
+        kind=KIND,
+        vendor=VENDOR,
+        devices=listed(evidence, INFO, devices, _BUS, r"There is no NPU card"),
+        topology=fact(evidence, TOPO, tables.topology),
+        software=versions(evidence, npus(evidence)),
+        notes=tuple(_notes(evidence, devices)),
+    )
+
+
+def _rows(evidence: Evidence) -> list[_Row]:
+    found: list[_Row] = []
+    for section in tables.sections(evidence[INFO].text or ""):
+        for values in section.entries:
+            npu, chip = values.get("NPU", values.get("NPU ID")), values.get("Chip", values.get("Chip ID", "0"))
+            if npu is not None and values.get("Name") and "Process id" not in values:
+                found.append(_Row(int(npu), int(chip), values))
+    return found
+
+
+def _device(row: _Row, about: Chip, uses: "_Uses", same: bool, two_dies: bool) -> Device:
+    facts = blank(INFO)
+    name = row.get("Name")
+    series = _series(name, two_dies)
+    facts["name"] = stated(name, INFO)
+    facts["series"] = stated(series, INFO, f"the name {name} belongs to no series that kit knows")
+    facts["health"] = stated(row.get("Health"), INFO)
+    facts["bus_id"] = first(stated(row.get("Bus-Id"), INFO), about.bus_id)
+    facts["board"], facts["serial"], facts["cores"] = about.board, about.serial, about.cores
+    facts["clock_mhz"] = about.clock_mhz
+    facts["power_w"] = first(stated(number(row.get("Power(W)")), INFO), about.power_w)
+    facts["temperature_c"] = stated(number(row.get("Temp(C)")), INFO)
+    facts["utilisation_percent"] = stated(number(row.get("AICore(%)", "NPU Util(%)")), INFO)
+    printed = whole(row.get("Phy-ID", "Chip Phy-ID", "Device"))
+    nodes = stated(row.npu, f"{INFO}, ls /dev") if same else stated(None, INFO, f"{INFO} prints no Phy-ID")
+    facts["physical_id"] = first(stated(printed, INFO), about.physical_id, nodes)
+    column = "HBM-Usage(MB)" if "HBM-Usage(MB)" in row.values else "Memory-Usage(MB)"
+    used, _, total = (row.get(column) or "").partition("/")
+    source = f"{INFO}, {column}"
+    size = mebibytes(total) or None
+    # Not a card without memory, but a column that does not count: the HBM is elsewhere.
+    facts["memory_bytes"] = first(stated(size, source), about.memory_bytes)
+    facts["memory_used_bytes"] = stated(mebibytes(used) if size else None, source)
+    facts["partitions"] = Fact(source=INFO, reason="kit does not ask for virtual NPUs")
+    facts["processes"] = _processes(row, uses)
+    return Device(card=row.npu, chip=row.chip, **facts)
+
+
+def _series(name: str | None, two_dies: bool) -> str | None:
+    bare = re.sub(r"^Ascend\s*", "", name or "")
+    if bare == "910" and two_dies:
+        return "A3"
+    return next((series for pattern, series in _SERIES if re.fullmatch(pattern, bare)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Uses:
+    """What the process table says: None where there is none; the NPUs that it speaks of."""
+
+    by_chip: dict[tuple[int, int], tuple[Process, ...]] | None
+    spoken: frozenset[int]
+    nobody: bool
+    cut: bool
+
+
+def _uses(evidence: Evidence) -> _Uses:
+    for section in tables.sections(evidence[INFO].text or ""):
+        if not any("Process id" in names for row in section.headers for names in row):
+            continue
+        found: dict[tuple[int, int], tuple[Process, ...]] = {}
+        for values in section.entries:
+            key = (
+                int(values.get("NPU", values.get("NPU ID", "-1"))),
+                int(values.get("Chip", values.get("Chip ID", "0"))),
+            )
+            process = Process(
+                pid=int(values["Process id"]),
+                name=values.get("Process name") or None,
+                memory_bytes=mebibytes(values.get("Process memory(MB)")),
+            )
+            found[key] = (*found.get(key, ()), process)
+        idle = [re.search(r"No running processes found(?: in NPU (\d{1,9}))?", line) for line in section.lone]
+        spoken = {int(line[1]) for line in idle if line and line[1]} | {npu for npu, _ in found}
+        return _Uses(found, frozenset(spoken), any(line and not line[1] for line in idle), section.cut)
+    return _Uses(None, frozenset(), False, False)
+
+
+def _processes(row: _Row, uses: _Uses) -> Fact[tuple[Process, ...]]:
+    if uses.by_chip is None:
+        return Fact(source=INFO, reason=f"{INFO} printed no process table")
+    if row.npu not in uses.spoken and not uses.nobody:
+        return Fact(source=INFO, reason=f"the process table of {INFO} does not speak of NPU {row.npu}")
+    if uses.cut:
+        return Fact(source=INFO, reason=f"the process table of {INFO} is cut off")
+    return Fact(value=uses.by_chip.get((row.npu, row.chip), ()), source=INFO)
+
+
+def _notes(evidence: Evidence, devices: Sequence[Device]) -> Iterator[str]:
+    if devices and any(section.cut for section in tables.sections(evidence[INFO].text or "")):
+        yield f"{INFO} is cut off: there may be more devices than those listed"
+    on_bus = seen_on_the_bus(evidence, *_BUS)
+    if devices and on_bus > len(devices):
+        yield f"lspci lists {on_bus} accelerators, {INFO} only {len(devices)}: a card may have fallen off the bus"
+    for device in devices:
+        if device.health.value is not None and device.health.value != "OK":
+            yield f"NPU {device.card} chip {device.chip} reports {device.health.value}"
+    sizes = sorted(device.memory_bytes.value for device in devices if device.memory_bytes.value is not None)
+    # The two dies of a card may differ by a few percent.
+    if sizes and sizes[-1] > 1.1 * sizes[0]:
+        yield f"devices differ in memory: {sizes[0] // MIB} MiB to {sizes[-1] // MIB} MiB"

@@ -1,0 +1,35 @@
+"""MetaX: `mx-smi`."""
+
+from kit.accelerators import tables
+from kit.accelerators.device import cards, drawn, in_order, listed, printed
+from kit.model.accelerator import Device, Family, Version
+from kit.model.evidence import Command, Evidence, Question, fact, stated
+from kit.model.fact import Fact
+
+KIND = "metax"
+VENDOR = "MetaX"
+TABLE = "mx-smi"
+QUESTIONS: tuple[Question, ...] = (Command((TABLE,), 20.0),)
+
+
+def family(evidence: Evidence) -> Family:
+    """All GPUs of MetaX."""
+    devices = in_order(_device(evidence, card) for card in cards(evidence, TABLE, "MX-SMI"))
+    return Family(
+        kind=KIND,
+        vendor=VENDOR,
+        devices=listed(evidence, TABLE, devices, ("9999", "[0-9a-f]{4}", "MetaX")),
+        topology=Fact(source=TABLE, reason="kit does not ask for it"),
+        software=(
+            Version(name="driver", version=fact(evidence, TABLE, printed(r"Kernel Mode Driver Version:\s*([\w.]+)"))),
+            Version(name="MACA", version=fact(evidence, TABLE, printed(r"MACA Version:\s*([\w.]+)"))),
+            Version(name="BIOS", version=fact(evidence, TABLE, printed(r"BIOS Version:\s*([\w.]+)"))),
+        ),
+        notes=(),
+    )
+
+
+def _device(evidence: Evidence, card: tables.Card) -> Device:
+    facts = drawn(card, evidence, TABLE)
+    facts["name"] = stated(card.name.removeprefix("MetaX ") if card.name else None, TABLE, f"{TABLE} shortens the name")
+    return Device(card=card.index, chip=0, **facts)

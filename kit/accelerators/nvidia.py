@@ -1,0 +1,137 @@
+"""NVIDIA: `nvidia-smi`, by its queries; by its table where a query fails."""
+
+import re
+
+from kit.accelerators import tables
+from kit.accelerators.device import blank, cards, drawn, in_order, listed, mebibytes, printed, uses_of
+from kit.model.accelerator import Device, Family, Process, Version
+from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, first, number, stated, whole
+from kit.model.fact import Fact
+
+KIND = "nvidia"
+VENDOR = "NVIDIA"
+# Fields that drivers from 5xx on know: one unknown field fails the whole query.
+_FIELDS = (
+    "index,name,pci.bus_id,driver_version,vbios_version,memory.total,memory.used,utilization.gpu,temperature.gpu,"
+    "power.draw,power.limit,clocks.max.sm,pstate,persistence_mode,mig.mode.current,ecc.mode.current"
+)
+# Without persistence mode, many GPUs have taken fifteen seconds.
+_LIMIT_S = 30.0
+TABLE = "nvidia-smi"
+QUERY = f"nvidia-smi --query-gpu={_FIELDS} --format=csv"
+APPS = "nvidia-smi --query-compute-apps=gpu_bus_id,pid,process_name,used_gpu_memory --format=csv"
+LIST = "nvidia-smi -L"
+TOPO = "nvidia-smi topo -m"
+QUESTIONS: tuple[Question, ...] = tuple(
+    Command(tuple(key.split()), _LIMIT_S) for key in (TABLE, QUERY, APPS, LIST, TOPO)
+)
+
+
+def family(evidence: Evidence) -> Family:
+    """All GPUs of NVIDIA."""
+    foreign = "NVIDIA-SMI" not in (evidence[TABLE].text or "NVIDIA-SMI")
+    queried = [] if foreign else tables.comma_separated(evidence[QUERY].text or "") or []
+    devices = in_order(
+        [device for row in queried if (device := _queried(evidence, row)) is not None]
+        or [_drawn(evidence, card) for card in cards(evidence, TABLE, "NVIDIA-SMI")]
+    )
+    return Family(
+        kind=KIND,
+        vendor=VENDOR,
+        devices=listed(
+            evidence, QUERY if queried else TABLE, devices, ("10de", "[0-9a-f]{4}", "NVIDIA"), "No devices were found"
+        ),
+        topology=fact(evidence, TOPO, tables.topology),
+        software=(
+            Version(
+                name="driver",
+                version=first(
+                    # Driver 610 calls it KMD.
+                    fact(evidence, TABLE, printed(r"(?:Driver|KMD) Version:\s*([\d.]+)")),
+                    stated(_common(queried, "driver_version"), QUERY),
+                ),
+            ),
+            Version(
+                name="CUDA",
+                version=fact(evidence, TABLE, printed(r"CUDA (?:UMD )?Version:\s*([\d.]+)")),
+            ),
+        ),
+        notes=(),
+    )
+
+
+def _common(rows: list[dict[str, str]], name: str) -> str | None:
+    values = {row.get(name, "") for row in rows}
+    return values.pop() if len(values) == 1 and values - UNSAID else None
+
+
+def _value(row: dict[str, str], name: str) -> str | None:
+    value = row.get(name, "")
+    # `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `[Requested functionality has been deprecated]`
+    return None if value in UNSAID or value.startswith("[") else value
+
+
+def _queried(evidence: Evidence, row: dict[str, str]) -> Device | None:
+    index, bus = whole(_value(row, "index")), tables.BUS_ID.fullmatch(row.get("pci.bus_id", ""))
+    if index is None or index < 0 or bus is None:
+        return None
+    facts = blank(QUERY)
+    facts["physical_id"] = Fact(value=index, source=QUERY)
+    facts["name"] = stated(_bare(_value(row, "name")), QUERY)
+    facts["bus_id"] = Fact(value=bus[0], source=QUERY)
+    facts["memory_bytes"] = stated(mebibytes(_value(row, "memory.total")) or None, QUERY)
+    facts["memory_used_bytes"] = stated(mebibytes(_value(row, "memory.used")), QUERY)
+    facts["utilisation_percent"] = stated(number(_value(row, "utilization.gpu")), QUERY)
+    facts["temperature_c"] = stated(number(_value(row, "temperature.gpu")), QUERY)
+    facts["power_w"] = stated(number(_value(row, "power.draw")), QUERY)
+    facts["power_limit_w"] = stated(number(_value(row, "power.limit")), QUERY)
+    facts["clock_mhz"] = stated(number(_value(row, "clocks.max.sm")), QUERY)
+    facts["partitions"] = _partitions(evidence, index, _value(row, "mig.mode.current"))
+    facts["processes"] = _processes(evidence, index, bus[0])
+    return Device(card=index, chip=0, **facts)
+
+
+def _drawn(evidence: Evidence, card: tables.Card) -> Device:
+    facts = drawn(card, evidence, TABLE)
+    facts["name"] = stated(_bare(card.name), TABLE, f"{TABLE} shortens the name")
+    facts["partitions"] = _partitions(evidence, card.index, None)
+    facts["processes"] = _processes(evidence, card.index, card.bus_id)
+    return Device(card=card.index, chip=0, **facts)
+
+
+def _bare(name: str | None) -> str | None:
+    return None if name is None else re.sub(r"^NVIDIA\s+", "", name) or None
+
+
+def _partitions(evidence: Evidence, index: int, mode: str | None) -> Fact[tuple[str, ...]]:
+    """The MIG instances of a GPU by their profiles; none where MIG is off."""
+    if mode == "Disabled":
+        return Fact(value=(), source=QUERY)
+
+    def find(text: str) -> tuple[str, ...] | None:
+        found: dict[int, list[str]] = {}
+        current = None
+        for line in tables.lines(text):
+            if gpu := re.match(r"GPU (\d{1,5}):", line):
+                current = found.setdefault(int(gpu[1]), [])
+            elif current is not None and (part := re.match(r"MIG (\S+)\s+Device\s+\d+:", line)):
+                current.append(part[1])
+        return tuple(found[index]) if index in found else None
+
+    return fact(evidence, LIST, find)
+
+
+def _processes(evidence: Evidence, index: int, bus: str) -> Fact[tuple[Process, ...]]:
+    rows = tables.comma_separated(evidence[APPS].text or "")
+    if rows is not None:
+        return Fact(
+            value=tuple(
+                Process(
+                    pid=pid, name=_value(row, "process_name"), memory_bytes=mebibytes(_value(row, "used_gpu_memory"))
+                )
+                for row in rows
+                if row.get("gpu_bus_id") == bus and (pid := whole(row.get("pid"))) is not None and pid >= 0
+            ),
+            source=APPS,
+        )
+    return uses_of(evidence, TABLE, index)

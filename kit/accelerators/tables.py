@@ -1,0 +1,255 @@
+"""Reading the boxes that accelerator tools draw: by their lines, cells and headers, never by column positions."""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kit.model.accelerator import Topology
+from kit.model.evidence import UNSAID, Unread
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_RULE = re.compile(r"^[+|][-=+|\s]*[-=]{3,}[-=+|\s]*$")
+BUS_ID = re.compile(r"\b(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]\b")
+_SLOTS = re.compile(
+    r"NPU Util\(%\)|[A-Za-z][A-Za-z-]*\([^()]*\)|Process id in container|Process id|Process name|Process memory\([^()]*\)"
+    r"|NPU ID|Slot ID|Chip Phy-ID|Chip ID|Phy-ID|Bus-Id|NPU|Name|Chip|Device|Health"
+)
+NUMBERED = ("NPU", "NPU ID", "Chip", "Chip ID", "Process id")
+_VALUES = re.compile(r"[^\s/]+\s*/\s*[^\s/]+|[^\s/]+")
+
+
+def lines(text: str) -> list[str]:
+    """The lines without colours and without blanks at their ends."""
+    return [line.strip() for line in _ESCAPES.sub("", text).splitlines()]
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line is drawn between rows."""
+    return bool(_RULE.match(line))
+
+
+def cells(line: str) -> list[str] | None:
+    """The cells of a row; None for anything else, a row that is cut off included."""
+    if len(line) < 2 or line[0] != "|" or line[-1] != "|" or is_rule(line):
+        return None
+    return [cell.strip() for cell in line[1:-1].split("|")]
+
+
+@dataclass
+class Section:
+    """A part of a table below its header: for every entry its values by the header's names."""
+
+    headers: list[list[list[str]]]
+    entries: list[dict[str, str]] = field(default_factory=list)
+    lone: list[str] = field(default_factory=list)
+    """Rows of one cell: sentences."""
+    cut: bool = False
+    """The last entry has no end."""
+
+
+def sections(text: str) -> Iterator[Section]:
+    """Every part of a text whose header names columns that are known, as `npu-smi info` prints them.
+
+    An entry takes as many rows as the header; a row that does not fit is left out with its entry.
+    """
+    current: Section | None = None
+    below = False
+    waiting: list[dict[str, str]] = []
+    for line in lines(text):
+        row = cells(line)
+        if row is not None and (header := _header(row)):
+            if current is None or below:
+                if current is not None:
+                    current.cut |= bool(waiting)
+                    yield current
+                current, below, waiting = Section([]), False, []
+            current.headers.append(header)
+            continue
+        if current is None:
+            continue
+        if row is None:
+            current.cut |= line.startswith("|") and not is_rule(line)
+            continue
+        below = True
+        if len(row) == 1:
+            current.lone.append(row[0])
+            continue
+        found = _entry(current.headers[len(waiting)], row)
+        if found is None and waiting:
+            waiting = []
+            current.cut = True
+            found = _entry(current.headers[0], row)
+        if found is None:
+            continue
+        waiting.append(found)
+        if len(waiting) == len(current.headers):
+            current.entries.append({name: value for part in reversed(waiting) for name, value in part.items()})
+            waiting = []
+    if current is not None:
+        end = next((line for line in reversed(lines(text)) if line), "")
+        current.cut |= bool(waiting) or not (is_rule(end) or len(cells(end) or ()) == 1)
+        yield current
+
+
+def _header(row: Sequence[str]) -> list[list[str]] | None:
+    """The names above the columns, by cell; a cell with an unknown title is one column. None for rows that hold data."""
+    known = [_SLOTS.findall(cell) for cell in row]
+    if len(row) < 2 or sum(map(bool, known)) < 2 or any(re.search(r"[0-9]", cell) for cell in row):
+        return None
+    return [names or [cell] for names, cell in zip(known, row, strict=True)]
+
+
+def _entry(header: Sequence[Sequence[str]], row: Sequence[str]) -> dict[str, str] | None:
+    """Values by header names; None where the row has another shape, or what numbers a device is no number."""
+    if len(header) != len(row):
+        return None
+    found: dict[str, str] = {}
+    for names, cell in zip(header, row, strict=True):
+        values: list[str] = _VALUES.findall(cell)
+        if len(names) == 1:
+            values = [cell]
+        elif len(values) > len(names) and "Name" in names:
+            at = names.index("Name")
+            more = len(values) - len(names) + 1
+            values = [*values[:at], " ".join(values[at : at + more]), *values[at + more :]]
+        if len(values) == len(names):
+            found.update(zip(names, values, strict=True))
+    numbered = [name for names in header for name in names if name in NUMBERED]
+    return found if all(re.fullmatch(r"[0-9]{1,9}", found.get(name, "")) for name in numbered) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One device in the kind of table that nvidia-smi made common; texts as printed, None where there is none."""
+
+    index: int
+    name: str | None
+    bus_id: str
+    temperature: str | None
+    power: str | None
+    power_limit: str | None
+    used: str | None
+    total: str | None
+    utilisation: str | None
+    state: str | None
+
+
+def cards(text: str) -> tuple[Card, ...]:
+    """The devices of a table as nvidia-smi, ixsmi, mx-smi and ht-smi draw it."""
+    found: dict[int, Card] = {}
+    header: list[list[str]] = []
+    group: list[list[str]] = []
+    for line in [*lines(text), "+---"]:
+        row = cells(line)
+        if row is not None and len(row) > 1:
+            group.append(row)
+            continue
+        if (
+            group
+            and re.search(r"\bName\b", group[0][0], re.IGNORECASE)
+            and re.search("Bus-Id", " ".join(group[0]), re.I)
+        ):
+            header = group
+        elif group and header and (card := _card(header, group)) is not None:
+            found.setdefault(card.index, card)
+        group = []
+    return tuple(found.values())
+
+
+def _card(header: Sequence[Sequence[str]], group: Sequence[Sequence[str]]) -> Card | None:
+    begin = re.fullmatch(r"([0-9]{1,5})\s+(\S.*)", group[0][0])
+    bus = next((found[0] for cell in group[0] if (found := BUS_ID.search(cell))), None)
+    if begin is None or bus is None or [len(row) for row in group] != [len(row) for row in header[: len(group)]]:
+        return None
+    name: str | None = begin[2].strip()
+    if re.search(r"Persistence-M", header[0][0]):
+        name = re.sub(r"\s+(On|Off|N/A)$", "", str(name))
+    if name is not None and name.endswith("..."):
+        name = None
+    rest = "\n".join(" | ".join(row) for row in group[1:])
+    memory = re.search(r"(\d+)\s*(?:MiB)?\s*/\s*(\d+)\s*MiB", rest)
+    power = re.search(r"(\d+(?:\.\d+)?)\s*W\s*/\s*(?:(\d+(?:\.\d+)?)\s*W|N/A)", rest)
+    temperature = re.search(r"(?<![\w.])(-?\d+)\s*C\b", rest)
+    index = int(begin[1])
+    if re.search(r"^GPU\b", header[0][1]) and (other := re.match(r"[0-9]{1,5}\b", group[0][1])):
+        index = int(other[0])  # two numbers: the board's, and the GPU's that programs use
+    return Card(
+        index=index,
+        name=name,
+        bus_id=bus,
+        temperature=temperature[1] if temperature else None,
+        power=power[1] if power else None,
+        power_limit=power[2] if power else None,
+        used=memory[1] if memory else None,
+        total=memory[2] if memory else None,
+        utilisation=_below(header, group, r"GPU-Util", r"(\d+)\s*%"),
+        state=_below(header, group, r"GPU-State", r"(\S+)"),
+    )
+
+
+def _below(header: Sequence[Sequence[str]], group: Sequence[Sequence[str]], title: str, value: str) -> str | None:
+    """What stands in the cell that the header gives to `title`."""
+    for names, row in zip(header, group, strict=False):
+        for name, cell in zip(names, row, strict=True):
+            if re.search(title, name) and (found := re.match(value, cell)):
+                return found[1]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A line of a process table."""
+
+    index: int
+    pid: int
+    name: str | None
+    memory: str | None
+
+
+def uses(text: str) -> tuple[Use, ...] | None:
+    """The processes below the devices; None where the text has no whole table of them."""
+    found: list[Use] = []
+    titles: str | None = None
+    rules = 0
+    for line in lines(text):
+        row = cells(line)
+        if row is not None and len(row) == 1 and re.match(r"GPU\b.*\bPID\b", row[0]):
+            titles, rules, found = row[0], 0, []
+        elif titles is not None and is_rule(line):
+            rules += 1
+        elif titles is not None and row is not None and len(row) == 1 and rules == 1:
+            lead = r"(\d{1,5})\s+\S+\s+\S+" if re.search(r"\bGI\b", titles) else r"(\d{1,5})"
+            kind = r"\s+(?:[CGM+]+)" if re.search(r"\bType\b", titles) else ""
+            use = re.fullmatch(rf"{lead}\s+(\d{{1,10}}){kind}(?:\s+(\S.*?))??(?:\s+(\d+)\s*(?:MiB)?|\s+N/A)?", row[0])
+            if use:
+                found.append(Use(int(use[1]), int(use[2]), use[3], use[4]))
+    return tuple(found) if titles is not None and rules >= 2 else None
+
+
+def comma_separated(text: str) -> list[dict[str, str]] | None:
+    """Rows of `--format=csv` by the header's names without their units; None where there is no header."""
+    rows = [[cell.strip() for cell in line.split(",")] for line in lines(text) if "," in line]
+    if not rows or any(re.fullmatch(r"-?[\d.]+", cell) for cell in rows[0]):
+        return None
+    names = [re.sub(r"\s*\[.*\]$", "", cell) for cell in rows[0]]
+    return [dict(zip(names, row, strict=True)) for row in rows[1:] if len(row) == len(names)]
+
+
+def topology(text: str) -> Topology | None:
+    """The matrix of links as `npu-smi info -t topo` and `nvidia-smi topo -m` print it. Raises `Unread` for half of one."""
+    rows = [line.split() for line in lines(text)]
+    for at, header in enumerate(rows):
+        names = list(itertools.takewhile(lambda word: re.fullmatch(r"[A-Za-z][A-Za-z-]*[0-9]\w*", word), header))
+        if not names or header[len(names) :][:1] != ["CPU"]:
+            continue
+        matrix = rows[at + 1 : at + 1 + len(names)]
+        if [row[:1] for row in matrix] != [[name] for name in names] or any(len(row) <= len(names) for row in matrix):
+            raise Unread("the matrix is not whole")
+        near = [row[len(names) + 1] if len(row) > len(names) + 1 else None for row in matrix]
+        return Topology(
+            names=tuple(names),
+            links=tuple(tuple(row[1 : len(names) + 1]) for row in matrix),
+            cpus=tuple(None if cpus in UNSAID else cpus for cpus in near),
+        )
+    return None

@@ -1,0 +1,100 @@
+"""Disks, the room on them, and the network cards."""
+
+import json
+import re
+
+from kit.model.evidence import Command, Each, Evidence, File, Question, Unread, fact, number, stated
+from kit.model.fact import Fact
+from kit.model.inventory import Disk, FileSystem, NetworkCard, Storage
+
+_DISKS = "lsblk -J -b -d -o NAME,SIZE,MODEL,ROTA,TYPE,TRAN"
+_ROOM = "df -P -k -T"
+_INTERFACES = "/proc/net/dev"
+_NETWORK = "/sys/class/net"
+# What holds no models: memory, layers of containers, and what the kernel shows as files.
+_NO_ROOM = re.compile(
+    r"tmpfs|devtmpfs|overlay|squashfs|proc|sysfs|cgroup2?|efivarfs|devpts|mqueue|autofs|iso9660|fuse\.(?:lxcfs|snapfuse|gvfsd).*|vfat"
+)
+
+
+def interfaces(evidence: Evidence) -> list[str]:
+    """All interfaces but those that are plainly software."""
+    names = re.findall(r"^\s*([\w.@-]{1,30}):", evidence[_INTERFACES].text or "", re.MULTILINE)
+    return [
+        name for name in names if not re.match(r"lo$|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|dummy|vnet", name)
+    ]
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Command(tuple(_DISKS.split())),
+    Command(tuple(_ROOM.split())),
+    File(_INTERFACES),
+    Each(
+        tuple(File(f"{_NETWORK}/{{}}/{name}") for name in ("device/uevent", "address", "operstate", "speed")),
+        names=interfaces,
+        shell=r"sed -n 's/^ *\([^ :]*\):.*/\1/p' proc_net_dev.txt | grep -v -E '^(lo$|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|dummy|vnet)'",
+    ),
+)
+
+
+def storage(evidence: Evidence) -> Storage:
+    """Disks and file systems."""
+    return Storage(disks=fact(evidence, _DISKS, _disks), file_systems=fact(evidence, _ROOM, _file_systems))
+
+
+def _disks(text: str) -> tuple[Disk, ...]:
+    try:
+        listed = json.loads(text)["blockdevices"]
+        return tuple(
+            Disk(
+                name=str(entry["name"]),
+                size_bytes=int(entry["size"]),
+                model=str(entry["model"]).strip() if entry.get("model") else None,
+                rotates={"True": True, "1": True, "False": False, "0": False}.get(str(entry.get("rota"))),
+                transport=entry.get("tran") or None,
+            )
+            for entry in listed
+            if entry.get("type") == "disk" and int(entry["size"]) > 0
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unread(f"{_DISKS} printed another form") from error
+
+
+def _file_systems(text: str) -> tuple[FileSystem, ...] | None:
+    found = []
+    for line in text.splitlines():
+        row = re.fullmatch(r"(\S.*?)\s+(\S+)\s+(\d{1,15})\s+(\d{1,15})\s+(\d{1,15})\s+(?:\d+%|-)\s+(/.*?)\s*", line)
+        if (
+            row is None
+            or (_NO_ROOM.fullmatch(row[2]) and row[6] != "/")
+            or int(row[3]) == 0
+            or row[6].startswith(("/boot", "/snap", "/etc/"))
+        ):
+            continue
+        found.append(
+            FileSystem(path=row[6], device=row[1], size_bytes=int(row[3]) * 1024, free_bytes=int(row[5]) * 1024)
+        )
+    return tuple(found) if "Mounted on" in text else None
+
+
+def network(evidence: Evidence) -> Fact[tuple[NetworkCard, ...]]:
+    """The interfaces that belong to hardware."""
+
+    def card(name: str) -> NetworkCard:
+        device, mac, state, speed = (
+            f"{_NETWORK}/{name}/{file}" for file in ("device/uevent", "address", "operstate", "speed")
+        )
+        return NetworkCard(
+            name=name,
+            driver=fact(evidence, device, lambda text: text.partition("DRIVER=")[2].split("\n")[0] or None),
+            mac=fact(evidence, mac, lambda text: text.strip() or None),
+            state=fact(evidence, state, lambda text: text.strip() or None),
+            # -1 while there is no link
+            speed_mbps=fact(
+                evidence, speed, lambda text: int(n) if (n := number(text)) is not None and n > 0 else None
+            ),
+        )
+
+    said = evidence[_INTERFACES]
+    hardware = [name for name in interfaces(evidence) if evidence[f"{_NETWORK}/{name}/device/uevent"].text is not None]
+    return stated(None if said.text is None else tuple(map(card, hardware)), _INTERFACES, said.reason or "")
