@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 from kit.model import Environment, Program, Secret, Target
 
@@ -133,3 +133,60 @@ class Doors:
     runtime: Runtime
     host: Host
     endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image that an engine has; `placed` is when it came there, where the engine knows."""
+
+    id: str
+    platform: str
+    size_bytes: int
+    placed: datetime | None
+    labels: Mapping[str, str]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """What an engine is asked to build: a tar file with the Dockerfile and all it copies; there is no network."""
+
+    context: Path
+    tag: str
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+class ImageStore(Protocol):
+    """The images of an engine. Raises `HostError` where the engine refuses or does not answer."""
+
+    def platform(self) -> str:
+        """The platform that this engine runs without emulation, such as `linux/arm64`."""
+
+    def find(self, reference: str) -> StoredImage | None:
+        """The image with that tag or id."""
+
+    def labelled(self, label: str) -> tuple[StoredImage, ...]:
+        """All images with a label."""
+
+    def tag(self, identity: str, tag: str) -> None:
+        """Give an image a further name; an image that had it before loses it."""
+
+    def untag(self, tag: str) -> None:
+        """Take a name away, and the image with it where that was its last."""
+
+    def build(self, order: BuildOrder, progress: Progress) -> str:
+        """Build, and return the id. Raises `EnvironmentUnavailableError` with the end of what the build printed."""
+
+    def load(self, archive: Path) -> None:
+        """Take in the images of an archive."""
+
+    def pull(self, reference: str, platform: str, progress: Progress) -> None:
+        """Fetch a published image from its registry."""
+
+    def files(self, identity: str) -> AbstractContextManager[IO[bytes]]:
+        """The final file system of an image, as a tar stream."""
+
+    def archive(self, reference: str) -> AbstractContextManager[IO[bytes]]:
+        """An image as the engine saves it, as a tar stream."""

@@ -75,7 +75,8 @@ def sourced(paths):
 
 def parts(value, without):
     """The directories of a list; an empty one would mean the current directory and is left out, as is what was there."""
-    return list(dict.fromkeys(part for part in value.split(":") if part and part not in without))
+    named = (part.rstrip("/") or part for part in value.split(":"))
+    return list(dict.fromkeys(part for part in named if part and part not in without))
 
 
 def version():
@@ -140,7 +141,9 @@ def compare(variables, own):
 
 
 def say(line):
-    sys.stdout.write(line + "\n")
+    """Print a line that `kit image build` passes on."""
+    sys.stdout.write(f"kit: {line}\n")
+    sys.stdout.flush()
 
 
 def main():

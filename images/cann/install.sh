@@ -4,13 +4,15 @@
 set -eu
 version=$1
 home=/usr/local/Ascend
-mkdir -p /cann/installed
+# Never empty: of an empty directory the old builder makes a layer that it cannot find again.
+mkdir -p /cann/installed/usr/local/lib/kit
+echo "$version" >/cann/installed/usr/local/lib/kit/cann-version
 
 # In this order: the operators belong into the toolkit, and NNAL asks for the toolkit's environment.
 run() {
     for file in "$@"; do
         if [ -f "$file" ]; then
-            echo "running $(basename "$file")"
+            echo "kit: running $(basename "$file")"
             chmod +x "$file"
             # --quiet also accepts the vendor's licence, which whoever downloaded the file has accepted.
             "$file" --quiet --install --install-for-all
@@ -23,7 +25,7 @@ if [ -z "$(find /cann/artifacts -name '*.run')" ]; then
         echo "install.sh: the base has no CANN in $home, and artifacts/ has no installers of CANN $version" >&2
         exit 1
     fi
-    echo "the base has CANN already"
+    echo "kit: the base has CANN already"
     exit 0
 fi
 run /cann/artifacts/Ascend-cann-toolkit_*.run

@@ -43,7 +43,7 @@ def main() -> None:
     wanted = wanted_cann(version)
     if public(cann()) != wanted.lower():
         sys.exit(f"check.py: Ftransformers {version} is to run on CANN {wanted}, and the base has CANN {cann()}")
-    sys.stdout.write(f"Ftransformers {installed} on CANN {cann()}\n")
+    sys.stdout.write(f"kit: Ftransformers {installed} on CANN {cann()}\n")
 
 
 if __name__ == "__main__":

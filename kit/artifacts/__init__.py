@@ -7,7 +7,7 @@
 import fnmatch
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,8 @@ class Declared(Record):
     """One `artifacts.toml`."""
 
     schema_version: int = Field(alias="schema", ge=1, le=1)
+    base_may_hold: bool = False
+    """Whether a base image of the site's choice may hold what these files would install."""
     needed: tuple[Needed, ...] = ()
     added: tuple[Added, ...] = ()
     matrix: tuple[Base, ...] = ()
@@ -112,23 +114,25 @@ def require(
     folder: Path,
     progress: Progress,
     *,
-    base_has_them: bool = False,
+    own_base: bool = False,
+    carried: Path | None = None,
 ) -> tuple[Artifact, ...]:
-    """Every vendor file of one image from `folder`, each read and compared with its size and SHA-256.
+    """Every vendor file of one image from `folder`, else from `carried`, each read and compared with its size and SHA-256.
 
     Raises `EnvironmentUnavailableError` naming all that is missing, where it comes from and where it goes, or all that was
-    altered, or a torch that does not go with CANN. With `base_has_them` nothing is missed: a base image of the site's
-    choice may hold what the vendor's files would install.
+    altered, or a torch that does not go with CANN. With `own_base` (the site gave a base image) nothing is missed where
+    that image may hold what the vendor's files would install.
     """
     found = declared(images, name)
     if found is None or not any(entry.version == version for entry in found.needed):
         return ()
     complete, missing = _ways(found, version, platform)
     if complete is None:
-        if base_has_them and not any(_for(entry, version, platform) for entry in found.added):
+        if own_base and found.base_may_hold and not any(_for(entry, version, platform) for entry in found.added):
             return ()
         raise _missing(name, version, platform, missing, folder)
-    ready = tuple(Artifact(folder / name / entry.file, entry) for entry in complete)
+    places = (folder / name, carried / name) if carried is not None else (folder / name,)
+    ready = tuple(Artifact(_place(entry, places), entry) for entry in complete)
     if problems := [problem for artifact in ready for problem in _altered(artifact, progress)]:
         msg = f"vendor files of {name} {version} are not what images/{name}/{FILE} records"
         raise EnvironmentUnavailableError(msg, problems=problems, hint="kit image add-artifact FILE puts a file there")
@@ -215,6 +219,13 @@ def _advice(entry: Needed, place: Path) -> str:
     return f"from: {entry.source}"
 
 
+def _place(entry: Added, places: Sequence[Path]) -> Path:
+    """Where a recorded file lies: the first place that has one of its size, since an older file may lie in the other."""
+    paths = [place / entry.file for place in places]
+    fitting = [path for path in paths if path.is_file() and path.stat().st_size == entry.size]
+    return next(iter([*fitting, *(path for path in paths if path.is_file())]), paths[0])
+
+
 def _altered(artifact: Artifact, progress: Progress) -> Iterable[Problem]:
     path, entry = artifact.path, artifact.record
     try:
@@ -249,7 +260,3 @@ def _one(values: Sequence[str], what: str) -> str | None:
     if len(found) > 1:
         raise EnvironmentUnavailableError(f"the wheels are for more than one {what}: {', '.join(found)}")
     return found[0] if found else None
-
-
-Writer = Callable[[Path, bytes], None]
-"""Puts a new whole file in the place of another."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit import store as stores
-from kit.artifacts import ANY, FILE, Added, Declared, Needed, declared, digest, matches
+from kit.artifacts import FILE, Added, Declared, Needed, declared, digest, matches
 from kit.artifacts.matrix import public
-from kit.artifacts.recognise import Recognised, recognise
+from kit.artifacts.recognise import ANY, Recognised, recognise
 from kit.errors import HostError, UsageError
 from kit.model import Record
 from kit.ports import Progress
@@ -50,13 +50,13 @@ def add(
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
     name = called or file.name
-    home, wanted = _place(images, name, image)
-    told = recognise(file, wanted.kind, name)
-    _agree(file, wanted, told)
+    home, asked = _place(images, name, image)
+    told = recognise(file, asked[0].kind, name)
+    wanted = _fitting(file, asked, told)
     size = file.stat().st_size
     record = Added(
         version=wanted.version,
-        platform=told.platform if told.platform != ANY or wanted.kind == "wheel" else wanted.platform,
+        platform=wanted.platform if wanted.kind == "run" else told.platform,
         kind=wanted.kind,
         file=name,
         size=size,
@@ -70,7 +70,7 @@ def add(
     _check_record(found, record, home, replace=replace)
     path = folder / home / name
     _put(file, path)
-    _write(images / home / FILE, _with(found, record, replace=replace))
+    _write(images / home / FILE, _with(found, record))
     return Taken(home, record, path, tuple(_missing(_read(images, home), record)))
 
 
@@ -81,8 +81,8 @@ def _read(images: Path, name: str) -> Declared:
     return found
 
 
-def _place(images: Path, name: str, image: str | None) -> tuple[str, Needed]:
-    """The image that a file is for, and what it is there."""
+def _place(images: Path, name: str, image: str | None) -> tuple[str, tuple[Needed, ...]]:
+    """The image that a file is for, and what it may be there: the same for several platforms."""
     homes = sorted(path.parent.name for path in images.glob(f"*/{FILE}"))
     home, _, version = (image or "").partition("/")
     if home and home not in homes:
@@ -92,20 +92,26 @@ def _place(images: Path, name: str, image: str | None) -> tuple[str, Needed]:
         known = dict.fromkeys(need.version for _, need in asked)
         raise UsageError(f"there is no version {version} of {home}", hint=f"there are: {', '.join(known)}")
     asked = [(own, need) for own, need in asked if version in ("", need.version)]
-    meant = [(own, need) for own, need in asked if matches(need, name)]
-    if meant:
-        # Wheels for two platforms may carry the same pattern: the platform is the file's own affair.
-        fitting = [found for found in meant if found[1].kind != "wheel" or _machine(found[1]) in name]
-        return (fitting or meant)[0]
-    if home and name.endswith(".whl") and any(need.kind == "wheel" for _, need in asked):
-        return home, next(need for _, need in asked if need.kind == "wheel").model_copy(
-            update={"file": name, "what": "a further wheel", "platform": ANY}
-        )
+    for own in dict.fromkeys(own for own, _ in asked):
+        if meant := tuple(need for where, need in asked if where == own and matches(need, name)):
+            return own, meant
+    wheels = [need for _, need in asked if need.kind == "wheel"]
+    if home and wheels and name.endswith(".whl"):
+        return home, (wheels[0].model_copy(update={"file": name, "what": "a further wheel", "platform": ANY}),)
     raise _unknown(name, asked)
 
 
-def _machine(need: Needed) -> str:
-    return "aarch64" if need.platform.endswith("arm64") else "x86_64"
+def _fitting(file: Path, asked: Sequence[Needed], told: Recognised) -> Needed:
+    """What a file is, of all that its name could mean."""
+    fitting = [need for need in asked if ANY in (told.platform, need.platform) or told.platform == need.platform]
+    if not fitting:
+        platforms = " or ".join(need.platform for need in asked)
+        raise UsageError(f"{file} is for {told.platform}, and {asked[0].what} for {platforms} is asked for")
+    wanted = fitting[0]
+    own = wanted.kind == "wheel" and wanted.file.startswith(f"{told.name.replace('-', '_')}-{wanted.version}")
+    if own and public(told.version) != wanted.version:
+        raise UsageError(f"{file} is {told.name} {told.version}, and {wanted.version} is asked for")
+    return wanted
 
 
 def _unknown(name: str, asked: Sequence[tuple[str, Needed]]) -> UsageError:
@@ -114,15 +120,6 @@ def _unknown(name: str, asked: Sequence[tuple[str, Needed]]) -> UsageError:
     meant = f"is it {near[0]}? then --as {near[0]}; " if near and "*" not in near[0] else ""
     hint = f"{meant}a further wheel: --name IMAGE; the images ask for: {', '.join(files)}"
     return UsageError(f"no image asks for a file called {name}", hint=hint)
-
-
-def _agree(file: Path, wanted: Needed, told: Recognised) -> None:
-    further = wanted.platform == ANY
-    if told.platform not in (ANY, wanted.platform) and not further and wanted.kind != "wheel":
-        raise UsageError(f"{file} is for {told.platform}, and {wanted.what} for {wanted.platform} is asked for")
-    own = wanted.file.startswith(f"{told.name.replace('-', '_')}-{wanted.version}") and wanted.kind == "wheel"
-    if own and public(told.version) != wanted.version:
-        raise UsageError(f"{file} is {told.name} {told.version}, and {wanted.version} is asked for")
 
 
 def _check_record(found: Declared, record: Added, home: str, *, replace: bool) -> None:
@@ -141,16 +138,16 @@ def _rivals(found: Declared, record: Added) -> list[Added]:
     """Records that the new one takes the place of: the same name, or another release of the same package there."""
 
     def same(entry: Added) -> bool:
-        if (entry.version, entry.kind) != (record.version, record.kind):
-            return False
-        package = record.package is not None and entry.package == record.package
-        return entry.file == record.file or (package and entry.platform == record.platform)
+        if (entry.version, entry.kind) != (record.version, record.kind) or record.kind == "run":
+            return entry.file == record.file
+        # An image has one archive per platform, a package one wheel.
+        return entry.file == record.file or (entry.platform == record.platform and entry.package == record.package)
 
     return [entry for entry in found.added if same(entry)]
 
 
-def _with(found: Declared, record: Added, *, replace: bool) -> tuple[Added, ...]:
-    gone = _rivals(found, record) if replace else [entry for entry in found.added if entry.file == record.file]
+def _with(found: Declared, record: Added) -> tuple[Added, ...]:
+    gone = _rivals(found, record)
     return tuple(sorted((*(one for one in found.added if one not in gone), record), key=lambda one: one.file))
 
 
@@ -202,4 +199,4 @@ def _write(path: Path, added: Sequence[Added]) -> None:
 def _toml(record: Record) -> str:
     """The fields of a record that are set: text and whole numbers, which JSON writes as TOML does."""
     fields = record.model_dump(exclude_none=True)
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields.items())
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in fields.items())

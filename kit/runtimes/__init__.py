@@ -21,14 +21,16 @@ def present() -> tuple[str, ...]:
     return NAMES if docker else ("process",)
 
 
-def make(name: str) -> Runtime:
-    """The runtime of that name for this machine."""
+def make(name: str, platform: str | None = None) -> Runtime:
+    """The runtime of that name; with images for another platform, such as `linux/arm64`, where that is asked for."""
     if name == "process":
+        if platform is not None:
+            raise UsageError("--platform chooses images: it goes with --runtime docker")
         from kit.runtimes.process import ProcessRuntime
 
         return ProcessRuntime(folder("images"), cache())
     if name == "docker":
         from kit.runtimes.docker import DockerRuntime
 
-        return DockerRuntime()
+        return DockerRuntime(platform)
     raise UsageError(f"there is no runtime {name!r}", hint=f"one of: {', '.join(NAMES)}")

@@ -8,26 +8,19 @@ import hashlib
 import json
 import os
 import platform
-import re
 import shutil
-import subprocess
-import sys
-import tempfile
 import venv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 
 from kit.errors import EnvironmentUnavailableError
 from kit.model import Environment
 from kit.ports import Progress
-from kit.redaction import plain
+from kit.runtimes import fetching
 from kit.runtimes.sources import Source, find, requirements
 
 SEAL = "kit-seal.json"
-# Without a compiler a package that has an optional extension becomes the same pure-Python wheel everywhere.
-_BUILD = MappingProxyType({"CC": "false", "CXX": "false", "SOURCE_DATE_EPOCH": "315532800"})
 
 
 class Environments:
@@ -70,8 +63,8 @@ class Environments:
         venv.EnvBuilder(with_pip=False, symlinks=True).create(path)
         python = path / "bin" / "python"
         for lock in source.locks:
-            self._pip(
-                environment,
+            fetching.run_pip(
+                source,
                 [
                     "--python",
                     str(python),
@@ -85,7 +78,7 @@ class Environments:
                 ],
                 lambda _: None,
             )
-        _install_programs(source, path)
+        source.install_programs(path, path)
         _seal(path)
 
     def fetch(self, environment: Environment, progress: Progress, out: Path | None = None) -> Path:
@@ -95,92 +88,10 @@ class Environments:
         if out is None and _sealed(wheels):
             return wheels
         wheels.mkdir(parents=True, exist_ok=True)
-        brought = os.environ.get("KIT_WHEELS")
-        links = ["--find-links", str(wheels), *(["--no-index", "--find-links", brought] if brought else [])]
-        total = sum(len(requirements(lock)) for lock in source.locks)
-        progress(f"{environment.title}: fetching {total} packages")
-        count = 0
-
-        def on_line(line: str) -> None:
-            nonlocal count
-            if line.startswith("Collecting "):
-                count += 1
-                progress(f"{environment.title}: fetching {count}/{total} {line.split()[1].split('==')[0]}")
-
-        locked = ["--no-deps", "--require-hashes", *links, "--requirement"]
-        wanted = ["download", "--only-binary", ":all:", "--dest", str(wheels), *locked, str(source.lock)]
-        self._pip(environment, wanted, on_line)
-        if source.sdists.is_file() and not _built_elsewhere(source, brought, wheels):
-            self._build_sdists(source, environment, wheels, locked, on_line)
+        fetching.fetch(source, wheels, progress, brought=fetching.carried())
         if out is None:  # a folder that was named may hold the wheels of several environments
             _seal(wheels)
         return wheels
-
-    def _build_sdists(
-        self, source: Source, environment: Environment, wheels: Path, locked: Sequence[str], on_line: Progress
-    ) -> None:
-        """Source-only packages become wheels here, with pinned build tools and without pip choosing any of its own."""
-        with tempfile.TemporaryDirectory(prefix="kit-build-") as scratch:
-            venv.EnvBuilder(with_pip=False, symlinks=True).create(scratch)
-            python = ["--python", f"{scratch}/bin/python"]
-            tools = ["install", "--only-binary", ":all:", "--no-compile", *locked, str(source.build_tools)]
-            self._pip(environment, [*python, *tools], on_line)
-            wheel = [
-                "wheel",
-                "--no-cache-dir",
-                "--no-binary",
-                ":all:",
-                "--no-build-isolation",
-                "--wheel-dir",
-                str(wheels),
-            ]
-            self._pip(environment, [*python, *wheel, *locked, str(source.sdists)], on_line, _BUILD)
-
-    def _pip(
-        self,
-        environment: Environment,
-        arguments: Sequence[str],
-        on_line: Progress,
-        variables: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--retries", "2", *arguments]
-        tail: list[str] = []
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, **variables},
-        ) as process:
-            try:
-                for raw in process.stdout or ():
-                    line = plain(raw)
-                    tail = [*tail[-29:], line]
-                    on_line(line)
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            raise _unavailable(environment, tail)
-
-
-def _unavailable(environment: Environment, tail: Sequence[str]) -> EnvironmentUnavailableError:
-    errors = [line.removeprefix("ERROR: ") for line in tail if line.startswith("ERROR: ")] or tail[-3:]
-    folder = f"images/{environment.title.replace(' ', '/')}"
-    if any("do not match the hashes" in line.lower() for line in tail):
-        msg = f"a package of {folder}/requirements.lock is not the one that was locked: {' '.join(errors)}"
-        return EnvironmentUnavailableError(msg, hint="the package index or the wheels folder has been altered")
-    msg = f"{folder}/requirements.lock could not be fetched: {' '.join(errors)}"
-    brought = os.environ.get("KIT_WHEELS")
-    where = f"the folder {brought} lacks it; " if brought else ""
-    hint = (
-        f"{where}without network, bring the wheels: on a connected machine of the same architecture and Python "
-        f"{_python()} run `kit image fetch {environment.title.replace(' ', '/')} --out WHEELS`, carry the folder "
-        "here and set KIT_WHEELS to it"
-    )
-    return EnvironmentUnavailableError(msg, hint=hint)
 
 
 def unfinished(cache: Path) -> tuple[Path, ...]:
@@ -200,23 +111,6 @@ def unfinished(cache: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _built_elsewhere(source: Source, brought: str | None, wheels: Path) -> bool:
-    """Whether the folder that was brought holds the wheels of the source-only packages already; they are taken from there."""
-    if brought is None:
-        return False
-    taken: list[Path] = []
-    for requirement in requirements(source.sdists):
-        name, version = requirement.split("==")
-        pattern = f"{re.sub(r'[-_.]+', '[-_.]', name)}-{version}-*.whl"
-        matches = sorted(Path(brought).glob(pattern))
-        if not matches:
-            return False
-        taken.append(matches[0])
-    for wheel in taken:
-        shutil.copy(wheel, wheels)
-    return True
-
-
 def _hashed(source: Source, lock: Path) -> list[str]:
     # Wheels built here from sdists have hashes of their own; the sdists were checked when they were fetched.
     if lock == source.sdists:
@@ -224,36 +118,9 @@ def _hashed(source: Source, lock: Path) -> list[str]:
     return ["--require-hashes", "--requirement", str(lock)]
 
 
-def _launcher(python: Path, script: Path) -> str:
-    return f"""\
-#!{python}
-import runpy
-import sys
-
-sys.path[0] = {str(script.parent)!r}
-runpy.run_path({str(script)!r}, run_name="__main__")
-"""
-
-
-def _python() -> str:
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
 def _key(environment: Environment) -> str:
     digest = environment.digest.removeprefix("sha256:")[:16]
-    return f"{environment.title.replace(' ', '-')}-{digest}-py{_python()}-{platform.machine()}"
-
-
-def _install_programs(source: Source, path: Path) -> None:
-    """Copy kit's own files; `serve.py` of `llamacpp`, being a program, becomes the command `llamacpp-serve`."""
-    home = path / "kit"
-    home.mkdir()
-    for file in source.programs:
-        shutil.copyfile(file, home / file.name)
-        if '__name__ == "__main__"' in file.read_text("utf-8"):
-            command = path / "bin" / f"{source.name}-{file.stem.replace('_', '-')}"
-            command.write_text(_launcher(path / "bin" / "python", home / file.name), "utf-8")
-            command.chmod(0o755)
+    return f"{environment.title.replace(' ', '-')}-{digest}-py{fetching.own_python()}-{platform.machine()}"
 
 
 @contextmanager

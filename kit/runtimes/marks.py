@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -30,6 +30,18 @@ def identity(pid: int) -> str:
 def carrying(mark: str) -> list[int]:
     """The running processes that carry this mark."""
     return [pid for pid, found in _marked() if found == mark]
+
+
+@contextmanager
+def ended(mark: str) -> Iterator[None]:
+    """Whatever carries the mark has ended when the context is left.
+
+    A signal may come after a program was started and before anybody holds it: then only its mark leads to it.
+    """
+    try:
+        yield
+    finally:
+        end(carrying(mark))
 
 
 def sweep() -> tuple[str, ...]:

@@ -23,14 +23,15 @@ class Pump(threading.Thread):
 
     def run(self) -> None:
         for line in clean_lines(self._chunks, self._redactor):
-            if self._error is None:
-                try:
-                    self._kept.write(line)
-                except OSError as error:
-                    # Keep reading: a full pipe would hang the program instead of ending the run with a reason.
-                    self._error = error
-            if text := plain(line.decode(errors="replace")):
-                self._on_line(text)
+            if self._error is not None:
+                continue
+            try:
+                self._kept.write(line)
+                if text := plain(line.decode(errors="replace")):
+                    self._on_line(text)
+            except OSError as error:
+                # Keep reading: a full pipe would hang the program instead of ending the run with a reason.
+                self._error = error
 
     def check(self) -> None:
         """Raise `IncompleteError` if the log could not be written."""

@@ -53,7 +53,7 @@ class ProcessRuntime:
         argv = self._argv(program)
         mark = marks.fresh()
         log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab", buffering=0) as kept:
+        with open(log, "ab", buffering=0) as kept, marks.ended(mark):
             try:
                 process = subprocess.Popen(
                     argv,

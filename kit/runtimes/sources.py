@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,18 @@ class Source:
         tools = (self.build_tools,) if self.sdists.is_file() else ()
         return (*self.locks, *tools, *self.programs)
 
+    def install_programs(self, path: Path, prefix: Path) -> None:
+        """Copy kit's own files below `path`, which will stand at `prefix` when they run; `serve.py` of `llamacpp`, being
+        a program, becomes the command `llamacpp-serve`."""
+        home = path / "kit"
+        home.mkdir()
+        for file in self.programs:
+            shutil.copyfile(file, home / file.name)
+            if '__name__ == "__main__"' in file.read_text("utf-8"):
+                command = path / "bin" / f"{self.name}-{file.stem.replace('_', '-')}"
+                command.write_text(_launcher(prefix / "bin" / "python", prefix / "kit" / file.name), "utf-8")
+                command.chmod(0o755)
+
     def version(self, package: str) -> str | None:
         """The version that the lock pins for a package."""
         pinned = re.search(rf"^{re.escape(package)}==([^\s;\\]+)", self.lock.read_text("utf-8"), re.MULTILINE)
@@ -81,3 +94,14 @@ def find(images: Path, name: str, variant: str | None) -> Source:
 def requirements(lock: Path) -> list[str]:
     """The pins of a lock, `name==version` each."""
     return _REQUIREMENT.findall(lock.read_text("utf-8"))
+
+
+def _launcher(python: Path, script: Path) -> str:
+    return f"""\
+#!{python}
+import runpy
+import sys
+
+sys.path[0] = {str(script.parent)!r}
+runpy.run_path({str(script)!r}, run_name="__main__")
+"""

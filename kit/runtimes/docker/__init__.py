@@ -27,7 +27,8 @@ class DockerRuntime:
 
     name: Literal["docker"] = "docker"
 
-    def __init__(self) -> None:
+    def __init__(self, platform: str | None = None) -> None:
+        self._platform = platform
         self._engine = Engine()
         self._running: dict[str, str] = {}
         self._mark = marks.fresh()
@@ -38,7 +39,10 @@ class DockerRuntime:
 
     def pin(self, image: str, variant: str | None) -> Environment:
         return Environment(
-            name=image, variant=variant, kind="image", digest=self._engine.image_id(reference(image, variant))
+            name=image,
+            variant=variant,
+            kind="image",
+            digest=self._engine.image_id(reference(image, variant, self._platform)),
         )
 
     def version(self, environment: Environment, package: str) -> str | None:
@@ -87,9 +91,10 @@ class DockerRuntime:
         return "host" if program.container.network == "host" else None
 
 
-def reference(image: str, variant: str | None) -> str:
-    """The tag of kit's image of that name and version."""
-    return f"kit/{image}:{variant or 'latest'}"
+def reference(image: str, variant: str | None, platform: str | None) -> str:
+    """The tag of kit's image of that name and version; those for another platform than the engine's have a suffix."""
+    suffix = f"-{platform.partition('/')[2]}" if platform else ""
+    return f"kit/{image}:{variant or 'latest'}{suffix}"
 
 
 class _Contained:

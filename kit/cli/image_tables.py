@@ -1,0 +1,47 @@
+"""Images on the terminal: what there is, and what came out of a build."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import typer
+from rich.table import Table
+
+from kit.building import Outcome
+from kit.cli.output import stdout
+from kit.formats import duration
+from kit.imaging import Listed
+
+_SHORT = 19  # "sha256:" and twelve digits
+
+
+def megabytes(size: int) -> str:
+    """As Docker writes sizes: 817 MB."""
+    return f"{size / 1e6:.0f} MB"
+
+
+def listed(found: Sequence[Listed]) -> None:
+    """One line per image and platform."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("image", "platform", "state", "size", "id", "content", "age"):
+        table.add_column(title, no_wrap=True, justify="right" if title in ("size", "age") else "left")
+    now = datetime.now(UTC)
+    for entry in found:
+        age = duration(max(0.0, (now - entry.placed).total_seconds())) if entry.placed is not None else "—"
+        table.add_row(
+            f"{entry.name}/{entry.version}" if entry.version else entry.name,
+            entry.platform,
+            entry.state,
+            megabytes(entry.size_bytes) if entry.size_bytes is not None else "—",
+            entry.id[:_SHORT] if entry.id else "—",
+            entry.content[:_SHORT] if entry.content else "—",
+            age if entry.id else "—",
+        )
+    stdout().print(table)
+
+
+def built(outcome: Outcome, agreement: str) -> None:
+    """What became of one image."""
+    image = outcome.image
+    state = "built" if outcome.changed else "unchanged"
+    content = f", content {outcome.built.content} ({agreement})" if outcome.built is not None else ""
+    typer.echo(f"{image.title} {image.platform}: {state}, {megabytes(outcome.size_bytes)}, {outcome.id}{content}")

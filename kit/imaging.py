@@ -1,0 +1,146 @@
+"""What `kit image` does, end to end: here the doors are opened and handed to the layers below."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import kit
+from kit import artifacts, building, gathering, images
+from kit.building import Outcome, Wanted
+from kit.errors import HostError
+from kit.gathering import Places
+from kit.images import Image, record
+from kit.ports import ImageStore, Progress
+from kit.resources import cache, folder
+from kit.runtimes import debian, fetching
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of `kit image list`."""
+
+    name: str
+    version: str | None
+    platform: str
+    state: str
+    size_bytes: int | None
+    id: str | None
+    content: str | None
+    placed: datetime | None
+
+
+def places(fetched: Path | None = None) -> Places:
+    """Where things lie, with another folder for what is fetched."""
+    base = cache()
+    package = Path(kit.__file__).resolve().parent
+    return Places(folder("images"), package, fetched or base / "fetched", artifacts.store(base), base / "images")
+
+
+def open_store() -> ImageStore:
+    """The images of the Docker engine."""
+    from kit.runtimes.docker.images import DockerImages
+
+    return DockerImages()
+
+
+def platform(wanted: str | None, store: ImageStore | None = None) -> str:
+    """The platform that is asked for: `linux/arm64` or just `arm64`; this machine's where none is."""
+    if wanted is not None:
+        return wanted if "/" in wanted else f"linux/{wanted}"
+    if store is not None:
+        return store.platform()
+    machine = os.uname().machine
+    return next((name for name, found in images.MACHINES.items() if found == machine), f"linux/{machine}")
+
+
+def fetch(
+    names: Sequence[str],
+    wanted: str | None,
+    out: Path | None,
+    mirror: str | None,
+    base: str | None,
+    progress: Progress,
+) -> Path:
+    """Fetch what images are built from into a folder, and without a platform also what this machine's Python needs."""
+    where = places(out)
+    for name in names:
+        image = images.find(where.images, name, platform(wanted))
+        if image.definition.reference is not None:
+            gathering.pull(gathering.published(image), image, open_store(), progress)
+            continue
+        if base is not None:
+            gathering.pull(base, image, open_store(), progress)
+        # Without a platform the folder must serve the process runtime too, on machines that cannot make images.
+        able = wanted is not None or debian.available()
+        gathering.fetch(image, where, progress, mirror=mirror, own_base=base is not None or not able)
+        if wanted is None and image.source is not None and fetching.own_python() != gathering.PYTHON:
+            fetching.fetch(image.source, where.fetched, progress, brought=fetching.carried())
+        if not able:
+            progress(f"{name}: without mmdebstrap here, Debian's packages were left out; kit image build needs them")
+    return where.fetched
+
+
+def build(
+    names: Sequence[str],
+    wanted: str | None,
+    fetched: Path | None,
+    options: Wanted,
+    progress: Progress,
+) -> Iterator[Outcome]:
+    """Build images, one after the other; all must exist before the first is built."""
+    store, where = open_store(), places(fetched)
+    chosen = [images.find(where.images, name, platform(wanted, store)) for name in names]
+    for image in chosen:
+        yield building.build(image, where, store, progress, options)
+
+
+def agreement(outcome: Outcome) -> str:
+    """Whether what came out is what the record that comes with kit says of these inputs."""
+    built = outcome.built
+    expected = record.read(places().images).of(outcome.image)
+    if built is None or expected is None or expected.inputs_digest != built.inputs_digest:
+        return "not in images/lock.json"
+    return "as in images/lock.json" if expected.content == built.content else "NOT as in images/lock.json"
+
+
+def write_lock(outcomes: Iterable[Outcome]) -> Path:
+    """Put what was built into the record that comes with kit."""
+    from kit.store import replace
+
+    where = places()
+    path = where.images / record.FILE
+    built = [
+        outcome.built for outcome in outcomes if outcome.built is not None and not outcome.image.definition.holds_kit
+    ]
+    try:
+        replace(path, record.read(where.images).with_records(built).to_bytes())
+    except OSError as error:
+        raise HostError(
+            f"{path} cannot be written: {error.strerror}", hint="use --lock in a checkout of kit"
+        ) from error
+    return path
+
+
+def listed() -> tuple[Listed, ...]:
+    """Every image for every platform, with what the engine has of it."""
+    store, where = open_store(), places()
+    return tuple(_listed(image, store, where) for image in images.every(where.images))
+
+
+def _listed(image: Image, store: ImageStore, where: Places) -> Listed:
+    found = store.find(image.platform_tag)
+    digest = images.inputs_digest(images.inputs(image, kit=where.kit))
+    if found is None:
+        return Listed(image.name, image.version, image.platform, "not built", None, None, None, None)
+    label = found.labels.get(images.LABEL)
+    built = building.known(image, label or digest, where)
+    state = "built" if label == digest else "other inputs" if label is not None else "taken in"
+    content = built.content if built is not None else None
+    return Listed(image.name, image.version, image.platform, state, found.size_bytes, found.id, content, found.placed)
+
+
+def limits(given: Sequence[str]) -> Mapping[str, str]:
+    """`memory=2g` and the like, as the engine is told."""
+    return dict(one.partition("=")[::2] for one in given)
