@@ -10,15 +10,17 @@ def figure(value: float | None) -> str:
     """
     if value is None:
         return "—"
-    if 0 < abs(value) < 0.045:
+    if 0 < abs(value) <= 0.045:
         return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.1e}"
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def rate(value: float | None) -> str:
-    """Three decimals always: 17.270."""
-    return "—" if value is None else f"{value:.3f}"
+    """Three decimals always: 17.270. A rate too small for that keeps two significant digits: 0.00042."""
+    if value is None:
+        return "—"
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else figure(value)
 
 
 def gib(amount: int) -> str:

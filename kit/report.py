@@ -1,13 +1,12 @@
 """Building the report: a pure function of what lies in a run directory."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
 
-from kit import commands, stats
+from kit import acceptance, commands, details, stats, verdicts
 from kit.engines import ENGINES
 from kit.errors import UsageError
 from kit.formats import duration, figure
@@ -15,7 +14,8 @@ from kit.hardware import hardware_table, hardware_text
 from kit.loadgens import GENERATORS
 from kit.model import Case, Inventory, Plan, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.profile import Language
-from kit.model.report import CaseDetail, Estimate, Execution, PerformanceRow, Report, RequestRow, RoundRow
+from kit.model.report import Execution, PerformanceRow, Report, RequestRow, RoundRow
+from kit.model.verdict import Verdict
 from kit.store import RunDir
 from kit.texts import doubt, say
 
@@ -33,6 +33,7 @@ class Run:
     results: tuple[RoundResult, ...]
     commands: tuple[tuple[str, str], ...]
     requests: tuple[RequestRow, ...]
+    baseline: bytes | None = None
 
 
 def read(run: RunDir) -> Run:
@@ -50,6 +51,7 @@ def read(run: RunDir) -> Run:
             (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
         ),
         requests=tuple(row for entry in plan.rounds if run.has(entry) for row in _requests(run, entry)),
+        baseline=run.baseline(),
     )
 
 
@@ -107,6 +109,8 @@ def build(run: Run, language: Language | None = None) -> Report:
     lang = language or plan.report.language
     notes: list[str] = []
     rows = tuple(_row(case, run, lang, notes) for case in plan.cases)
+    rounds = _rounds(run)
+    verdict = _verdict(run)
     example = run.commands[0] if run.commands else ("", "")
     case, _, number = example[0].rpartition("/round-")
     per_client = plan.cases[0].requests // plan.cases[0].concurrency
@@ -127,11 +131,12 @@ def build(run: Run, language: Language | None = None) -> Report:
         load_command=_inside(run, example),
         rounds_note=say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=per_client),
         rows=rows,
-        rounds=_rounds(run),
-        details=_details(run),
+        rounds=rounds,
+        details=details.of(plan.cases, rounds, run.results, run.requests),
         requests=run.requests,
         notes=tuple(notes),
-        conclusion=_conclusion(run, lang),
+        conclusion=_conclusion(run, verdict, lang),
+        verdict=verdict,
         hardware_file=hardware_file(run.inventory),
         hardware_text=hardware_text(run.inventory),
         commands=run.commands,
@@ -197,39 +202,6 @@ def _round(result: RoundResult | None, case: Case, number: int) -> RoundRow:
     )
 
 
-def _details(run: Run) -> tuple[CaseDetail, ...]:
-    rounds = {case.id: [row for row in _rounds(run) if row.case.id == case.id] for case in run.plan.cases}
-    requests: dict[str, list[RequestRow]] = {case.id: [] for case in run.plan.cases}
-    for request in run.requests:
-        requests[request.case.id].append(request)
-    return tuple(_detail(case, rounds[case.id], requests[case.id], run) for case in run.plan.cases)
-
-
-def _detail(case: Case, rounds: Sequence[RoundRow], requests: Sequence[RequestRow], run: Run) -> CaseDetail:
-    good = [request for request in requests if request.succeeded]
-    ttft = stats.spread(request.ttft_s for request in good)
-    return CaseDetail(
-        case=case,
-        rounds=sum(result.case.id == case.id for result in run.results),
-        rounds_planned=len(rounds),
-        requests=len(requests),
-        succeeded=len(good),
-        latency=_estimate([row.latency_s for row in rounds]),
-        output_throughput=_estimate([row.output_throughput for row in rounds]),
-        ttft=_estimate([row.ttft_s for row in rounds]),
-        tpot=_estimate([row.tpot_s for row in rounds]),
-        latency_s=stats.spread(request.latency_s for request in good),
-        ttft_s=ttft,
-        tpot_s=stats.spread(request.tpot_s for request in good),
-        prefill_speed=stats.prefill_speed(stats.spread(request.input_tokens for request in good), ttft),
-    )
-
-
-def _estimate(values: Sequence[float | None]) -> Estimate:
-    known = [value for value in values if value is not None]
-    return Estimate(mean=stats.mean(values), half_width=stats.half_width(known) if len(known) == len(values) else None)
-
-
 def _executions(run: Run) -> tuple[Execution, ...]:
     results = {(result.case.id, result.round): result for result in run.results}
     stored = dict(run.commands)
@@ -258,7 +230,8 @@ def _software(run: Run, lang: Language) -> tuple[tuple[str, str], ...]:
 
 def _environment_label(inventory: Inventory, lang: Language) -> str:
     model = inventory.cpu.model.value or inventory.cpu.architecture.value or "?"
-    return say(lang, "cpu-label", model=model, cores=inventory.cpu.physical_cores.value or inventory.cpu.threads.value)
+    cores = inventory.cpu.physical_cores.value
+    return f"CPU: {model}" if cores is None else say(lang, "cpu-label", model=model, cores=cores)
 
 
 def _date(at: datetime, lang: Language) -> str:
@@ -266,7 +239,13 @@ def _date(at: datetime, lang: Language) -> str:
     return say(lang, "date", year=local.year, month=local.month, day=local.day)
 
 
-def _conclusion(run: Run, lang: Language) -> tuple[str, ...]:
+def _verdict(run: Run) -> Verdict:
+    status = run.status
+    began = status.started.astimezone().date()
+    return acceptance.judge(run.plan, run.results, run.baseline, began, complete=status.status == "complete")
+
+
+def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
     status = run.status
     incomplete = (
         (
@@ -281,7 +260,7 @@ def _conclusion(run: Run, lang: Language) -> tuple[str, ...]:
         if status.status != "complete"
         else ()
     )
-    return (*incomplete, say(lang, "no-criteria"))
+    return (*incomplete, *verdicts.lines(verdict, lang))
 
 
 def _provenance(run: Run, lang: Language) -> Sequence[str]:
@@ -293,12 +272,6 @@ def _provenance(run: Run, lang: Language) -> Sequence[str]:
         f"{say(lang, 'run')} {run.name}",
         say(lang, "provenance-kit", kit=plan.kit_version, profile=plan.profile, digest=plan.profile_sha256),
         *(say(lang, "provenance-environment", name=env.title, digest=env.digest) for env in plan.environments),
-        say(lang, "provenance-machine", fingerprint=fingerprint(run.inventory)),
+        say(lang, "provenance-machine", fingerprint=run.inventory.fingerprint),
         say(lang, "provenance-time", started=started, ended=ended) + took,
     )
-
-
-def fingerprint(inventory: Inventory) -> str:
-    """What tells this machine from others and stays the same from run to run: a digest of its lasting facts."""
-    lasting = (inventory.hostname, inventory.cpu, inventory.memory.total_bytes, inventory.system)
-    return f"sha256:{hashlib.sha256(b''.join(fact.model_dump_json().encode() for fact in lasting)).hexdigest()[:16]}"

@@ -2,6 +2,7 @@
 
 from kit.model import Doubt
 from kit.model.profile import Language
+from kit.sentences import JUDGEMENTS
 
 CATALOGUE: dict[str, tuple[str, str]] = {
     # headings
@@ -25,6 +26,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     # environment
     "device": ("硬件", "Device"),
     "configuration": ("配置信息", "Configuration"),
+    "gpu": ("GPU", "GPU"),
+    "accelerator": ("{name}（{size}）* {count}", "{name} ({size}) * {count}"),
+    "size-unknown": ("显存未知", "memory unknown"),
+    "and": ("；", "; "),
     "memory": ("内存", "Memory"),
     "software-name": ("软件名称", "Software"),
     "version": ("版本信息", "Version"),
@@ -84,6 +89,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "throughput": ("系统吞吐", "Output throughput"),
     "ttft": ("首 token 时延 TTFT", "TTFT"),
     "tpot": ("每 token 延迟 TPOT", "TPOT"),
+    "short-ttft": ("TTFT", "TTFT"),
+    "short-tpot": ("TPOT", "TPOT"),
     "prefill": ("预填充速度", "Prefill speed"),
     "unit-s": ("{title}（s）", "{title} (s)"),
     "unit-rate": ("{title}（tok/s）", "{title} (tok/s)"),
@@ -105,6 +112,57 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "† 样本不足（p90 少于 10 个、p99 少于 100 个），该值接近最大值，仅供参考。",
         "† Too few samples (under 10 for p90, under 100 for p99): the value is close to the maximum.",
     ),
+    # Word
+    "report": ("性能测试报告", "Performance test report"),
+    "contents": ("目录", "Contents"),
+    "table": ("表", "Table"),
+    "figure": ("图", "Figure"),
+    "sign-off": ("签署", "Sign-off"),
+    "sign-role": ("角色", "Role"),
+    "sign-name": ("姓名", "Name"),
+    "sign-date": ("日期", "Date"),
+    "sign-signature": ("签名", "Signature"),
+    "prepared": ("编制", "Prepared by"),
+    "reviewed": ("审核", "Reviewed by"),
+    "approved": ("批准", "Approved by"),
+    # charts
+    "charts": ("图表", "Charts"),
+    "chart-latency": ("端到端时延随并发数的变化", "Latency against concurrency"),
+    "chart-ttft": ("首 token 时延随并发数的变化", "TTFT against concurrency"),
+    "chart-throughput": ("系统吞吐随并发数的变化", "Output throughput against concurrency"),
+    "chart-prefill": (
+        "首 token 时延随输入长度的变化（并发数 {concurrency}）",
+        "TTFT against input length (concurrency {concurrency})",
+    ),
+    "chart-help": (
+        "点按图例可隐藏或显示一条曲线；选中图后用左右方向键逐点查看。数值均列于表中。",
+        "The legend hides and shows lines; with the chart selected, the arrow keys walk over its points. "
+        "All values are in the tables.",
+    ),
+    "histograms": ("各工况单个请求的分布", "How the single requests of each case spread"),
+    "histogram-range": ("{low} – {high} s", "{low} – {high} s"),
+    "histogram-alt": (
+        "{name}的分布：{count} 个请求，{low} 到 {high} s",
+        "Distribution of {name}: {count} requests, {low} to {high} s",
+    ),
+    "histogram-note": (
+        "每格为该工况全部成功请求的直方图，横轴从最小值到最大值。",
+        "Each cell is a histogram of all successful requests of the case, from their minimum to their maximum.",
+    ),
+    "sort-help": ("点按列标题可排序。", "Select a column's title to sort."),
+    "skip": ("跳到正文", "Skip to the content"),
+    "hidden-columns": ("模型：{model}；环境：{environment}", "Model: {model}; environment: {environment}"),
+    "chart-series": ("输入/输出长度", "Input/output length"),
+    "axis-concurrency": ("并发数", "Concurrency"),
+    "axis-input": ("输入 token 数", "Input tokens"),
+    "axis-latency": ("时延（s）", "Latency (s)"),
+    "axis-ttft": ("TTFT（s）", "TTFT (s)"),
+    "axis-throughput": ("系统吞吐（tok/s）", "Output throughput (tok/s)"),
+    "chart-alt": (
+        "折线图：{title}。{series}",
+        "Line chart: {title}. {series}",
+    ),
+    "chart-alt-series": ("{name}：{points}", "{name}: {points}"),
     # attachments
     "provenance": ("测试来源", "Provenance"),
     "provenance-kit": ("kit {kit}，测试方案 {profile}（{digest}）", "kit {kit}, profile {profile} ({digest})"),
@@ -154,6 +212,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "测试工具自身汇总的成功请求数与逐请求重算相差 {difference}（{other}，重算 {own}）",
         "the load generator's own summary says {difference} for successful requests ({other} instead of {own})",
     ),
+    **JUDGEMENTS,
 }
 
 

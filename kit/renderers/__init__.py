@@ -7,10 +7,16 @@ from kit.model.report import Report
 
 RENDERERS: dict[str, tuple[str, str]] = {
     "md": ("kit.renderers.markdown", "report.md"),
+    "docx": ("kit.renderers.docx", "report.docx"),
+    "html": ("kit.renderers.html", "report.html"),
+    "pdf": ("kit.renderers.pdf", "report.pdf"),
     "csv": ("kit.renderers.csv", "results.csv"),
     "xlsx": ("kit.renderers.xlsx", "results.xlsx"),
 }
 """Format to the module that renders it and the name of its file; a module is imported when its format is asked for."""
+
+STANDARD = tuple(name for name in RENDERERS if name != "pdf")
+"""What every run gets: the formats that need no other program."""
 
 
 def render(name: str, report: Report) -> bytes:

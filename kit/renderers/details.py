@@ -1,5 +1,6 @@
 """The tables beyond the original's columns, as text: shared by Markdown, Word and HTML."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def stability(report: Report) -> Table:
 def distribution(report: Report) -> Table:
     """Percentiles of single requests, and the prefill speed."""
     lang = report.language
-    names = ("latency", "ttft", "tpot")
+    names = ("latency", "short-ttft", "short-tpot")
     rows = tuple(
         (
             *_case(detail),
@@ -85,8 +86,14 @@ def distribution(report: Report) -> Table:
 
 
 def estimate(value: Estimate) -> str:
-    """`1.16 ± 0.03`; the mean alone where there is no interval."""
-    return figure(value.mean) + (f" ± {figure(value.half_width)}" if value.half_width is not None else "")
+    """`26.69 ± 0.32`: the interval with two significant digits, rounded up, and the mean as far; without one the mean alone."""
+    if value.mean is None or value.half_width is None:
+        return figure(value.mean)
+    if value.half_width == 0:
+        return f"{figure(value.mean)} ± 0"
+    places = min(9, max(0, 1 - math.floor(math.log10(value.half_width))))
+    width = math.ceil(value.half_width * 10**places - 1e-9) / 10**places
+    return f"{value.mean:.{places}f} ± {width:.{places}f}"
 
 
 def percentile(spread: Spread | None, name: str) -> str:

@@ -13,7 +13,7 @@ from kit.texts import say
 
 # Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
 _ACTIVE = re.compile(
-    r"[`\[\]<>|$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|(?<=~)~|\\(?=[!-/:-@\[-`{-~])|&(?=#?\w+;)"
+    r"[`\[\]<>|$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=\S)|(?<=\S)~|\\(?=[!-/:-@\[-`{-~])|&(?=#?\w+;)"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -26,7 +26,7 @@ def render(report: Report) -> bytes:
     def word(key: str, **values: object) -> str:
         return say(report.language, key, **values)
 
-    details = (stability(report), distribution(report))
+    details = tuple(found for found in (stability(report), distribution(report)) if found.rows)
     return template.render(report=report, say=word, rows=table(report), details=details).encode()
 
 
@@ -56,13 +56,16 @@ def _figures(row: PerformanceRow) -> Sequence[str]:
 
 def escape(text: str) -> str:
     """Text as itself: nothing in it formats, links, or ends a cell."""
-    flat = _CONTROL.sub("", " ".join(text.split("\n")))
-    return _ACTIVE.sub(r"\\\g<0>", flat)
+    return _ACTIVE.sub(r"\\\g<0>", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return _CONTROL.sub("", " ".join(text.split("\n")))
 
 
 def code(text: str) -> str:
     """A command inside a table cell, as code: a bar needs its backslash even there."""
-    flat = " ".join(text.split("\n")).strip()
+    flat = _one_line(text).strip()
     fence = "`" * (max((len(run) for run in re.findall(r"`+", flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""
     return f"{fence}{pad}{flat.replace('|', chr(92) + '|')}{pad}{fence}"

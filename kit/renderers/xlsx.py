@@ -1,51 +1,170 @@
-"""results.xlsx, with the columns of the original script; the same run gives the same bytes."""
+"""results.xlsx: the original script's table first, then metrics, requests and environment; the same run gives the same bytes."""
 
 import io
-import re
-import zipfile
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
-from openpyxl.utils.dataframe import dataframe_to_rows
 
-from kit.model.report import Report
+from kit.model import Spread
+from kit.model.report import CaseDetail, Report
+from kit.renderers.archive import still
 from kit.renderers.columns import frame
+from kit.renderers.word import clean
+from kit.texts import say
 
-_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+Value = str | int | float | bool | None
+
+_ACTIVE = ("=", "+", "-", "@", "#")  # how a formula or an error value begins
+LONGEST_TEXT = 32_000  # a cell holds 32767 characters; what is longer goes on in the next cell
+_PERCENTILES = ("mean", "p50", "p90", "p99", "max")
+_SPREADS = ("latency_s", "ttft_s", "tpot_s")
+_ESTIMATES = ("latency_s", "output_throughput", "ttft_s", "tpot_s")
 
 
 def render(report: Report) -> bytes:
+    book = _Book()
+    _results(book, report)
+    book.sheet("metrics", _METRICS, [_metrics(detail) for detail in report.details], number_format="0.000000")
+    book.sheet("requests", _REQUESTS, _requests(report))
+    book.sheet("environment", ("section", "name", "value"), _environment(report), widths=(18, 24, 100))
+    return book.stored(report)
+
+
+class _Book:
+    def __init__(self) -> None:
+        self._book = Workbook(write_only=True)
+
+    def sheet(
+        self,
+        name: str,
+        titles: Sequence[str],
+        rows: Iterable[Sequence[Value]],
+        *,
+        number_format: str | None = None,
+        widths: Sequence[int] | None = None,
+    ) -> None:
+        """A sheet with a frozen header; texts are texts whatever they look like, numbers are numbers."""
+        sheet = self._book.create_sheet(name)
+        sheet.freeze_panes = "A2"
+        for position, title in enumerate(titles, start=1):
+            width = widths[position - 1] if widths else max(12, len(title) // 2 + 6)
+            sheet.column_dimensions[get_column_letter(position)].width = width
+        header = [WriteOnlyCell(sheet, value=title) for title in titles]
+        for cell in header:
+            cell.font = Font(bold=True)
+            cell.alignment = Alignment(wrap_text=True, vertical="center")
+        sheet.append(header)
+
+        def written(value: Value) -> Value | Cell:
+            if isinstance(value, str):
+                text = clean(value)
+                return _text(WriteOnlyCell(sheet, value=None), text) if text.startswith(_ACTIVE) else text
+            if number_format is not None and isinstance(value, float):
+                cell = WriteOnlyCell(sheet, value=value)
+                cell.number_format = number_format
+                return cell
+            return value
+
+        for row in rows:
+            sheet.append([written(value) for value in row])
+
+    def stored(self, report: Report) -> bytes:
+        properties = self._book.properties
+        properties.creator = f"kit {report.kit_version}"
+        title = clean(report.project)[:200]
+        properties.title = f"[{report.draft}] {title}" if report.draft else title
+        content = io.BytesIO()
+        self._book.save(content)
+        return still(content.getvalue(), report.started)
+
+
+def _text(cell: Cell, text: str) -> Cell:
+    """A cell that holds this text and never a formula or an error value, not even after someone edits it."""
+    cell.value = text
+    cell.data_type = "s"
+    cell.quotePrefix = True
+    return cell
+
+
+def _results(book: _Book, report: Report) -> None:
     rows = frame(report)
-    book = Workbook()
-    book.properties.creator = "kit"
-    sheet = book.worksheets[0]
-    sheet.title = "results"
-    for line in dataframe_to_rows(rows, index=False, header=True):
-        sheet.append([None if pd.isna(value) else value for value in line])
-    for position, header in enumerate(rows.columns, start=1):
-        cell = sheet.cell(row=1, column=position)
-        cell.font = Font(bold=True)
-        cell.alignment = Alignment(wrap_text=True, vertical="center")
-        sheet.column_dimensions[get_column_letter(position)].width = max(12, len(header) // 2 + 6)
-    for cells in sheet.iter_rows(min_row=2, min_col=5):
-        for cell in cells:
-            cell.number_format = "0.0000"
-    sheet.freeze_panes = "A2"
-    stored = io.BytesIO()
-    book.save(stored)
-    return _still(stored.getvalue())
+    titles = [str(title) for title in rows.columns]
+    values = ([None if pd.isna(value) else value for value in line] for line in rows.itertuples(index=False))
+    book.sheet("results", titles, values, number_format="0.0000")
 
 
-def _still(content: bytes) -> bytes:
-    """The same archive with fixed times: openpyxl stamps every member and the properties with the time of writing."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in sorted(source.namelist()):
-            data = source.read(name)
-            if name == "docProps/core.xml":
-                data = _TIME.sub(b"1980-01-01T00:00:00Z", data)
-            target.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return result.getvalue()
+_CASE = ("input", "output", "concurrency")
+_METRICS = (
+    *_CASE,
+    *("rounds", "rounds planned", "requests", "failed", "success rate"),
+    *(f"{name} {part}" for name in _ESTIMATES for part in ("mean of rounds", "95% interval ±")),
+    *(f"{name} {part}" for name in _SPREADS for part in _PERCENTILES),
+    "prefill tok/s",
+)
+
+
+def _metrics(detail: CaseDetail) -> list[Value]:
+    estimates = (detail.latency, detail.output_throughput, detail.ttft, detail.tpot)
+    return [
+        *detail.case.key,
+        *(detail.rounds, detail.rounds_planned, detail.requests, detail.failed),
+        detail.succeeded / detail.requests if detail.requests else None,
+        *(value for estimate in estimates for value in (estimate.mean, estimate.half_width)),
+        *(value for spread in (detail.latency_s, detail.ttft_s, detail.tpot_s) for value in _percentiles(spread)),
+        detail.prefill_speed,
+    ]
+
+
+def _percentiles(spread: Spread | None) -> tuple[Value, ...]:
+    if spread is None:
+        return (None,) * len(_PERCENTILES)
+    return spread.mean, spread.p50, spread.p90, spread.p99, spread.maximum
+
+
+_REQUESTS = (
+    *(*_CASE, "round", "index", "succeeded", "sent_s", "latency_s", "ttft_s", "tpot_s"),
+    *("input tokens", "output tokens", "finish reason", "error"),
+)
+
+
+def _requests(report: Report) -> Iterable[list[Value]]:
+    for row in report.requests:
+        yield [
+            *row.case.key,
+            *(row.round, row.index, row.succeeded, row.sent_s, row.latency_s, row.ttft_s, row.tpot_s),
+            *(row.input_tokens, row.output_tokens, row.finish_reason, *_pieces(row.error or "")),
+        ]
+
+
+def _environment(report: Report) -> Iterable[list[Value]]:
+    lang = report.language
+    about = (
+        ("project", report.project),
+        ("model", report.model),
+        ("time", report.date),
+        ("start-model", report.start_command),
+        ("run-test", report.load_command),
+    )
+    for key, text in about:
+        yield [say(lang, "basics"), say(lang, key), *_pieces(text)]
+    if report.draft:
+        yield [say(lang, "basics"), "draft", report.draft]
+    for key, rows in (("hardware", report.hardware), ("software", report.software)):
+        for name, value in rows:
+            yield [say(lang, key), name, *_pieces(value)]
+    for line in report.provenance:
+        yield [say(lang, "provenance"), "", *_pieces(line)]
+    for execution in report.executions:
+        yield [say(lang, "scripts"), execution.name, *_pieces(execution.command)]
+    for number, note in enumerate(report.notes, start=1):
+        yield [say(lang, "notes"), f"[{number}]", *_pieces(note)]
+
+
+def _pieces(text: str) -> list[str | None]:
+    """A text as the cells that it needs; an empty one needs an empty cell."""
+    return [text[at : at + LONGEST_TEXT] for at in range(0, len(text), LONGEST_TEXT)] or [None]

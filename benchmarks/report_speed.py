@@ -1,0 +1,168 @@
+"""How long a report takes: 18 cases with 10,000 requests to md, docx, html and xlsx: `python benchmarks/report_speed.py`.
+
+The run is made up, of the shape of a real one: 18 cases, requests with 512 or 3000 tokens and the times between them.
+Prints seconds for reading and for each format, and the peak memory of the process. `--keep DIR` keeps the run.
+"""
+
+import argparse
+import random
+import resource
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kit import inventory, plan, profile, renderers, report, stats
+from kit.host import LocalHost
+from kit.model import Environment, NativeSummary, RoundResult, RunStatus, Sample, ServerStart
+from kit.model.plan import Plan, RoundPlan
+from kit.store import RunDir, write_once
+
+PROFILE = """\
+schema: 1
+name: ascend-910b4x2
+report:
+  project: 基于 2 卡 昇腾910B4 NPU（64GiB）+ 鲲鹏920B CPU测试 DeepSeek R1 性能
+  model: DeepSeek R1（671B），NPU 权重 W8A8
+  model_label: DeepSeek-R1-0528-w8a8
+  environment: "CPU: 鲲鹏920B 128 核；GPU:2 x 910B4"
+server:
+  engine: ftransformers
+  version: 3.3.1
+  image: ftransformers
+  port: 8001
+  args:
+    - [--model-path, /home/model/DeepSeek-R1-W8A8]
+    - [--host, "{{host}}"]
+    - [--port, "{{port}}"]
+    - [--served-model-name, DeepSeek-R1-W8A8]
+    - [--attention-backend, ascend]
+    - [--chunked-prefill-size, 8192]
+load:
+  rounds: 3
+  requests_per_client: {per_client}
+  tokenizer: /home/model/DeepSeek-R1-W8A8
+  cases:
+    - {{input: 128, output: 512, concurrency: [1, 2, 4, 8, 16]}}
+    - {{input: 1024, output: 512, concurrency: [1, 2, 4]}}
+    - {{input: 2k, output: 512, concurrency: [1, 2, 4]}}
+    - {{input: 4k, output: 512, concurrency: [1, 2, 4]}}
+    - {{input: 8k, output: 512, concurrency: [1]}}
+    - {{input: 10k, output: 3k, concurrency: [1]}}
+    - {{input: 20k, output: 3k, concurrency: [1]}}
+    - {{input: 40k, output: 3k, concurrency: [1]}}
+"""
+CLIENTS = 56  # of all cases together
+
+
+def make_run(parent: Path, requests: int) -> RunDir:
+    """A run directory with about this many requests in all."""
+    written = parent / "profile.yaml"
+    rounds = 3
+    written.write_text(PROFILE.format(per_client=max(1, round(requests / CLIENTS / rounds))), "utf-8")
+    loaded = profile.load(str(written), ())
+    made = plan.make(
+        loaded.profile,
+        sha256=loaded.sha256,
+        runtime="process",
+        pin=lambda image, variant: Environment(name=image, variant=variant, kind="lock", digest="sha256:" + "0" * 64),
+        models=parent / "models",
+        version=lambda environment, package: None,
+    )
+    began = datetime(2025, 12, 29, 2, 0, tzinfo=UTC)
+    run = RunDir.create(parent, made.profile, began)
+    write_once(run.path / "plan.json", made.to_json())
+    write_once(run.path / "inventory.json", inventory.collect(LocalHost()).inventory.to_json())
+    write_once(run.path / "server" / "argv.txt", b"python -m ftransformers.launch_server --host 0.0.0.0 --port 8001\n")
+    write_once(run.path / "server" / "phases.json", ServerStart(started=began, ready_s=312.4, phases=()).to_json())
+    chance = random.Random(7)
+    for entry in made.rounds:
+        _round(run, entry, began, chance)
+    run.write_status(_status(run, made, began))
+    return run
+
+
+def _status(run: RunDir, made: Plan, began: datetime) -> RunStatus:
+    return RunStatus(
+        run=run.name,
+        status="complete",
+        kit_version=made.kit_version,
+        profile=made.profile,
+        started=began,
+        ended=began.replace(hour=9),
+        duration_s=7 * 3600.0,
+        rounds_planned=len(made.rounds),
+        rounds_done=len(made.rounds),
+    )
+
+
+def _round(run: RunDir, entry: RoundPlan, began: datetime, chance: random.Random) -> None:
+    case = entry.case
+    samples = []
+    for index in range(case.requests):
+        gap = 0.05 * case.concurrency**0.8 * chance.lognormvariate(0, 0.05)
+        first = case.input.tokens / 120 * case.concurrency * chance.uniform(0.6, 1.1)
+        gaps = tuple(round(gap * chance.lognormvariate(0, 0.1), 9) for _ in range(case.output.tokens - 1))
+        latency = first + sum(gaps)
+        samples.append(
+            Sample(
+                index=index,
+                succeeded=True,
+                sent_s=(index // case.concurrency) * latency,
+                latency_s=latency,
+                ttft_s=first,
+                gaps_s=gaps,
+                input_tokens=case.input.tokens,
+                output_tokens=case.output.tokens,
+                tokens_from="usage",
+                finish_reason="length",
+            )
+        )
+    result = RoundResult(
+        case=case,
+        round=entry.round,
+        started=began,
+        duration_s=samples[-1].latency_s or 0.0,
+        command=" ".join(entry.program.argv),
+        figures=stats.figures(case, samples),
+        native=NativeSummary(),
+    )
+    run.write_round(entry, result, samples)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--formats", default="md,docx,html,xlsx")
+    parser.add_argument("--run", type=Path, help="a run made earlier with --keep: measures memory without making one")
+    parser.add_argument("--keep", type=Path, help="make the run here and keep it")
+    options = parser.parse_args()
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        print(make_run(options.keep, options.requests).path)
+        return
+    if options.run:
+        measure(RunDir.open(options.run), options.formats.split(","))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        measure(make_run(Path(scratch), options.requests), options.formats.split(","))
+
+
+def measure(run: RunDir, formats: list[str]) -> None:
+    """Time each step once, as a user meets it: libraries are imported when first needed."""
+    began = step = time.perf_counter()
+    used = time.process_time()
+    built = report.build(report.read(run))
+    print(f"{'read':6} {time.perf_counter() - step:6.2f} s   {len(built.requests)} requests, {len(built.rows)} cases")
+    for name in formats:
+        step = time.perf_counter()
+        content = renderers.render(name, built)
+        print(f"{name:6} {time.perf_counter() - step:6.2f} s   {len(content) / 1024:.0f} KiB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    used = time.process_time() - used
+    print(f"{'all':6} {time.perf_counter() - began:6.2f} s   {used:.2f} s of CPU, peak memory {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

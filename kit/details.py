@@ -1,0 +1,48 @@
+"""What a case shows beyond the original's columns: how steady it was over rounds, how its single requests spread."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from kit import stats
+from kit.model import Case, RoundResult
+from kit.model.report import CaseDetail, Estimate, RequestRow, RoundRow
+
+
+def of(
+    cases: Sequence[Case], rounds: Sequence[RoundRow], results: Sequence[RoundResult], requests: Sequence[RequestRow]
+) -> tuple[CaseDetail, ...]:
+    """One detail per case, in their order; `rounds` holds every planned round, `results` those that were finished."""
+    planned: dict[str, list[RoundRow]] = {case.id: [] for case in cases}
+    sent: dict[str, list[RequestRow]] = {case.id: [] for case in cases}
+    for row in rounds:
+        planned[row.case.id].append(row)
+    for request in requests:
+        sent[request.case.id].append(request)
+    done = Counter(result.case.id for result in results)
+    return tuple(_detail(case, done[case.id], planned[case.id], sent[case.id]) for case in cases)
+
+
+def _detail(case: Case, done: int, rounds: Sequence[RoundRow], requests: Sequence[RequestRow]) -> CaseDetail:
+    good = [request for request in requests if request.succeeded]
+    ttft = stats.spread(request.ttft_s for request in good)
+    return CaseDetail(
+        case=case,
+        rounds=done,
+        rounds_planned=len(rounds),
+        requests=len(requests),
+        succeeded=len(good),
+        latency=_estimate([row.latency_s for row in rounds]),
+        output_throughput=_estimate([row.output_throughput for row in rounds]),
+        ttft=_estimate([row.ttft_s for row in rounds]),
+        tpot=_estimate([row.tpot_s for row in rounds]),
+        latency_s=stats.spread(request.latency_s for request in good),
+        ttft_s=ttft,
+        tpot_s=stats.spread(request.tpot_s for request in good),
+        prefill_speed=stats.prefill_speed(stats.spread(request.input_tokens for request in good), ttft),
+    )
+
+
+def _estimate(values: Sequence[float | None]) -> Estimate:
+    known = [value for value in values if value is not None]
+    whole = len(known) == len(values)
+    return Estimate(mean=stats.mean(values), half_width=stats.half_width(known) if whole else None)

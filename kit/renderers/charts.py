@@ -1,0 +1,201 @@
+"""The report's charts as data and geometry: HTML draws them as SVG, Word gets them as pictures."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kit.formats import figure
+from kit.model.profile import Case, Language
+from kit.model.report import PerformanceRow, Report
+from kit.texts import say
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a6761d", "#56b4e9", "#6f4fb0", "#4d4d4d")
+"""Told apart by people who see colours differently; the series also differ by their markers."""
+
+MARKERS = ("circle", "square", "diamond", "triangle")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measured value, with the texts of its coordinates."""
+
+    x: float
+    y: float
+    x_text: str
+    y_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points that belong together, ascending in x."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A line chart with a logarithmic x axis and a y axis from zero."""
+
+    key: str
+    title: str
+    x_title: str
+    y_title: str
+    series_title: str
+    series: tuple[Series, ...]
+    alt: str
+
+
+def of(report: Report, language: Language) -> tuple[Chart, ...]:
+    """The charts of a report; one that would show no line is left out."""
+    by_concurrency = (
+        ("latency", [(row, row.latency_s) for row in report.rows]),
+        ("ttft", [(row, row.ttft_s) for row in report.rows]),
+        ("throughput", [(row, row.output_throughput) for row in report.rows]),
+    )
+    charts = [
+        _chart(
+            language,
+            key,
+            say(language, f"chart-{key}"),
+            say(language, "axis-concurrency"),
+            say(language, f"axis-{key}"),
+            _series(((_lengths(row.case), row.case.concurrency, str(row.case.concurrency), y) for row, y in values)),
+        )
+        for key, values in by_concurrency
+    ]
+    if report.rows:
+        least = min(row.case.concurrency for row in report.rows)
+        charts.append(_prefill(report.rows, least, language))
+    return tuple(chart for chart in charts if any(len(series.points) > 1 for series in chart.series))
+
+
+def _prefill(rows: Sequence[PerformanceRow], concurrency: int, language: Language) -> Chart:
+    points = (
+        (f"{say(language, 'axis-concurrency')} {concurrency}", row.case.input.tokens, row.case.input.label, row.ttft_s)
+        for row in rows
+        if row.case.concurrency == concurrency
+    )
+    return _chart(
+        language,
+        "prefill",
+        say(language, "chart-prefill", concurrency=concurrency),
+        say(language, "axis-input"),
+        say(language, "axis-ttft"),
+        _series(points),
+    )
+
+
+def _chart(language: Language, key: str, title: str, x: str, y: str, series: tuple[Series, ...]) -> Chart:
+    told = (
+        say(
+            language,
+            "chart-alt-series",
+            name=one.name,
+            points=", ".join(f"{point.x_text} → {point.y_text}" for point in one.points),
+        )
+        for one in series
+    )
+    alt = say(language, "chart-alt", title=f"{title}, {x} → {y}", series="; ".join(told))
+    return Chart(key, title, x, y, say(language, "chart-series"), series, alt)
+
+
+def _lengths(case: Case) -> str:
+    return f"{case.input.label}/{case.output.label}"
+
+
+def _series(values: Iterable[tuple[str, int, str, float | None]]) -> tuple[Series, ...]:
+    found: dict[str, dict[int, Point]] = {}
+    for name, x, x_text, y in values:
+        if y is not None:
+            # Two cases of one length in the prefill chart differ in their output, which prefill does not see.
+            found.setdefault(name, {}).setdefault(x, Point(x, y, x_text, figure(y)))
+    return tuple(Series(name, tuple(points[x] for x in sorted(points))) for name, points in found.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The plot area inside a drawing."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything of a chart goes: ticks as position and text, series as positions in drawing order."""
+
+    box: Box
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    lines: tuple[tuple[tuple[float, float], ...], ...]
+
+
+def layout(chart: Chart, box: Box, *, apart: float = 30) -> Layout:
+    """The geometry of a chart in a plot area; ticks of the x axis closer than `apart` are left out."""
+    points = [point for series in chart.series for point in series.points]
+    low, high = min(point.x for point in points), max(point.x for point in points)
+    step = nice_step(max(point.y for point in points) / 5)
+    top = step * max(1, math.ceil(max(point.y for point in points) / step - 1e-9))
+
+    def across(x: float) -> float:
+        share = math.log(x / low) / math.log(high / low) if high > low else 0.5
+        # Points do not sit on the frame.
+        return box.left + (box.right - box.left) * (0.04 + 0.92 * share)
+
+    def down(y: float) -> float:
+        return box.bottom - (box.bottom - box.top) * y / top
+
+    x_ticks: list[tuple[float, str]] = []
+    for x, text in sorted({point.x: point.x_text for point in points}.items()):
+        if not x_ticks or across(x) - x_ticks[-1][0] >= apart:
+            x_ticks.append((across(x), text))
+    count = round(top / step)
+    return Layout(
+        box=box,
+        x_ticks=tuple(x_ticks),
+        y_ticks=tuple((down(step * index), f"{step * index:.6g}") for index in range(count + 1)),
+        lines=tuple(tuple((across(point.x), down(point.y)) for point in series.points) for series in chart.series),
+    )
+
+
+def nice_step(rough: float) -> float:
+    """1, 2 or 5 times a power of ten, not less than `rough`."""
+    if rough <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+
+
+def marker(kind: str, x: float, y: float, size: float) -> tuple[tuple[float, float], ...]:
+    """The corners of a marker around a point; none for a circle."""
+    if kind == "square":
+        return (x - size, y - size), (x + size, y - size), (x + size, y + size), (x - size, y + size)
+    if kind == "diamond":
+        return (x, y - 1.4 * size), (x + 1.4 * size, y), (x, y + 1.4 * size), (x - 1.4 * size, y)
+    if kind == "triangle":
+        return (x, y - 1.3 * size), (x + 1.3 * size, y + size), (x - 1.3 * size, y + size)
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How values spread: shares of the fullest bin, from `low` to `high`."""
+
+    low: float
+    high: float
+    bins: tuple[float, ...]
+
+
+def histogram(values: Sequence[float], bins: int = 24) -> Histogram | None:
+    """Bins of equal width; none without values."""
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    counts = [0] * bins
+    for value in values:
+        counts[min(bins - 1, int((value - low) / (high - low) * bins)) if high > low else bins // 2] += 1
+    fullest = max(counts)
+    return Histogram(low, high, tuple(count / fullest for count in counts))

@@ -1,0 +1,277 @@
+"""The body of the Word report: its sections in order, as WordprocessingML."""
+
+import io
+from collections.abc import Sequence
+from copy import deepcopy
+
+from docx.document import Document as Opened
+from docx.oxml.ns import qn
+
+from kit import verdicts
+from kit.formats import duration, figure, rate
+from kit.model.report import Report
+from kit.renderers import charts, pictures, word
+from kit.renderers.details import Table, distribution, stability
+from kit.renderers.word import Cell, cell, field, merged, paragraph, run, table
+from kit.texts import say
+
+PORTRAIT, LANDSCAPE = 9400, 14300  # widths of tables in twentieths of a point
+_CRITERIA = (1300, 1300, 1500, 1050, 1350, 900, 2000)
+_EMU_PER_TWIP = 635
+_COLUMNS = ("model", "environment", "input", "output", "concurrency", "latency", "throughput", "ttft", "tpot", "tps")
+_WIDTHS = (1750, 1850, 850, 850, 850, 1450, 1500, 1350, 1250, 1250, 1350)
+
+
+class Content:
+    """The body of the document, from top to bottom."""
+
+    def __init__(self, report: Report, document: Opened, for_layout: bool) -> None:
+        self._for_layout = for_layout
+        self._report = report
+        self._document = document
+        self._lang = report.language
+        self._parts: list[str] = []
+        self._headings: list[tuple[int, str, str, str]] = []
+        self._numbers = [0, 0]
+        self._captions = {"table": 0, "figure": 0}
+        self._section = document.element.body.sectPr
+
+    def build(self) -> str:
+        report = self._report
+        self._basics()
+        self._environment()
+        self._procedure()
+        self._add(self._end_section(landscape=False))
+        self._performance()
+        self._add(self._end_section(landscape=True))
+        self._heading(1, "conclusion")
+        self._add(*(paragraph("ListBullet", run(line)) for line in report.conclusion))
+        self._criteria()
+        self._sign_off()
+        self._attachments()
+        return "".join((*self._front(), *self._parts))
+
+    def _say(self, key: str, **values: object) -> str:
+        return say(self._lang, key, **values)
+
+    def _add(self, *parts: str) -> None:
+        self._parts.extend(parts)
+
+    def _front(self) -> list[str]:
+        report = self._report
+        draft = [paragraph("KitDraft", run(report.draft))] if report.draft else []
+        return [
+            paragraph("Title", run(report.project)),
+            paragraph("Subtitle", run(f"{self._say('report')} · {report.run}")),
+            *draft,
+            paragraph("KitContents", run(self._say("contents"))),
+            *self._contents(),
+        ]
+
+    def _contents(self) -> list[str]:
+        """The table of contents as a field that already shows its entries; page numbers come with the layout.
+
+        What kit does not know it leaves empty: the field asks to be brought up to date when it is opened.
+        """
+        begin = (
+            '<w:r><w:fldChar w:fldCharType="begin" w:dirty="true"/></w:r><w:r><w:instrText xml:space="preserve">'
+            ' TOC \\o "1-2" \\h \\z \\u </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>'
+        )
+        end = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+        if self._for_layout:
+            begin = end = ""
+        entries = []
+        for position, (level, number, title, mark) in enumerate(self._headings):
+            link = f'<w:hyperlink w:anchor="{mark}" w:history="1">{run(f"{number} {title}")}{run(chr(9))}'
+            link += field(f"PAGEREF {mark} \\h") + "</w:hyperlink>"
+            last = position == len(self._headings) - 1
+            entries.append(paragraph(f"TOC{level}", begin if position == 0 else "", link, end if last else ""))
+        return entries
+
+    def _heading(self, level: int, key: str, *, new_page: bool = False) -> None:
+        """A heading that numbers itself; the number is kept for the table of contents."""
+        self._numbers = [self._numbers[0] + 1, 0] if level == 1 else [self._numbers[0], self._numbers[1] + 1]
+        number = ".".join(map(str, self._numbers[:level]))
+        place = len(self._headings) + 1
+        mark = f"_Toc{place:08d}"
+        self._headings.append((level, number, self._say(key), mark))
+        marked = (
+            f'<w:bookmarkStart w:id="{place}" w:name="{mark}"/>{run(self._say(key))}<w:bookmarkEnd w:id="{place}"/>'
+        )
+        self._add(paragraph(f"Heading{level}", marked, before_break=new_page))
+
+    def _caption(self, kind: str, text: str) -> str:
+        self._captions[kind] += 1
+        draft = f" [{self._report.draft}]" if self._report.draft else ""
+        number = field(f"SEQ {kind.capitalize()} \\* ARABIC", str(self._captions[kind]))
+        return paragraph("Caption", run(f"{self._say(kind)} "), number, run(f"  {text}{draft}"))
+
+    def _end_section(self, *, landscape: bool) -> str:
+        """An empty paragraph that closes a section with the template's header and footer."""
+        section = deepcopy(self._section)
+        if landscape:
+            size = section.find(qn("w:pgSz"))
+            width, height = size.get(qn("w:w")), size.get(qn("w:h"))
+            size.set(qn("w:w"), height)
+            size.set(qn("w:h"), width)
+            size.set(qn("w:orient"), "landscape")
+        return paragraph("KitNote", section=section.xml)
+
+    def _pairs(self, rows: Sequence[tuple[str, str]], header: tuple[str, str] | None, about: str) -> str:
+        titles = [[cell(text, "KitHead") for text in header]] if header else []
+        cells = [[cell(name, "KitHead"), cell(value)] for name, value in rows]
+        return table(
+            [*titles, *cells], (2000, PORTRAIT - 2000), about=about, header=header is not None, first_column=True
+        )
+
+    def _basics(self) -> None:
+        report = self._report
+        self._heading(1, "basics")
+        rows = [
+            (self._say("project"), report.project),
+            (self._say("model"), report.model),
+            (self._say("time"), report.date),
+        ]
+        self._add(self._pairs(rows, None, self._say("basics")))
+
+    def _environment(self) -> None:
+        report = self._report
+        self._heading(1, "environment")
+        for key, rows, titles in (
+            ("hardware", report.hardware, ("device", "configuration")),
+            ("software", report.software, ("software-name", "version")),
+        ):
+            self._heading(2, key)
+            header = (self._say(titles[0]), self._say(titles[1]))
+            self._add(self._caption("table", self._say(key)), self._pairs(rows, header, self._say(key)))
+
+    def _procedure(self) -> None:
+        report = self._report
+        self._heading(1, "process")
+        self._heading(2, "start")
+        load = (paragraph("KitCell", run(report.load_example)) if report.load_example else "") + (
+            paragraph("KitCellCode", run(report.load_command)) if report.load_command or not report.load_example else ""
+        )
+        rows = [
+            [cell(self._say("start-model"), "KitHead"), Cell(paragraph("KitCellCode", run(report.start_command)))],
+            [cell(self._say("run-test"), "KitHead"), Cell(load)],
+        ]
+        self._add(
+            table(rows, (1400, PORTRAIT - 1400), about=self._say("start"), header=False, first_column=True),
+            paragraph("KitNote", run(report.start_note or "")),
+        )
+
+    def _performance(self) -> None:
+        report = self._report
+        self._heading(2, "performance")
+        titles = [cell(self._say(f"col-{key}"), "KitHead") for key in (*_COLUMNS, "per-stream")]
+        groups = [
+            (report.model_label, report.environment_label, r.case.input.label, r.case.output.label) for r in report.rows
+        ]
+        rows = [titles]
+        for row, texts, merges in zip(report.rows, groups, merged(groups), strict=True):
+            first = [
+                Cell(paragraph("KitCell", run("" if merge == "continue" else text)), merge)
+                for text, merge in zip(texts, merges, strict=True)
+            ]
+            figures = [
+                str(row.case.concurrency),
+                *map(figure, (row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s)),
+            ]
+            marks = " ".join(f"[{number}]" for number in row.notes)
+            rows.append(
+                [
+                    *first,
+                    *(cell(text, "KitNumber") for text in (*figures, rate(row.tps))),
+                    cell(rate(row.per_stream_throughput), "KitNumber", marks=marks),
+                ]
+            )
+        self._add(
+            self._caption("table", self._say("performance")),
+            table(rows, _WIDTHS, about=self._say("performance")),
+            paragraph("KitNote", run(report.rounds_note)),
+            *(paragraph("KitNote", run(f"[{number}] {note}")) for number, note in enumerate(report.notes, start=1)),
+        )
+        self._details(stability(report), (800, 800, 900, 800, 950, 750, 1000, 1950, 2150, 1950, 2250))
+        self._details(distribution(report), (900, 900, 1000, *(1020,) * 9, 1520))
+        self._charts()
+
+    def _details(self, found: Table, widths: Sequence[int]) -> None:
+        if not found.rows:
+            return
+        rows = [[cell(text, "KitHead") for text in found.columns]]
+        rows += [
+            [cell(text, "KitCell" if at < 2 else "KitNumber") for at, text in enumerate(row)] for row in found.rows
+        ]
+        self._add(
+            self._caption("table", found.title),
+            table(rows, widths, about=found.title),
+            *(paragraph("KitNote", run(note)) for note in found.notes),
+        )
+
+    def _charts(self) -> None:
+        """Two pictures beside each other; their labels are Latin, so that they look alike everywhere."""
+        drawn = charts.of(self._report, "en")
+        told = charts.of(self._report, self._lang)
+        width = LANDSCAPE // 2 * _EMU_PER_TWIP * 94 // 100
+        height = width * pictures.HEIGHT // pictures.WIDTH
+        cells = []
+        for number, (chart, words) in enumerate(zip(drawn, told, strict=True), start=1):
+            relation, _ = self._document.part.get_or_add_image(io.BytesIO(pictures.png(chart)))
+            shown = word.picture(relation, 1000 + number, f"chart-{chart.key}", words.alt, width, height)
+            cells.append(f"{paragraph('KitFigure', shown)}{self._caption('figure', words.title)}")
+        for at in range(0, len(cells), 2):
+            pair = [*cells[at : at + 2], paragraph("KitFigure")][:2]
+            self._add(_side_by_side(pair, LANDSCAPE // 2))
+
+    def _criteria(self) -> None:
+        """What was held against what, where there were criteria."""
+        found = self._report.verdict
+        if found.judged:
+            titles = [cell(text, "KitHead") for text in verdicts.columns(self._lang)]
+            rows = [[cell(text) for text in row] for row in verdicts.rows(found, self._lang)]
+            about = self._say("criteria")
+            self._add(
+                self._caption("table", about), table([titles, *rows], _CRITERIA, about=about), paragraph("KitNote")
+            )
+
+    def _sign_off(self) -> None:
+        titles = [cell(self._say(key), "KitHead") for key in ("sign-role", "sign-name", "sign-date", "sign-signature")]
+        rows = [[cell(self._say(key), "KitHead"), *(cell(" "),) * 3] for key in ("prepared", "reviewed", "approved")]
+        self._add(
+            self._caption("table", self._say("sign-off")),
+            table([titles, *rows], (1600, 2600, 2600, 2600), about=self._say("sign-off"), first_column=True),
+        )
+
+    def _attachments(self) -> None:
+        report = self._report
+        self._heading(1, "attachments", new_page=True)
+        self._heading(2, "hardware-details")
+        self._add(
+            paragraph("Normal", run(report.hardware_file)), paragraph("KitCode", run(report.hardware_text.rstrip("\n")))
+        )
+        self._heading(2, "scripts")
+        for execution in report.executions:
+            when = f"{execution.started.astimezone():%Y-%m-%d %H:%M:%S %z}, {duration(execution.duration_s)}"
+            self._add(
+                paragraph("KitItem", run(execution.name)),
+                paragraph("KitNote", run(when)),
+                paragraph("KitCode", run(execution.command)),
+            )
+        # A report that was imported has its scripts, but no rounds of kit's own.
+        for name, command in () if report.executions else report.commands:
+            self._add(paragraph("KitItem", run(name)), paragraph("KitCode", run(command)))
+        self._add(paragraph("KitItem", run(self._say("provenance"))))
+        self._add(*(paragraph("ListBullet", run(line)) for line in report.provenance))
+
+
+def _side_by_side(contents: Sequence[str], width: int) -> str:
+    """A table without lines that holds pictures."""
+    cells = "".join(
+        f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>{content}</w:tc>' for content in contents
+    )
+    grid = f'<w:gridCol w:w="{width}"/>' * len(contents)
+    return (
+        f'<w:tbl><w:tblPr><w:tblW w:w="{width * len(contents)}" w:type="dxa"/><w:tblLayout w:type="fixed"/></w:tblPr>'
+        f"<w:tblGrid>{grid}</w:tblGrid><w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}</w:tr></w:tbl>"
+    )

@@ -1,0 +1,135 @@
+"""report.html: one file that is complete without a network; what the reader's browser runs is named by its hash."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from kit import verdicts
+from kit.formats import duration, figure, rate
+from kit.model.report import PerformanceRow, Report, RequestRow
+from kit.renderers import charts
+from kit.renderers.charts import Box, Chart, Histogram, Layout
+from kit.renderers.details import distribution, stability
+from kit.renderers.word import clean
+from kit.resources import folder
+from kit.texts import say
+
+WIDTH, HEIGHT = 640, 400
+_BOX = Box(70, 16, WIDTH - 16, HEIGHT - 52)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart with its geometry."""
+
+    chart: Chart
+    layout: Layout
+
+    def corners(self, series: int, x: float, y: float) -> str:
+        """The points of a marker, or nothing for a circle."""
+        kind = charts.MARKERS[series % len(charts.MARKERS)]
+        return " ".join(f"{px:.1f},{py:.1f}" for px, py in charts.marker(kind, x, y, 4.5))
+
+    def path(self, series: int) -> str:
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.layout.lines[series])
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A cell of the performance table that stands for `rows` rows."""
+
+    text: str
+    rows: int
+
+
+def render(report: Report) -> bytes:
+    environment = ImmutableSandboxedEnvironment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
+    environment.filters.update(figure=figure, rate=rate, duration=duration)
+    template = environment.from_string(_file("report.html.j2"))
+    style, script = _file("report.css"), _file("report.js")
+
+    def word(key: str, **values: object) -> str:
+        return say(report.language, key, **values)
+
+    page = template.render(
+        report=report,
+        say=word,
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+        groups=_groups(report.rows, report),
+        drawings=[Drawing(chart, charts.layout(chart, _BOX)) for chart in charts.of(report, report.language)],
+        details=(stability(report), distribution(report)),
+        criteria=verdicts.rows(report.verdict, report.language),
+        criteria_columns=verdicts.columns(report.language),
+        histograms=_histograms(report),
+        colours=len(charts.COLOURS),
+        width=WIDTH,
+        height=HEIGHT,
+    )
+    return page.encode()
+
+
+def _file(name: str) -> str:
+    return (folder("templates") / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """How a content security policy names an inline style or script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _shown(value: object) -> object:
+    """What no document can hold is left out before anything is escaped."""
+    return clean(value) if type(value) is str else value
+
+
+def _groups(rows: Sequence[PerformanceRow], report: Report) -> list[list[Group | None]]:
+    """The first four cells of each row; None where the cell above reaches down."""
+    texts = [
+        (report.model_label, report.environment_label, row.case.input.label, row.case.output.label) for row in rows
+    ]
+    result: list[list[Group | None]] = []
+    for number, row in enumerate(texts):
+        cells: list[Group | None] = []
+        for at in range(len(row)):
+            if number and texts[number - 1][: at + 1] == row[: at + 1]:
+                cells.append(None)
+                continue
+            below = next((i for i, other in enumerate(texts[number:]) if other[: at + 1] != row[: at + 1]), None)
+            cells.append(Group(row[at], below if below is not None else len(texts) - number))
+        result.append(cells)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Spreads:
+    """How the requests of one case spread: a histogram per metric, with how many values it holds."""
+
+    name: str
+    cells: tuple[tuple[str, int, Histogram | None], ...]
+
+
+def _histograms(report: Report) -> list[Spreads]:
+    requests: dict[str, list[RequestRow]] = {detail.case.id: [] for detail in report.details}
+    for request in report.requests:
+        if request.succeeded:
+            requests[request.case.id].append(request)
+    return [
+        Spreads(
+            name=f"{detail.case.input.label} / {detail.case.output.label} / {detail.case.concurrency}",
+            cells=tuple(
+                (say(report.language, key), len(values), charts.histogram(values))
+                for key, values in (
+                    ("latency", [r.latency_s for r in requests[detail.case.id] if r.latency_s is not None]),
+                    ("ttft", [r.ttft_s for r in requests[detail.case.id] if r.ttft_s is not None]),
+                    ("tpot", [r.tpot_s for r in requests[detail.case.id] if r.tpot_s is not None]),
+                )
+            ),
+        )
+        for detail in report.details
+    ]

@@ -1,0 +1,174 @@
+"""The HTML report in a real browser: it runs with no network, sorts, walks over its charts, and can be read by everyone.
+
+`KIT_AXE` may name a file `axe.min.js` (package axe-core): then its checks run too.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kit import renderers
+from kit.model.report import Report
+from tests.conftest import REQUIRED
+from tests.unit.test_report import Written, failing
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Whatever asks for a host finds none.
+    *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000"),
+)
+LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None and "chromium" not in REQUIRED, reason="chromium is not installed"),
+    pytest.mark.xdist_group("chromium"),
+]
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Report:
+    return Written(tmp_path / "run", change=failing).report("en")
+
+
+def chromium(*arguments: str, scratch: Path) -> str:
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={scratch / 'profile'}", *arguments],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout.decode()
+
+
+def probe(built: Report, script: str, scratch: Path, *flags: str) -> object:
+    """What a script finds in the page; for it the policy that forbids foreign scripts is taken out."""
+    page = renderers.render("html", built).decode()
+    before, _, rest = page.partition('<meta http-equiv="Content-Security-Policy"')
+    open_page = before + rest.partition(">\n")[2]
+    added = (
+        "<script>(async () => { const say = (found) => { const out = document.createElement('pre'); out.id = 'probe';"
+        f" out.textContent = JSON.stringify(found); document.body.append(out); }};\n{script}\n}})();</script></body>"
+    )
+    path = scratch / "probe.html"
+    path.write_text(open_page.replace("</body>", added), "utf-8")
+    dom = chromium(*flags, "--dump-dom", path.as_uri(), scratch=scratch)
+    text = dom.rpartition('<pre id="probe">')[2].partition("</pre>")[0]
+    for name, sign in (("lt", "<"), ("gt", ">"), ("amp", "&")):
+        text = text.replace(f"&{name};", sign)
+    found: object = json.loads(text)
+    return found
+
+
+def test_kits_script_runs_and_no_other_does(built: Report, tmp_path: Path) -> None:
+    page = renderers.render("html", built).decode()
+    path = tmp_path / "page.html"
+    path.write_text(page.replace("</body>", "<script>document.body.id = 'foreign'</script></body>"), "utf-8")
+    dom = chromium("--dump-dom", path.as_uri(), scratch=tmp_path)
+    assert 'data-ready="yes"' in dom
+    assert "foreign" not in dom.partition("<script>document.body")[0]
+    assert '<button type="button">' in dom
+
+
+def test_the_page_asks_for_nothing(built: Report, tmp_path: Path) -> None:
+    assert probe(built, "say(performance.getEntriesByType('resource').map((one) => one.name))", tmp_path) == []
+
+
+def test_the_table_is_sorted_by_any_column(built: Report, tmp_path: Path) -> None:
+    script = """
+    const table = document.getElementById("results");
+    const column = (at) => [...table.tBodies[0].rows].map((row) => row.cells[at].textContent);
+    const click = (at) => table.tHead.rows[0].cells[at].querySelector("button").click();
+    const found = {};
+    click(5); found.up = column(5); found.widths = [...table.tBodies[0].rows].map((row) => row.cells.length);
+    click(5); found.down = column(5); found.inputs = column(2);
+    click(2); found.sorted = column(2);
+    found.said = table.tHead.rows[0].cells[2].getAttribute("aria-sort");
+    say(found);
+    """
+    assert probe(built, script, tmp_path) == {
+        "up": ["30.44", "30.44", "30.69"],
+        # Merged cells are taken apart: each row carries its own.
+        "widths": [11, 11, 11],
+        "down": ["30.69", "30.44", "30.44"],
+        "inputs": ["128", "128", "2k"],
+        # 2k is 2000, and so it comes after 128.
+        "sorted": ["128", "128", "2k"],
+        "said": "ascending",
+    }
+
+
+def test_charts_are_walked_by_keyboard_and_lines_hidden_by_their_legend(built: Report, tmp_path: Path) -> None:
+    script = """
+    const chart = document.getElementById("chart-latency");
+    const svg = chart.querySelector("svg"), tip = chart.querySelector(".tip");
+    const press = (key) => { svg.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })); return tip.textContent; };
+    const found = { walked: [press("ArrowRight"), press("ArrowRight"), press("ArrowLeft")] };
+    const button = chart.querySelector(".legend button");
+    button.click();
+    found.pressed = button.getAttribute("aria-pressed");
+    found.hidden = getComputedStyle(svg.querySelector('g[data-series="0"] polyline')).visibility;
+    found.left = press("ArrowRight");
+    const point = svg.querySelector('g[data-series="1"] .point').getBoundingClientRect();
+    svg.dispatchEvent(new PointerEvent("pointermove", { clientX: point.x + 6, clientY: point.y + 6 }));
+    found.pointed = tip.textContent;
+    say(found);
+    """
+    first, second = "128/512 · Concurrency 1 · Latency (s) 30.44", "128/512 · Concurrency 2 · Latency (s) 30.69"
+    other = "2k/512 · Concurrency 1 · Latency (s) 30.44"
+    assert probe(built, script, tmp_path) == {
+        "walked": [first, second, first],
+        "pressed": "false",
+        "hidden": "hidden",
+        "left": other,
+        "pointed": other,
+    }
+
+
+@pytest.mark.parametrize(("flag", "dark"), [(LIGHT, False), (DARK, True)], ids=["light", "dark"])
+def test_the_page_is_light_or_dark_as_the_reader_likes(built: Report, tmp_path: Path, flag: str, dark: bool) -> None:
+    found = probe(built, "say(getComputedStyle(document.body).backgroundColor)", tmp_path, flag)
+    shades = [int(part) for part in str(found).removeprefix("rgb(").removesuffix(")").split(",")]
+    assert (sum(shades) < 3 * 64) is dark
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(built: Report, tmp_path: Path) -> None:
+    long = built.model_copy(update={"start_command": "x" * 3000, "hardware": (("CPU", "y" * 500),)})
+    script = """
+    const wide = [...document.querySelectorAll(".wide")].map((one) => one.scrollWidth > one.clientWidth);
+    say({ page: document.documentElement.scrollWidth - document.documentElement.clientWidth, some: wide.includes(true) });
+    """
+    assert probe(long, script, tmp_path, "--window-size=500,900") == {"page": 0, "some": True}
+
+
+def test_printing_opens_what_is_folded(built: Report, tmp_path: Path) -> None:
+    script = """
+    const closed = () => document.querySelectorAll("details:not([open])").length;
+    const before = closed();
+    window.dispatchEvent(new Event("beforeprint")); const during = closed();
+    window.dispatchEvent(new Event("afterprint"));
+    say([before > 0, during, closed() === before]);
+    """
+    assert probe(built, script, tmp_path) == [True, 0, True]
+
+
+@pytest.mark.skipif("KIT_AXE" not in os.environ, reason="KIT_AXE names no axe.min.js")
+@pytest.mark.parametrize("flag", [LIGHT, DARK], ids=["light", "dark"])
+def test_an_accessibility_checker_finds_nothing(built: Report, tmp_path: Path, flag: str) -> None:
+    axe = Path(os.environ["KIT_AXE"]).read_text("utf-8").replace("</", "<\\/")
+    script = (
+        axe
+        + """
+    const done = await axe.run(document, { resultTypes: ["violations"] });
+    say(done.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 120))]));
+    """
+    )
+    assert probe(built, script, tmp_path, flag) == []

@@ -1,0 +1,159 @@
+"""Charts and the tables beside them: geometry, percentiles with too few samples, intervals."""
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from kit import stats
+from kit.formats import percent
+from kit.model.report import Estimate, Report
+from kit.renderers import charts, details, pictures
+from kit.renderers.charts import Box
+from tests.unit.test_report import Written, failing
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Report:
+    return Written(tmp_path, change=failing).report("en")
+
+
+@given(st.floats(min_value=1e-9, max_value=1e9))
+def test_a_step_is_round_and_large_enough(rough: float) -> None:
+    step = charts.nice_step(rough)
+    assert rough * (1 - 1e-6) <= step <= rough * 2.6
+    digits = step / 10 ** math.floor(math.log10(step) + 1e-9)
+    assert min(abs(digits - known) for known in (1, 2, 5, 10)) < 1e-6
+
+
+def test_points_lie_where_their_values_are(built: Report) -> None:
+    chart = charts.of(built, "en")[0]
+    box = Box(0, 0, 100, 100)
+    found = charts.layout(chart, box)
+    top = float(found.y_ticks[-1][1])
+    for series, line in zip(chart.series, found.lines, strict=True):
+        for point, (x, y) in zip(series.points, line, strict=True):
+            assert box.left <= x <= box.right
+            assert y == pytest.approx(100 * (1 - point.y / top))
+    assert found.y_ticks[0] == (100.0, "0")
+    assert [text for _, text in found.x_ticks] == ["1", "2"]
+
+
+def test_a_chart_without_a_line_is_left_out(built: Report) -> None:
+    assert [chart.key for chart in charts.of(built, "en")] == ["latency", "ttft", "throughput", "prefill"]
+    single = built.model_copy(update={"rows": built.rows[:1]})
+    assert charts.of(single, "en") == ()
+    assert charts.of(built.model_copy(update={"rows": ()}), "en") == ()
+
+
+def test_what_was_not_measured_is_no_point(built: Report) -> None:
+    rows = (built.rows[0], built.rows[1].model_copy(update={"latency_s": None}), built.rows[2])
+    keys = [chart.key for chart in charts.of(built.model_copy(update={"rows": rows}), "en")]
+    assert keys == ["ttft", "throughput", "prefill"]
+
+
+def test_zero_everywhere_is_still_a_chart(built: Report) -> None:
+    rows = tuple(row.model_copy(update={"ttft_s": 0.0}) for row in built.rows)
+    chart = next(c for c in charts.of(built.model_copy(update={"rows": rows}), "en") if c.key == "ttft")
+    assert charts.layout(chart, Box(0, 0, 100, 100)).y_ticks[0][1] == "0"
+
+
+def test_a_picture_is_the_same_every_time(built: Report) -> None:
+    chart = charts.of(built, "en")[0]
+    content = pictures.png(chart)
+    assert content == pictures.png(chart)
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.size == (pictures.WIDTH, pictures.HEIGHT)
+        assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 3
+
+
+def test_labels_of_pictures_are_latin(built: Report) -> None:
+    for chart in charts.of(built, "en"):
+        for text in (chart.x_title, chart.y_title, *(series.name for series in chart.series)):
+            assert text.isascii()
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1e6), max_size=50))
+def test_a_histogram_counts_every_value_once(values: list[float]) -> None:
+    found = charts.histogram(values)
+    if not values:
+        assert found is None
+        return
+    assert found is not None
+    assert (found.low, found.high, max(found.bins)) == (min(values), max(values), 1.0)
+    fullest = len(values) / sum(found.bins)
+    assert fullest == pytest.approx(round(fullest))
+
+
+# --- tables beyond the original's columns ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "text"),
+    [
+        (26.6912, 0.3172, "26.69 ± 0.32"),
+        (283.98, 21.61, "284 ± 22"),
+        (0.0504712, 0.00058, "0.05047 ± 0.00058"),
+        (1.0, 0.0, "1 ± 0"),
+        (1.2, None, "1.2"),
+        (None, None, "—"),
+        (0.42, 0.4501, "0.42 ± 0.46"),
+        (9.99, 0.0999, "9.990 ± 0.100"),
+    ],
+)
+def test_an_interval_is_rounded_up_to_two_digits(mean: float | None, half_width: float | None, text: str) -> None:
+    assert details.estimate(Estimate(mean=mean, half_width=half_width)) == text
+
+
+def test_an_interval_follows_student_t() -> None:
+    assert stats.half_width([]) is None
+    assert stats.half_width([1.0]) is None
+    assert stats.half_width([1.0, 3.0]) == pytest.approx(12.706)
+    assert stats.half_width([1.0, 2.0, 3.0]) == pytest.approx(4.303 / math.sqrt(3))
+    assert stats.half_width([5.0] * 4) == 0
+    # Beyond the table the interval is a little wider than the true one, never narrower.
+    many = [float(number % 2) for number in range(200)]
+    assert (stats.half_width(many) or 0) > 1.972 * 0.5013 / math.sqrt(200) * 0.999
+
+
+def test_prefill_speed_needs_both_of_every_request() -> None:
+    tokens, ttft = stats.spread([100, 100]), stats.spread([2.0, 3.0])
+    assert stats.prefill_speed(tokens, ttft) == pytest.approx(40)
+    assert stats.prefill_speed(stats.spread([100]), ttft) is None
+    assert stats.prefill_speed(None, ttft) is None
+    assert stats.prefill_speed(tokens, None) is None
+    assert stats.prefill_speed(tokens, stats.spread([0.0, 0.0])) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(2, 2, "100%"), (0, 2, "0%"), (2, 3, "66.66%"), (99_999, 100_000, "99.99%"), (0, 0, "—"), (1, 2, "50%")],
+)
+def test_a_share_that_is_not_whole_never_reads_as_whole(part: int, whole: int, text: str) -> None:
+    assert percent(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "marked"), [(1, {"p90", "p99"}), (9, {"p90", "p99"}), (10, {"p99"}), (99, {"p99"}), (100, set())]
+)
+def test_a_percentile_of_too_few_samples_is_marked(count: int, marked: set[str]) -> None:
+    spread = stats.spread([1.0] * count)
+    assert {name for name in details.FEWEST if details.FEW in details.percentile(spread, name)} == marked
+
+
+def test_failures_are_counted_beside_the_figures(built: Report) -> None:
+    table = details.stability(built)
+    row = table.rows[1]
+    assert row[3:7] == ("2", "4", "1", "75%")
+    assert details.distribution(built).notes[-1].startswith(details.FEW)
+
+
+def test_a_case_that_lacks_a_round_says_how_many_it_has(tmp_path: Path) -> None:
+    built = Written(tmp_path, missing=["2k-512-c1/round-2"], state="incomplete").report("en")
+    row = details.stability(built).rows[2]
+    assert row[3] == "1/2"
+    assert row[7:] == ("—", "—", "—", "—")
