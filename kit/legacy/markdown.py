@@ -1,0 +1,84 @@
+"""Markdown into blocks: headings (also numbered as lists, `1. # title`), tables, fenced code, and lines of text."""
+
+import re
+from collections.abc import Iterator
+
+from kit.legacy.blocks import NUMBER, Block, Code, Grid, Heading, Paragraph, TableRow
+
+_HEADING = re.compile(r"\s{0,12}(?:[0-9]{1,3}[.)]\s+)?#{1,6}\s+(?P<text>.*\S)\s*")
+_FENCE = re.compile(r"(?P<indent>\s{0,12})(?P<fence>`{3,}|~{3,}).*")
+_RULE = re.compile(r":?-+:?")
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_CODE = re.compile(r"(?s)(?P<fence>`+) ?(?P<text>.+?) ?(?P=fence)(?!`)")
+
+
+def read(text: str) -> tuple[Block, ...]:
+    """The blocks of a Markdown document."""
+    return tuple(_blocks(text.replace("\r\n", "\n").split("\n")))
+
+
+def _blocks(lines: list[str]) -> Iterator[Block]:
+    at = 0
+    while at < len(lines):
+        line, where = lines[at], f"line {at + 1}"
+        if found := _FENCE.fullmatch(line):
+            end = next(
+                (n for n in range(at + 1, len(lines)) if _closes(lines[n], found["fence"])),
+                len(lines),
+            )
+            yield Code(where, "\n".join(lines[at + 1 : end]))
+            at = end + 1
+        elif line.lstrip().startswith("|"):
+            end = at
+            while end < len(lines) and lines[end].lstrip().startswith("|"):
+                end += 1
+            yield Grid(where, tuple(_rows(lines[at:end], at)))
+            at = end
+        else:
+            if heading := _HEADING.fullmatch(line):
+                yield Heading(where, NUMBER.sub("", plain(heading["text"])))
+            elif line.strip():
+                yield Paragraph(where, line.strip())
+            at += 1
+
+
+def _closes(line: str, fence: str) -> bool:
+    bare = line.strip()
+    return len(bare) >= len(fence) and set(bare) == {fence[0]}
+
+
+def _rows(lines: list[str], first: int) -> Iterator[TableRow]:
+    for number, line in enumerate(lines, start=first + 1):
+        cells = _cells(line.strip())
+        if cells and all(_RULE.fullmatch(cell) for cell in cells):
+            continue
+        yield TableRow(f"line {number}", tuple(map(plain, cells)))
+
+
+def _cells(line: str) -> list[str]:
+    """The cells between bars; a bar after a backslash is text, also inside code."""
+    inner = line.removeprefix("|")
+    if inner.endswith("|") and not inner.endswith("\\|"):
+        inner = inner[:-1]
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", inner)]
+
+
+def plain(text: str) -> str:
+    """What a reader sees: without emphasis around the whole, code as it stands, escapes resolved."""
+    text = text.strip()
+    if len(text) > 4 and text.startswith("**") and text.endswith("**") and "**" not in text[2:-2]:
+        text = text[2:-2].strip()
+    result: list[str] = []
+    end = 0
+    for found in _CODE.finditer(text):
+        # An escaped backtick begins no code.
+        if text[: found.start()].endswith("\\"):
+            continue
+        result += [_unescaped(text[end : found.start()]), found["text"].replace("\\|", "|")]
+        end = found.end()
+    return "".join((*result, _unescaped(text[end:])))
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(r"\1", _BREAK.sub("\n", text))

@@ -1,0 +1,120 @@
+"""The table of results of a hand-made report, also where the values under merged cells slid to the left."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kit.errors import Problem, UsageError
+from kit.legacy import tables
+from kit.legacy.blocks import Grid, TableRow
+from kit.model.table import Row
+
+_MARKS = re.compile(r"\s*(?:\[\^?[0-9]{1,3}\]\s*)+$")
+_LABELS = {"model": ("模型", "model"), "environment": ("环境", "environment")}
+_AGREE = 0.05
+"""How well a slid row must agree with itself before its values are believed to stand under these titles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """The rows, what the merged cells to their left say, and what could not be read."""
+
+    rows: tuple[Row, ...] = ()
+    model: str | None = None
+    environment: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def performance(grid: Grid) -> Performance:
+    """The rows of the table; one whose values cannot be given to their titles for certain is a problem, never a guess."""
+    header = grid.rows[0].cells
+    merged = [at for at, title in enumerate(header) if _is_merged(title)]
+    if merged != list(range(len(merged))):
+        return Performance(problems=(Problem(grid.where, "its titles stand in an order that is not known"),))
+    problems: list[Problem] = []
+    straight: list[tables.Line] = []
+    slid: set[str] = set()
+    carried: list[str] = [""] * len(merged)
+    for row in grid.rows[1:]:
+        if not any(row.cells):
+            continue
+        cells = _straight(row, len(header), len(merged), carried)
+        if cells is None:
+            problems.append(Problem(row.where, "its values cannot be given to the titles for certain"))
+            continue
+        if cells[1]:
+            slid.add(row.where)
+        carried = list(cells[0][: len(merged)])
+        straight.append(tables.Line(row.where, tuple(_MARKS.sub("", cell) for cell in cells[0])))
+    try:
+        read = tables.table(header, straight)
+    except UsageError as error:
+        return Performance(problems=(*problems, Problem(grid.where, error.message)))
+    problems += read.problems
+    rows: list[Row] = []
+    seen: set[tuple[int, int, int]] = set()
+    for found in read.rows:
+        where = found.cells()[0][1].where.partition(",")[0] if found.cells() else grid.where
+        if where in slid and not _agrees(found):
+            problems.append(
+                Problem(where, "its values slid to the left, and do not fit the titles they would belong to")
+            )
+        elif found.key in seen:
+            problems.append(Problem(where, f"the case {found.name} stands there twice; the first was taken"))
+        else:
+            seen.add(found.key)
+            rows.append(found)
+    labels = {name: _label(header, straight, titles, grid, problems) for name, titles in _LABELS.items()}
+    return Performance(tuple(rows), labels["model"], labels["environment"], tuple(problems))
+
+
+def _is_merged(title: str) -> bool:
+    plain = title.strip().lower()
+    return tables.column(title) in ("input", "output") or any(plain in titles for titles in _LABELS.values())
+
+
+def _straight(row: TableRow, width: int, merged: int, carried: Sequence[str]) -> tuple[list[str], bool] | None:
+    """The row with every value under its title, and whether the values had slid; None where that is not certain."""
+    cells = [*row.cells, *[""] * (width - len(row.cells))]
+    if len(cells) > width:
+        return None
+    below = width - merged
+    if cells[-1] and cells[merged]:
+        # A cell that repeats what stands to its left only belongs to it while that stays the same.
+        return [cells[at] or carried[at] for at in range(merged)] + cells[merged:], False
+    values = [cell for cell in cells if cell]
+    first = next(at for at, cell in enumerate(cells) if cell)
+    new = len(values) - below
+    whole = cells[first : first + len(values)] == values
+    # Input and output are written together or not at all; a row with one of them could be either.
+    if not whole or new not in (0, 2) or merged < 2:
+        return None
+    kept = merged - new
+    return [*carried[:kept], *values], True
+
+
+def _agrees(row: Row) -> bool:
+    """Whether what follows from concurrency and throughput stands where it should."""
+    total = row.output_throughput
+    if total is None or total.value <= 0:
+        return False
+    if row.per_stream_throughput is not None:
+        wanted = total.value / row.concurrency
+        if abs(row.per_stream_throughput.value - wanted) <= max(row.per_stream_throughput.step, _AGREE * wanted):
+            return True
+    if row.latency is not None and row.latency.value > 0:
+        wanted = row.concurrency * row.output.tokens / row.latency.value
+        return abs(total.value - wanted) <= _AGREE * wanted
+    return False
+
+
+def _label(
+    header: Sequence[str], lines: Sequence[tables.Line], titles: tuple[str, ...], grid: Grid, problems: list[Problem]
+) -> str | None:
+    at = next((at for at, title in enumerate(header) if title.strip().lower() in titles), None)
+    said = list(dict.fromkeys(line.cells[at] for line in lines if line.cells[at])) if at is not None else []
+    if len(said) > 1:
+        problems.append(
+            Problem(grid.where, f"the column {header[at or 0]} says {len(said)} things; the first was taken")
+        )
+    return said[0] if said else None

@@ -1,0 +1,64 @@
+"""A table of results as somebody wrote it down: figures with the precision they were written in, and where they stand."""
+
+from kit.model.record import Length, Record
+
+
+class Cell(Record):
+    """One figure as written: its value, the step between two neighbouring values of its column, and where it stands."""
+
+    value: float
+    step: float
+    where: str
+
+    @property
+    def low(self) -> float:
+        """The least value that is written like this."""
+        return self.value - self.step / 2
+
+    @property
+    def high(self) -> float:
+        """The greatest value that is written like this."""
+        return self.value + self.step / 2
+
+
+class Row(Record):
+    """The figures of one case, or of one round of it; `None` where nothing is written.
+
+    `requests` is the number of requests where it is known. `tokens` and `window_s` are only known of kit's own runs: the
+    mean output tokens of the successful requests, whether these `varied`, and the time that the throughput counts.
+    """
+
+    input: Length
+    output: Length
+    concurrency: int
+    loop: int | None = None
+    requests: int | None = None
+    tokens: float | None = None
+    window_s: float | None = None
+    varied: bool = False
+    latency: Cell | None = None
+    output_throughput: Cell | None = None
+    ttft: Cell | None = None
+    tpot: Cell | None = None
+    tps: Cell | None = None
+    per_stream_throughput: Cell | None = None
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What makes two cases the same: tokens in, tokens out, concurrency."""
+        return self.input.tokens, self.output.tokens, self.concurrency
+
+    @property
+    def name(self) -> str:
+        """The case, such as `2k-512-c4`, with its round where there are several."""
+        case = f"{self.input}-{self.output}-c{self.concurrency}"
+        return case if self.loop is None else f"{case}#{self.loop}"
+
+    def cells(self) -> tuple[tuple[str, Cell], ...]:
+        """What is written, by the metric's name."""
+        named = ((name, getattr(self, name)) for name in METRICS)
+        return tuple((name, cell) for name, cell in named if isinstance(cell, Cell))
+
+
+METRICS = ("latency", "output_throughput", "ttft", "tpot", "tps", "per_stream_throughput")
+"""The six figures of the original's table, in its order."""
