@@ -13,5 +13,7 @@ def shell(program: Program, argv: Sequence[str], secret: Secret | None = None) -
         if secret is not None and secret.env is not None:
             assignments.append(f'{name}="${secret.env}"')
         elif secret is not None and secret.file is not None:
-            assignments.append(f'{name}="$(cat {shlex.quote(secret.file)})"')
+            # A shell knows the home directory only by a tilde that is not quoted.
+            home, path = ("~/", secret.file[2:]) if secret.file.startswith("~/") else ("", secret.file)
+            assignments.append(f'{name}="$(cat {home}{shlex.quote(path)})"')
     return " ".join([*assignments, shlex.join(argv)])

@@ -73,6 +73,9 @@ class HttpEndpoint:
 
 def _refused(answer: httpx.Response, target: Target, clean: Clean) -> EndpointError:
     said = _said(answer.text, clean)
+    if answer.is_redirect:
+        msg = f"{answer.url} answered with a redirect to {_said(answer.headers['location'], clean)}"
+        return EndpointError(msg, "set server.url to the address that answers by itself")
     hint = _HINTS.get(answer.status_code, "see the log of the server")
     if answer.status_code in (400, 404) and "model" in said.lower():
         hint = f"is {target.model!r} the name the server answers to? see server.model"

@@ -68,6 +68,12 @@ class IncompleteError(KitError):
     exit_code = 4
 
 
+class NotAcceptedError(KitError):
+    """All was measured and written, but what was asked of the results is not met or cannot be decided."""
+
+    exit_code = 7
+
+
 class InterruptedRunError(KitError):
     """The user stopped the run. Finished rounds are kept."""
 

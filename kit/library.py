@@ -1,6 +1,7 @@
 """The profiles at hand: those that come with kit, and those in `./profiles`. Light, since completion and `list` ask it."""
 
 import difflib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,9 @@ _LARGEST_BYTES = 1_000_000
 
 
 def names() -> dict[str, Path]:
-    """The profiles that come with kit, by name, and those in `./profiles`."""
+    """The profiles that come with kit, by name, and those in `./profiles`, which come first where both have a name."""
     found: dict[str, Path] = {}
-    for directory in (Path("profiles"), folder("profiles")):
+    for directory in (folder("profiles"), Path("profiles")):
         for path in sorted(directory.glob("*.yaml")):
             found[path.stem] = path
     return dict(sorted(found.items()))
@@ -34,7 +35,7 @@ def find(reference: str) -> Path:
     """The file of a profile, given its name or its path."""
     path = Path(reference)
     if path.suffix in (".yaml", ".yml") or "/" in reference:
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path raises where a name is too long for a file
             raise ProfileError(f"there is no profile file {reference}", hint="kit profile list shows the profiles")
         return path
     known = names()

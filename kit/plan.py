@@ -38,13 +38,14 @@ def make(
     pin: Pin,
     models: Path,
     version: LockedVersion,
+    platform: str | None = None,
 ) -> Plan:
     """The plan for a profile. `pin` names the environments, `models` is where made models lie."""
     load, server = profile.load, profile.server
     engine = ENGINES[server.engine]
     generator = GENERATORS[load.generator]
     sender = pin(generator.IMAGE, load.version)
-    home = pin(server.image, None) if server.image is not None else None
+    home = _pinned(server.image, pin)
     made = _made_model(server.make_model, home, models)
     # In a container loopback is its own: the port is published on this machine's loopback instead.
     host = "127.0.0.1" if runtime == "process" or server.container.network == "host" else "0.0.0.0"
@@ -61,6 +62,7 @@ def make(
         profile=profile.name,
         profile_sha256=sha256,
         runtime=runtime,
+        platform=platform,
         report=profile.report,
         acceptance=profile.acceptance,
         engine=server.engine,
@@ -79,6 +81,14 @@ def make(
         ),
         rounds_per_case=load.rounds,
     )
+
+
+def _pinned(image: str | None, pin: Pin) -> Environment | None:
+    """The environment that `name` or `name/version` says."""
+    if image is None:
+        return None
+    name, _, variant = image.partition("/")
+    return pin(name, variant or None)
 
 
 class _Words:

@@ -45,13 +45,16 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings: set[str] = set()
-        for secret in secrets:
+        for secret in filter(None, secrets):
             spellings |= {
                 secret,
+                urllib.parse.quote(secret),
                 urllib.parse.quote(secret, safe=""),
                 json.dumps(secret)[1:-1],
+                json.dumps(secret, ensure_ascii=False)[1:-1],
                 repr(secret)[1:-1],
                 base64.b64encode(secret.encode()).decode().rstrip("="),
+                base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
             }
         # The longest first: one spelling may hold another.
         self._spellings = sorted((word.encode() for word in spellings), key=len, reverse=True)

@@ -4,9 +4,10 @@ The runner acts only through the doors it is given and cannot tell one runtime f
 """
 
 import errno
+import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from kit import __version__, estimate, stats
@@ -47,7 +48,8 @@ def probe_endpoint(plan: Plan, doors: Doors, key: str | None) -> None:
     try:
         doors.endpoint.complete(plan.target, key, timeout_s=COMPLETION_LIMIT_S)
     except EndpointError as error:
-        raise HostError(f"the endpoint does not serve: {error.what}", hint=error.hint) from error
+        said = Redactor([key] if key else []).text(error.what)
+        raise HostError(f"the endpoint does not serve: {said}", hint=error.hint) from error
 
 
 def execute(plan: Plan, *, doors: Doors, run: RunDir, key: str | None, observe: Observe, attempt: int = 1) -> RunStatus:
@@ -73,20 +75,25 @@ class _Execution:
         self._known: dict[estimate.Key, estimate.Known] = {}
         self._overheads: list[float] = []
         self._failed: list[str] = []
+        self._telling = threading.Lock()
         self._began = doors.host.monotonic()
         self._started = doors.host.now()
 
     def whole(self) -> RunStatus:
-        self._status("running", None)
         try:
+            self._status("running", None)
             self._learn_from_finished()
             self._tell_estimate()
             with self._server() as server:
                 for position, entry in enumerate(self._missing, start=1):
                     self._one(entry, server, position)
+            if self._failed:
+                hint = f"see the round's stdout.log; try again with: kit run --resume {self._run.path}"
+                raise IncompleteError("; ".join(self._failed), hint=hint)
+            self._tell("done", f"all {len(self._plan.rounds)} rounds are done")
+            return self._status("complete", None)
         except KeyboardInterrupt:
-            self._status("interrupted", "stopped by the user")
-            self._tell("stopped", f"stopped; go on with: kit run --resume {self._run.path}")
+            self._close("interrupted", "stopped by the user", f"stopped; go on with: kit run --resume {self._run.path}")
             raise InterruptedRunError(
                 f"stopped after {self._done()} of {len(self._plan.rounds)} rounds",
                 hint=f"go on with: kit run --resume {self._run.path}",
@@ -95,17 +102,17 @@ class _Execution:
             raise self._incomplete(_disk_error(error, self._run.path)) from error
         except KitError as error:
             raise self._incomplete(error) from error
-        if self._failed:
-            hint = f"see the round's stdout.log; try again with: kit run --resume {self._run.path}"
-            raise self._incomplete(IncompleteError("; ".join(self._failed), hint=hint))
-        status = self._status("complete", None)
-        self._tell("done", f"all {len(self._plan.rounds)} rounds are done")
-        return status
 
     def _incomplete(self, error: KitError) -> KitError:
-        self._status("incomplete", self._redactor.text(str(error)))
-        self._tell("stopped", self._redactor.text(error.message))
+        self._close("incomplete", self._redactor.text(str(error)), self._redactor.text(error.message))
         return error
+
+    def _close(self, status: str, reason: str, told: str) -> None:
+        """Write how the run ended. On a full disk not even that may fit; what ended the run is told all the same."""
+        with suppress(OSError):
+            self._status(status, reason)
+        with suppress(OSError):
+            self._tell("stopped", told)
 
     def _server(self) -> AbstractContextManager[Serving | None]:
         if self._plan.server is None or not self._missing:
@@ -133,8 +140,10 @@ class _Execution:
 
     def _measure(self, entry: RoundPlan, server: Serving | None) -> RoundResult:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
-        self._run.set_aside(entry)
         directory = self._run.round_directory(entry)
+        # A kit that was killed in this round had no time for it.
+        self._clean(directory)
+        self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         raw.mkdir(parents=True)
         command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
@@ -147,6 +156,8 @@ class _Execution:
                 while (ended := load.wait(PROBE_S)) is None:
                     if server is not None:
                         server.require_alive(f"during {entry.id}")
+                if server is not None:
+                    server.require_alive(f"during {entry.id}")
         finally:
             self._clean(raw)
         duration = host.monotonic() - began
@@ -226,8 +237,10 @@ class _Execution:
             of=of,
             rest_s=rest_s if rest_s is not None else self._rest_s() if kind in ("round-start", "round-end") else None,
         )
-        self._run.journal(event)
-        self._observe(Seen(event, result))
+        # The server's start-up phases are told by the thread that reads its log.
+        with self._telling:
+            self._observe(Seen(event, result))
+            self._run.journal(event)
 
     def _done(self) -> int:
         return sum(self._run.has(entry) for entry in self._plan.rounds)

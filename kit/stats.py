@@ -150,7 +150,7 @@ def _reading_doubts(found: Figures, native: NativeSummary) -> Iterator[Doubt]:
     for name, own, other in pairs:
         if own is None or other is None or own == other:
             continue
-        if name in ("latency", "ttft", "tpot") and abs(other - own) <= native.step_s * 0.501:
+        if name in ("ttft", "tpot") and abs(other - own) <= native.step_s * 0.501:
             continue  # the same value, rounded
         difference = (other - own) / own if own else math.inf
         if abs(difference) > READINGS_AGREE:

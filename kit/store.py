@@ -101,7 +101,7 @@ class RunDir:
 
     @classmethod
     def open(cls, path: Path) -> "RunDir":
-        if not (path / "plan.json").is_file():
+        if not os.path.isfile(path / "plan.json"):
             msg = f"{path} is not a run directory: it has no plan.json"
             raise UsageError(msg, hint="kit runs lists the runs")
         return cls(path)
@@ -144,8 +144,9 @@ class RunDir:
         )
 
     def samples(self, entry: RoundPlan) -> tuple[Sample, ...]:
-        path = self.round_directory(entry) / "samples.jsonl"
-        return tuple(Sample.model_validate_json(line) for line in path.read_text("utf-8").splitlines())
+        name = f"cases/{entry.id}/samples.jsonl"
+        # Not splitlines: a text inside a sample may hold a line separator of its own.
+        return tuple(self._parse(name, line, Sample) for line in self.text(name).split("\n") if line)
 
     def baseline(self) -> bytes | None:
         """The baseline that the run's profile names, or None."""
@@ -155,9 +156,12 @@ class RunDir:
     def text(self, name: str) -> str:
         """A text file of the run, without its last newline."""
         try:
-            return (self.path / name).read_text("utf-8").removesuffix("\n")
+            return (self.path / name).read_bytes().decode("utf-8").removesuffix("\n")
         except OSError as error:
             raise UsageError(f"{self.path / name}: {error.strerror}", hint="the run directory is not whole") from error
+        except UnicodeDecodeError as error:
+            msg = f"{self.path / name} is not what kit wrote: byte {error.start} is no UTF-8"
+            raise UsageError(msg, hint="restore the file from a copy of the run") from error
 
     def write_status(self, status: RunStatus) -> None:
         replace(self.path / "run.json", status.to_json())
@@ -186,24 +190,34 @@ class RunDir:
     # --- journal -------------------------------------------------------------------------------------------------
 
     def journal(self, entry: Record) -> None:
-        """Append one line and make it durable."""
-        line = entry.model_dump_json(exclude_none=True) + "\n"
-        with open(self.path / "journal.jsonl", "ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        """Append one whole line and make it durable; on a full disk the journal stays as it was (`OSError`)."""
+        line = entry.model_dump_json(exclude_none=True).encode() + b"\n"
+        path = self.path / "journal.jsonl"
+        with open(path, "ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
 
     def _load(self, name: str, record: type[R]) -> R:
-        path = self.path / name
         try:
-            return record.model_validate_json(path.read_bytes())
+            content = (self.path / name).read_bytes()
         except OSError as error:
-            msg = f"{path}: {error.strerror}"
+            msg = f"{self.path / name}: {error.strerror}"
             raise UsageError(msg, hint="the run directory is not whole") from error
+        return self._parse(name, content, record)
+
+    def _parse(self, name: str, content: bytes | str, record: type[R]) -> R:
+        try:
+            return record.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            msg = f"{path} is not what kit wrote: {where}: {first['msg']}"
+            msg = f"{self.path / name} is not what kit wrote: {where}: {first['msg']}"
             raise UsageError(msg, hint="restore the file from a copy of the run") from error
 
 
@@ -219,9 +233,10 @@ def runs(parent: Path) -> Iterator[RunDir]:
 def find(reference: str, parent: Path) -> RunDir:
     """A run by its path, its name, a unique part of its name, or `latest`."""
     path = Path(reference)
-    if (path / "plan.json").is_file():
+    # os.path: a reference too long for a file name is no file, where Path raises.
+    if os.path.isfile(path / "plan.json"):
         return RunDir(path)
-    if (path / "run.json").is_file() or "/" in reference:
+    if os.path.isfile(path / "run.json") or "/" in reference:
         return RunDir.open(path)
     known = list(runs(parent))
     if reference == "latest" and known:

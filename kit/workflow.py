@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import doctor, estimate, renderers, runner, runtimes, store
+from kit import acceptance, doctor, estimate, renderers, runner, runtimes, store, verdicts
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
 from kit import report as reports
 from kit.endpoint import HttpEndpoint
-from kit.errors import HostError, KitError, UsageError
+from kit.errors import HostError, KitError, NotAcceptedError, UsageError
 from kit.hardware import hardware_text
 from kit.host import LocalHost
 from kit.model import Plan
@@ -53,10 +53,16 @@ class Finished:
     ran_s: float
 
 
-def plan(reference: str, settings: Sequence[str], runtime: Literal["process", "docker"], out: Path) -> Prepared:
+def plan(
+    reference: str,
+    settings: Sequence[str],
+    runtime: Literal["process", "docker"],
+    out: Path,
+    platform: str | None = None,
+) -> Prepared:
     """Decide everything for a run of a profile."""
     loaded = profiles.load(reference, settings)
-    doors = runtimes.make(runtime)
+    doors = runtimes.make(runtime, platform)
     made = plans.make(
         loaded.profile,
         sha256=loaded.sha256,
@@ -64,9 +70,12 @@ def plan(reference: str, settings: Sequence[str], runtime: Literal["process", "d
         pin=doors.pin,
         models=cache() / "models",
         version=doors.version,
+        platform=platform,
     )
     if loaded.baseline is not None:
         estimate.from_baseline(loaded.baseline, str(loaded.profile.acceptance.baseline))
+        # Now, and not after hours of measuring: what the results will be held against can be read.
+        acceptance.expected(loaded.baseline, str(loaded.profile.acceptance.baseline))
     return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline)
 
 
@@ -76,7 +85,7 @@ def resume(reference: str, out: Path) -> Prepared:
     made = run.plan()
     if all(run.has(entry) for entry in made.rounds):
         raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
-    doors = runtimes.make(made.runtime)
+    doors = runtimes.make(made.runtime, made.platform)
     for environment in made.environments:
         now = doors.pin(environment.name, environment.variant)
         if now != environment:
@@ -89,7 +98,7 @@ def run(prepared: Prepared, observe: Observe) -> Finished:
     """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised."""
     made, host = prepared.plan, LocalHost()
     began = host.monotonic()
-    doors = Doors(runtimes.make(made.runtime), host, HttpEndpoint())
+    doors = Doors(runtimes.make(made.runtime, made.platform), host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
     doctor.require(made, host, prepared.out)
     with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
@@ -111,6 +120,13 @@ def run(prepared: Prepared, observe: Observe) -> Finished:
     return Finished(directory, built, files, ready - began, host.monotonic() - ready)
 
 
+def require_accepted(found: Report) -> None:
+    """Raises `NotAcceptedError` where the criteria are not met or cannot be decided."""
+    if not found.verdict.accepted:
+        first = next(iter(verdicts.lines(found.verdict, "en")))
+        raise NotAcceptedError(first, hint=f"kit report {found.run} writes the table of criteria")
+
+
 def _new_run(prepared: Prepared, host: LocalHost) -> RunDir:
     collected = inventories.collect(host)
     directory = RunDir.create(prepared.out, prepared.plan.profile, host.now())
@@ -130,7 +146,7 @@ def _new_run(prepared: Prepared, host: LocalHost) -> RunDir:
 
 def write_report(
     directory: RunDir,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = renderers.STANDARD,
     lang: str | None = None,
     to: Path | None = None,
 ) -> tuple[Report, tuple[Path, ...]]:
@@ -157,9 +173,8 @@ def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, 
     text = out / reports.hardware_file(collected.inventory)
     write_once(facts, collected.inventory.to_json())
     write_once(text, hardware_text(collected.inventory).encode())
-    for name, raw in collected.raw.items():
-        said = raw.text if raw.text is not None else f"({raw.reason})\n"
-        write_once(out / "inventory" / "raw" / f"{name.strip('/').replace('/', '_')}.txt", said.encode())
+    for key, raw in collected.raw.items():
+        write_once(out / "inventory" / "raw" / inventories.file_name(key), inventories.written(raw).encode())
     return facts, text
 
 

@@ -34,6 +34,9 @@ def run(
     runtime: Annotated[
         Literal["process", "docker"], typer.Option(help="How programs are started: environments here, or containers.")
     ] = "process",
+    platform: Annotated[
+        str | None, typer.Option(help="Platform of the images, such as linux/arm64, if not the engine's own.")
+    ] = None,
     settings: SetOption = [],  # noqa: B006  (typer's way to say "none")
     plan_only: Annotated[bool, typer.Option("--plan", help="Print the plan as JSON and stop.")] = False,
     out: RunsOption = Path("runs"),
@@ -54,10 +57,11 @@ def run(
             raise UsageError("--resume goes on with the plan as it is: it takes neither --set nor --plan")
         prepared = workflow.resume(str(resume), out)
     else:
-        prepared = workflow.plan(profile, settings, runtime, out)
+        prepared = workflow.plan(profile, settings, runtime, out, platform)
         if plan_only:
             typer.echo(prepared.plan.to_json().decode(), nl=False)
             return
     with view.of(prepared.plan, as_json=as_json) as watching:
         finished = workflow.run(prepared, watching.observe)
     view.summary(finished, as_json=as_json)
+    workflow.require_accepted(finished.report)

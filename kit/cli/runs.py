@@ -50,7 +50,7 @@ def show(run: RunArgument, out: RunsOption = Path("runs"), as_json: JsonOption =
     found = reports.read(store.find(run, out))
     built = reports.build(found)
     if as_json:
-        typer.echo(built.model_dump_json(indent=2))
+        typer.echo(built.model_dump_json(indent=2, exclude={"requests"}))
     else:
         output.run(found.status)
         output.table(reports.build(found, "en"))
@@ -60,8 +60,9 @@ def report(
     run: RunArgument,
     out: RunsOption = Path("runs"),
     formats: Annotated[
-        str, typer.Option("--format", help="Formats, separated by commas: md, csv, xlsx.")
-    ] = "md,csv,xlsx",
+        str,
+        typer.Option("--format", help="Formats, separated by commas: md, docx, html, xlsx, csv, pdf (by LibreOffice)."),
+    ] = "md,docx,html,xlsx,csv",
     lang: Annotated[str | None, typer.Option(help="zh-CN or en; the profile's language unless given.")] = None,
     to: Annotated[Path | None, typer.Option(help="Directory for the files; the run's report/ unless given.")] = None,
 ) -> None:

@@ -25,13 +25,14 @@ _KNOWN = ("1.0.1", "1.14.1")
 _BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency 1 is wrong (corrected after 1.3.0)")
 _OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
 _GAVE_UP = re.compile(r"Exception in async function '(?P<where>\w+)': (?P<said>.*)")
+_FULL = re.compile(r"database or disk is full|No space left on device")
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]+\.)*[A-Za-z_]*(?:Error|Exception)(?:: .*)?|.*\berror: .*")
 _FAILED = re.compile(r"Request: (?P<request>\{.*\}) failed, state_code: (?P<status>\w+), data: (?P<said>.*)$")
 _MODULE = re.compile(r"^(?:[a-z_]+\.)+(?=[A-Z])")
 
 
-# Every figure of the summary has four decimals. From 1.7.0 on TTFT and TPOT are milliseconds, latency stays in seconds.
-_STEP_S = 1e-4
+# Every figure of the summary has four decimals; from 1.7.0 on TTFT and TPOT are milliseconds.
+_STEPS_S = {"1.0.1": 1e-4, "1.14.1": 1e-7}
 # Keys of benchmark_summary.json with the factor that makes seconds of them.
 _KEYS: dict[str, dict[str, tuple[str, float]]] = {
     "1.0.1": {
@@ -115,6 +116,8 @@ def env(order: Order) -> tuple[tuple[str, str], ...]:
 
 def blame(lines: Sequence[str]) -> str | None:
     for line in lines:
+        if _FULL.search(line):
+            return "no space is left on the disk"
         if found := _GAVE_UP.search(line):
             # Where it adds up the answers, it fails at the first that is no streamed completion, and keeps nothing.
             answered = found["where"] == "statistic_benchmark_metric"
@@ -163,7 +166,10 @@ def _native(path: Path, version: str) -> NativeSummary:
         # -1 and 0.0 are what it writes when nothing was measured.
         if isinstance(value, int | float) and not isinstance(value, bool) and (value > 0 or name == "succeeded"):
             values[name] = value * factor
-    return NativeSummary.model_validate({**values, "step_s": _STEP_S})
+    try:
+        return NativeSummary.model_validate({**values, "step_s": _STEPS_S[version]})
+    except ValueError as error:
+        raise ReadingError(f"{path.name} does not hold what evalscope {version} writes: {error}") from error
 
 
 def _notes(path: Path) -> dict[float, _Note]:

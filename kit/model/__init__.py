@@ -1,10 +1,12 @@
 """The words of kit as frozen records. Anything that crosses a file or a layer is one of these."""
 
-from kit.model.inventory import Cpu, Fact, Inventory, Memory, NumaNode, System
+from kit.model.accelerator import Device, Family, Topology
+from kit.model.acceptance import Acceptance
+from kit.model.fact import Fact
+from kit.model.inventory import Cpu, Inventory, Memory, NumaNode, System
 from kit.model.plan import Environment, MadeModel, Order, Plan, Program, RoundPlan, ServerPlan, Target
 from kit.model.profile import (
     AcceleratorWish,
-    Acceptance,
     Case,
     CaseGroup,
     Container,
@@ -37,10 +39,12 @@ __all__ = [
     "CaseGroup",
     "Container",
     "Cpu",
+    "Device",
     "Doubt",
     "Environment",
     "Fact",
     "Failure",
+    "Family",
     "Figures",
     "Inventory",
     "Length",
@@ -71,5 +75,6 @@ __all__ = [
     "Spread",
     "System",
     "Target",
+    "Topology",
     "Utc",
 ]

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from kit.model.profile import Acceptance, Case, Container, Mount, ReportWords, Secret
+from kit.model.acceptance import Acceptance
+from kit.model.profile import Case, Container, Mount, ReportWords, Secret
 from kit.model.record import Pairs, Record
 
 
@@ -102,6 +103,7 @@ class Plan(Record):
     profile: str
     profile_sha256: str
     runtime: Literal["process", "docker"]
+    platform: str | None = None
     report: ReportWords
     acceptance: Acceptance
     engine: str

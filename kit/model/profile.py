@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from kit.model.record import Bytes, Length, Pairs, Record, Seconds, Text
+from kit.model.acceptance import Acceptance
+from kit.model.record import Bytes, Counts, Length, Pairs, Record, Seconds, Text
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -13,12 +14,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_CLIENTS = 100_000
 
 Language = Literal["zh-CN", "en"]
-Counts = Annotated[
-    tuple[int, ...],
-    BeforeValidator(
-        lambda value: [value] if isinstance(value, int) else value, json_schema_input_type=int | tuple[int, ...]
-    ),
-]
 
 
 class ReportWords(Record):
@@ -100,7 +95,7 @@ class Server(Record):
 
     engine: str
     version: Text | None = None
-    image: str | None = Field(default=None, description="folder of images/ that holds the engine")
+    image: str | None = Field(default=None, description="the engine's folder in images/, name or name/version")
     env: Pairs = ()
     port: int | None = Field(default=None, gt=0, lt=65536)
     model: str | None = Field(default=None, description="the name the server answers to")
@@ -215,12 +210,6 @@ class Machine(Record):
 
     architecture: Literal["x86_64", "aarch64"] | None = None
     accelerator: AcceleratorWish | None = None
-
-
-class Acceptance(Record):
-    """What the results are held against."""
-
-    baseline: str | None = Field(default=None, description="csv with results to compare against")
 
 
 class Profile(Record):

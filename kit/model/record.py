@@ -24,6 +24,14 @@ _SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 LONGEST_TOKENS = 10_000_000
 
+Counts = Annotated[
+    tuple[int, ...],
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, int) else value, json_schema_input_type=int | tuple[int, ...]
+    ),
+]
+"""Numbers; profiles may write a single one without a list."""
+
 
 class Record(BaseModel):
     """A frozen value with a closed set of fields; to change one, make another."""

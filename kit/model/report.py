@@ -3,6 +3,7 @@
 from kit.model.profile import Case, Language
 from kit.model.record import Record, Utc
 from kit.model.result import Spread
+from kit.model.verdict import Verdict
 
 NamedTexts = tuple[tuple[str, str], ...]
 
@@ -115,6 +116,7 @@ class Report(Record):
     requests: tuple[RequestRow, ...]
     notes: tuple[str, ...]
     conclusion: tuple[str, ...]
+    verdict: Verdict
     hardware_file: str
     hardware_text: str
     commands: tuple[tuple[str, str], ...]

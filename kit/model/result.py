@@ -75,7 +75,7 @@ class Figures(Record):
 class NativeSummary(Record):
     """What the load generator itself says: seconds and tokens per second; `None` where it says nothing.
 
-    Its times are rounded to steps of `step_s`.
+    Its TTFT and TPOT are rounded to steps of `step_s`.
     """
 
     latency_s: float | None = None

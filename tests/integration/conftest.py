@@ -11,6 +11,7 @@ from kit.endpoint import HttpEndpoint
 from kit.events import Seen
 from kit.host import LocalHost
 from kit.model import Plan
+from kit.ports import Doors
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from tests.integration.driver import Kit, shared_cache
@@ -38,7 +39,7 @@ def smoke() -> Plan:
         models=base / "models",
         version=runtime.version,
     )
-    doors = runner.Doors(runtime, LocalHost(), HttpEndpoint())
+    doors = Doors(runtime, LocalHost(), HttpEndpoint())
     seen: list[Seen] = []
     runner.prepare(made, doors, seen.append, base / "test-model.log")
     return made

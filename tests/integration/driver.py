@@ -17,7 +17,7 @@ from kit import resources
 from kit.runtimes import marks
 
 KIT = Path(sys.executable).with_name("kit")
-PATIENCE_S = 240.0
+PATIENCE_S = float(os.environ.get("KIT_TEST_PATIENCE_S", "240"))
 """Long after this a condition is taken as never to come: not a limit that anything is measured against."""
 
 
@@ -94,7 +94,7 @@ class Running:
         def there() -> bool:
             if self.process.poll() is not None:
                 self.finish()
-            found[:] = [event for event in self.events if event["kind"] == kind and holding in str(event["text"])]
+            found[:] = [event for event in self.events if event["kind"] == kind and holding in str(event.get("text"))]
             return len(found) >= count or (self.process.poll() is not None and self._over())
 
         await_true(there, f"event {kind} {holding!r}; so far: {self.events} {self.errors}")

@@ -3,7 +3,8 @@
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,17 +21,21 @@ CheckGolden = Callable[[str, bytes], None]
 
 
 @pytest.fixture(autouse=True)
-def _sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No program is started and nothing is connected to; files that are not asked for go to a directory of the test."""
+def _sealed(tmp_path: Path) -> Iterator[None]:
+    """No program is started, nothing is connected to; what kit keeps goes to the test's own directory; it is always China."""
 
     def refuse(*arguments: object, **_: object) -> NoReturn:
         raise AssertionError(f"a unit test reached outside: {arguments!r}")
 
-    monkeypatch.setattr(subprocess, "Popen", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
-    monkeypatch.setenv("KIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refuse)
+        patched.setattr(socket.socket, "connect", refuse)
+        patched.setattr(socket.socket, "connect_ex", refuse)
+        patched.setenv("KIT_CACHE", str(tmp_path / "cache"))
+        patched.setenv("TZ", "Asia/Shanghai")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import socket
+import subprocess
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,7 +22,7 @@ LONGEST = 300
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
-    ("kit.errors", "kit.resources"),
+    ("kit.errors", "kit.resources", "kit.sentences"),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
@@ -35,16 +37,27 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # steps
     ("kit.documents", "kit.library"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
+    ("kit.artifacts",),
+    ("kit.legacy",),
     # judgements
+    ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images"),
+    ("kit.recount",),
+    ("kit.gathering", "kit.assembling"),
+    ("kit.building",),
+    ("kit.details", "kit.recount"),
     ("kit.doctor", "kit.report"),
     ("kit.serving",),
     ("kit.runner",),
     # faces
     ("kit.renderers",),
     ("kit.workflow",),
+    ("kit.judging", "kit.imaging"),
     ("kit.cli",),
     ("kit.__main__",),
 )
+
+# Named by the design, and not built yet.
+TO_COME = frozenset({"kit.accelerators", "kit.images"})
 
 # Which modules may import a library. `subprocess` also stands for starting programs in any other way.
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -53,8 +66,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "subprocess": ("kit.host", "kit.runtimes"),
     "socket": ("kit.host",),
     "pandas": ("kit.renderers",),
-    "openpyxl": ("kit.renderers",),
+    "openpyxl": ("kit.renderers", "kit.legacy"),
     "jinja2": ("kit.renderers",),
+    "docx": ("kit.renderers", "kit.legacy"),
+    "PIL": ("kit.renderers",),
     "sqlite3": ("kit.loadgens",),
     "pickle": ("kit.loadgens",),
     "yaml": ("kit.documents", "kit.profile"),
@@ -74,6 +89,7 @@ EXIT_CODES = {
     "HostError": 3,
     "EnvironmentUnavailableError": 3,
     "IncompleteError": 4,
+    "NotAcceptedError": 7,
     "InterruptedRunError": 130,
 }
 
@@ -141,9 +157,8 @@ def test_a_library_has_one_door(library: str) -> None:
 
 
 def test_every_layer_names_modules_that_exist() -> None:
-    # `kit.accelerators` is the place of variants that are still to come.
-    missing = [entry for layer in LAYERS for entry in layer if entry not in modules() and entry != "kit.accelerators"]
-    assert not missing
+    missing = {entry for layer in LAYERS for entry in layer if entry not in modules()}
+    assert missing <= TO_COME
 
 
 def test_modules_are_short() -> None:
@@ -256,3 +271,10 @@ def test_no_check_is_switched_off_wholesale() -> None:
         if re.search(r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:)|#\s*mypy:|\b(TODO|FIXME|XXX)\b", line)
     ]
     assert not bare
+
+
+def test_unit_tests_reach_nothing_outside() -> None:
+    with pytest.raises(AssertionError, match="reached outside"):
+        subprocess.run(["true"], check=True)
+    with pytest.raises(AssertionError, match="reached outside"), socket.socket() as probe:
+        probe.connect(("127.0.0.1", 9))

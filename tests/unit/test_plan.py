@@ -1,0 +1,193 @@
+"""Plans: everything decided, nothing left to choose."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from kit import plan as plans
+from kit import profile
+from kit.engines import ENGINES
+from kit.model import Mount, Plan
+from tests.fakes import FakeRuntime
+from tests.unit.conftest import CheckGolden
+from tests.unit.test_profile import RUNNING, STARTED
+
+MADE = """\
+schema: 1
+name: made
+server:
+  engine: sglang
+  image: sglang
+  make_model: true
+  port: 8001
+  args: [[--model-path, "{model}"], [--host, "{host}"], ["--port={port}"]]
+load: {tokenizer: "{model}", cases: [{input: 1, output: 1, concurrency: 1}]}
+"""
+
+
+def make(text: str, *settings: str, runtime: Literal["process", "docker"] = "process") -> Plan:
+    loaded = profile.parse(text, "p.yaml", settings)
+    fake = FakeRuntime()
+    return plans.make(
+        loaded.profile,
+        sha256=loaded.sha256,
+        runtime=runtime,
+        pin=fake.pin,
+        models=Path("/cache/models"),
+        version=fake.version,
+    )
+
+
+@pytest.mark.parametrize("runtime", ["process", "docker"])
+@pytest.mark.parametrize("name", ["smoke", "external"])
+def test_the_plan_of_a_profile_is_what_it_was(
+    name: str, runtime: Literal["process", "docker"], golden: CheckGolden
+) -> None:
+    loaded = profile.load(name)
+    fake = FakeRuntime()
+    made = plans.make(
+        loaded.profile,
+        sha256=loaded.sha256,
+        runtime=runtime,
+        pin=fake.pin,
+        models=Path("/cache/models"),
+        version=fake.version,
+    )
+    golden(f"plan-{name}-{runtime}.json", made.to_json())
+
+
+@pytest.mark.parametrize("text", [STARTED, RUNNING, MADE], ids=["started", "running", "made"])
+def test_a_stored_plan_is_the_same_plan(text: str) -> None:
+    made = make(text)
+    assert Plan.model_validate_json(made.to_json()) == made
+
+
+def test_the_same_profile_gives_the_same_plan() -> None:
+    assert make(STARTED) == make(STARTED)
+
+
+def test_rounds_stand_in_the_order_of_the_profile() -> None:
+    made = make(STARTED, "load.rounds=2")
+    assert [entry.id for entry in made.rounds] == [
+        "128-512-c1/round-1",
+        "128-512-c1/round-2",
+        "128-512-c2/round-1",
+        "128-512-c2/round-2",
+        "2k-3k-c4/round-1",
+        "2k-3k-c4/round-2",
+    ]
+    assert [case.id for case in made.cases] == ["128-512-c1", "128-512-c2", "2k-3k-c4"]
+    assert made.rounds_per_case == 2
+
+
+def test_each_round_has_a_seed_of_its_own_and_the_first_has_the_profiles() -> None:
+    made = make(STARTED, "load.rounds=3", "load.seed=7")
+    assert [entry.order.seed for entry in made.rounds[:3]] == [7, 8, 9]
+    for entry in made.rounds:
+        words = entry.program.argv
+        assert words[words.index("--seed") + 1] == str(entry.order.seed)
+
+
+def test_each_client_sends_as_many_requests_as_the_profile_says() -> None:
+    made = make(STARTED, "load.requests_per_client=5")
+    assert [(entry.case.concurrency, entry.case.requests) for entry in made.rounds] == [(1, 5), (2, 10), (4, 20)]
+
+
+def test_placeholders_are_filled() -> None:
+    made = make(MADE)
+    assert made.model is not None
+    assert made.server is not None
+    where = made.model.directory
+    assert where.startswith("/cache/models/sglang-")
+    arguments = made.server.program.argv[len(ENGINES["sglang"].COMMAND) :]
+    assert arguments == ("--model-path", where, "--host", "127.0.0.1", "--port=8001")
+    assert made.tokenizer == where
+    assert made.target.model == where
+    assert made.target.url == "http://127.0.0.1:8001"
+    assert Mount(path=where) in made.server.program.mounts
+
+
+@pytest.mark.parametrize(
+    ("runtime", "settings", "host"),
+    [
+        ("process", (), "127.0.0.1"),
+        ("docker", (), "0.0.0.0"),
+        ("docker", ("server.container.network=host",), "127.0.0.1"),
+    ],
+)
+def test_a_server_listens_beyond_loopback_only_in_a_network_of_its_own(
+    runtime: Literal["process", "docker"], settings: tuple[str, ...], host: str
+) -> None:
+    made = make(MADE, *settings, runtime=runtime)
+    assert made.server is not None
+    words = made.server.program.argv
+    assert words[words.index("--host") + 1] == host
+    assert made.target.url == "http://127.0.0.1:8001"
+
+
+def test_another_maker_makes_another_model() -> None:
+    one = make(MADE).model
+    other = make(MADE, "server.image=another").model
+    assert one is not None
+    assert other is not None
+    assert one.directory != other.directory
+
+
+@pytest.mark.parametrize(
+    ("setting", "model"),
+    [
+        ("server.model=own", "own"),
+        ("server.args.2=[--served-model-name, served]", "served"),
+        ("server.args.2=[--served-model-name=served]", "served"),
+        ("load.rounds=1", "/models/tiny"),
+    ],
+)
+def test_the_model_is_asked_for_by_the_name_that_the_server_answers_to(setting: str, model: str) -> None:
+    made = make(STARTED, setting)
+    assert made.target.model == model
+    words = made.rounds[0].program.argv
+    assert words[words.index("--model") + 1] == model
+
+
+@pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"])
+def test_a_url_is_taken_with_or_without_its_version(url: str) -> None:
+    assert make(RUNNING, f"server.url={url}").target.url == "http://h:1"
+
+
+def test_an_endpoint_that_already_runs_gets_no_server() -> None:
+    made = make(RUNNING)
+    assert made.server is None
+    assert [environment.name for environment in made.environments] == ["evalscope"]
+
+
+def test_a_key_is_handed_over_by_name_only() -> None:
+    made = make(RUNNING, "server.api_key={env: MY_KEY}")
+    assert {entry.program.secrets for entry in made.rounds} == {("KIT_API_KEY",)}
+    assert all(not entry.program.secrets for entry in make(RUNNING).rounds)
+
+
+def test_a_relative_tokenizer_is_found_from_wherever_a_program_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert make(RUNNING, "load.tokenizer=tok/x/../y").tokenizer == f"{tmp_path}/tok/y"
+    assert make(RUNNING, "load.tokenizer=~/tok").tokenizer == "/home/somebody/tok"
+    made = make(RUNNING, "load.tokenizer=./tok")
+    assert made.rounds[0].program.mounts == (Mount(path=f"{tmp_path}/tok"),)
+
+
+def test_the_engines_version_is_the_profiles_or_the_locked_one() -> None:
+    assert make(STARTED).engine_version == "1.10"
+    assert make(STARTED, "server.version=").engine_version is None
+    smoke = Path(profile.load("smoke").source).read_text("utf-8")
+    assert make(smoke).engine_version == "1.2.3"
+
+
+@pytest.mark.parametrize("name", [name for name, engine in ENGINES.items() if engine.STARTS])
+def test_every_engine_that_is_started_gives_a_server(name: str) -> None:
+    made = make(STARTED, f"server.engine={name}", "server.model=m")
+    assert made.server is not None
+    assert made.server.program.argv[: len(ENGINES[name].COMMAND)] == ENGINES[name].COMMAND
+    assert made.server.health_path == "/health"

@@ -1,0 +1,182 @@
+"""No secret comes through, however it is spelled and wherever a stream is cut."""
+
+import base64
+import itertools
+import json
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.errors import HostError
+from kit.model import Secret
+from kit.redaction import SHORTEST, STRUCK, Redactor, clean_lines, plain, read_secret
+
+# Its base64 has both characters that differ between the two alphabets.
+KEY = 'sk->>>???"quoted"\\/key+é='
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        KEY,
+        urllib.parse.quote(KEY),
+        urllib.parse.quote(KEY, safe=""),
+        json.dumps(KEY)[1:-1],
+        json.dumps(KEY, ensure_ascii=False)[1:-1],
+        repr(KEY)[1:-1],
+        base64.b64encode(KEY.encode()).decode(),
+        base64.urlsafe_b64encode(KEY.encode()).decode(),
+    ],
+    ids=["plain", "url", "url whole", "json", "json utf-8", "repr", "base64", "base64 url"],
+)
+def test_a_secret_is_struck_in_every_spelling(spelling: str) -> None:
+    struck = Redactor([KEY]).text(f"Authorization: Bearer {spelling} (end)")
+    assert spelling.rstrip("=") not in struck
+    assert struck.startswith(f"Authorization: Bearer {STRUCK}")
+    assert struck.endswith(" (end)")
+
+
+def test_a_secret_that_holds_another_is_struck_whole() -> None:
+    assert Redactor(["secret-1", "secret-1-and-more"]).text("a secret-1-and-more b secret-1 c") == "a *** b *** c"
+
+
+@pytest.mark.parametrize("secrets", [[], [""]], ids=["none", "empty"])
+def test_without_a_secret_nothing_is_struck(secrets: list[str]) -> None:
+    redactor = Redactor(secrets)
+    assert redactor.text("all of it") == "all of it"
+    assert list(clean_lines([b"a\nb"], redactor)) == [b"a\n", b"b"]
+
+
+SECRET = b"sk-0123456789abcdef"
+
+
+@given(
+    st.lists(st.binary(max_size=30).map(lambda noise: noise.replace(b"*", b"")) | st.just(SECRET), max_size=12),
+    st.lists(st.integers(0, 400), max_size=12),
+    st.integers(30, 90),
+)
+def test_no_cut_of_a_stream_lets_a_secret_through(parts: list[bytes], cuts: list[int], longest: int) -> None:
+    stream = b"".join(parts)
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    chunks = [stream[begin:end] for begin, end in itertools.pairwise(places)]
+    redactor = Redactor([SECRET.decode()])
+    written = b"".join(clean_lines(chunks, redactor, longest))
+    assert written == redactor.strike(stream)
+    assert SECRET not in written
+
+
+@given(st.integers(1, 64), st.integers(0, 200))
+def test_an_endless_line_is_struck_wherever_it_is_cut(size: int, offset: int) -> None:
+    stream = b"x" * offset + SECRET * 40
+    chunks = [stream[begin : begin + size] for begin in range(0, len(stream), size)]
+    written = b"".join(clean_lines(chunks, Redactor([SECRET.decode()]), 64))
+    assert written == b"x" * offset + b"***" * 40
+
+
+def test_an_endless_line_takes_bounded_memory() -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(2000):
+            yield b"y" * 4096
+
+    largest = max(len(piece) for piece in clean_lines(endless(), Redactor([KEY]), 65536))
+    assert largest <= 65536 + 4096
+
+
+def test_lines_come_out_as_they_went_in() -> None:
+    assert list(clean_lines([b"a\r\nb", b"c\n\nd"], Redactor(["12345678"]))) == [b"a\r\n", b"bc\n", b"\n", b"d"]
+
+
+def test_a_cleaned_file_keeps_its_size_and_everything_else(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark_data.db"
+    before = b"\x00\x01" + SECRET + b"\xff middle " + base64.b64encode(SECRET) + b" end"
+    path.write_bytes(before)
+    redactor = Redactor([SECRET.decode()])
+    assert redactor.clean_file(path)
+    after = path.read_bytes()
+    assert len(after) == len(before)
+    assert SECRET not in after
+    assert after.startswith(b"\x00\x01" + b"*" * len(SECRET) + b"\xff middle ")
+    assert after.endswith(b" end")
+    assert not redactor.clean_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07shown", "shown"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("bell\x07 back\x08 null\x00", "bell back null"),
+        ("a\rb", "ab"),
+        ("tab\tstays", "tab\tstays"),
+        ("line\nstays", "line\nstays"),
+        ("\x1b[2J\x1b[Hclear", "clear"),
+        ("\x1bcreset", "creset"),
+        ("end  \n", "end"),
+        ("http://user:pass@host/x and https://t0ken@h", "http://***@host/x and https://***@h"),
+        ("mail me@host", "mail me@host"),
+        ("中文 é 😀", "中文 é 😀"),
+    ],
+)
+def test_text_of_other_programs_cannot_move_the_terminal_or_show_passwords(text: str, safe: str) -> None:
+    assert plain(text) == safe
+
+
+@given(st.text())
+def test_no_escape_character_survives(text: str) -> None:
+    assert "\x1b" not in plain(text)
+
+
+# --- where a key comes from --------------------------------------------------------------------------------------
+
+
+def test_a_key_is_read_from_a_variable_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MY_KEY", " sk-from-variable\n")
+    (tmp_path / "key").write_text("sk-from-file\n")
+    assert read_secret(Secret(env="MY_KEY")) == "sk-from-variable"
+    assert read_secret(Secret(file=str(tmp_path / "key"))) == "sk-from-file"
+
+
+def test_a_key_file_may_lie_in_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "key").write_text("sk-from-home")
+    assert read_secret(Secret(file="~/key")) == "sk-from-home"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "is not set"),
+        ("   ", "is not set"),
+        ("short", f"fewer than {SHORTEST} characters"),
+        ("two words", "blanks or control characters"),
+        ("sk-\x1b[31m-red", "blanks or control characters"),
+    ],
+)
+def test_a_key_that_could_not_be_struck_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("MY_KEY", value)
+    with pytest.raises(HostError, match=said) as caught:
+        read_secret(Secret(env="MY_KEY"))
+    assert "MY_KEY" in str(caught.value)
+    assert not value.strip() or value not in str(caught.value)
+
+
+def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    with pytest.raises(HostError, match="the environment variable MY_KEY is not set"):
+        read_secret(Secret(env="MY_KEY"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"], ids=["missing", "empty", "no text"])
+def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(HostError, match=str(path)):
+        read_secret(Secret(file=str(path)))
