@@ -244,8 +244,8 @@ def test_what_was_not_understood_is_listed_with_its_line() -> None:
     text = text.replace("| **内存** |", "| | 空 |\n| **内存** |")
     assert [str(problem) for problem in read(text).unread] == [
         "line 16: a row that says '| 空'",
-        "line 60: the section '风险' is not one of the layout",
-        "line 62: a text that says '散热不足'",
+        "line 59: the section '风险' is not one of the layout",
+        "line 61: a text that says '散热不足'",
     ]
 
 
