@@ -323,7 +323,7 @@ def test_what_the_profile_leaves_out_is_filled_from_what_was_found(tmp_path: Pat
     built = Written(tmp_path, text=text).report()
     assert built.project == "tiny"
     assert built.model == built.model_label == "/models/DeepSeek R1"
-    assert built.environment_label == "CPU: Kunpeng 920 7270Z 160 核"
+    assert built.environment_label == "CPU: Huawei Kunpeng 920 7270Z 160 核"
 
 
 def test_a_machine_that_tells_no_cores_is_not_said_to_have_any(tmp_path: Path) -> None:
