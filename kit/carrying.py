@@ -3,7 +3,6 @@
 import errno
 import gzip
 import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -73,13 +72,14 @@ def save(chosen: Sequence[Image], places: Places, store: ImageStore, out: Path, 
             file = stack.enter_context(open(temporary, "wb"))
             hashed = _Hashed(file, total)
             # No name and no time in it: the same images give the same bytes.
-            packed = stack.enter_context(gzip.GzipFile("", "wb", 6, cast(IO[bytes], hashed), mtime=0))
-            writer = stack.enter_context(archive.Writer(packed))
+            zipped = gzip.GzipFile("", "wb", 6, cast(IO[bytes], hashed), mtime=0)
+            packed = cast(IO[bytes], stack.enter_context(zipped))
+            writer = stack.enter_context(archive.Writer(packed, out.parent))
             for image, stored in parts:
                 progress(f"{image.title}: saving {stored.size_bytes / 1e6:.0f} MB")
                 tags = [tag for tag in (image.tag, image.platform_tag) if tag in stored.tags]
                 with store.archive(image.platform_tag) as stream:
-                    writer.add(stream, stored.id, tags)
+                    writer.add(stream, tags)
             held = writer.finish(record.Lock(schema=1).with_records(known).to_bytes(), extra)
         temporary.replace(out)
         digest = total.hexdigest()

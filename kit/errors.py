@@ -68,6 +68,12 @@ class IncompleteError(KitError):
     exit_code = 4
 
 
+class VerificationError(KitError):
+    """Something is not what was recorded of it: a file, an archive or an image was altered or damaged."""
+
+    exit_code = 6
+
+
 class NotAcceptedError(KitError):
     """All was measured and written, but what was asked of the results is not met or cannot be decided."""
 

@@ -3,17 +3,33 @@
 import hashlib
 import io
 import json
+import posixpath
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict
 
 MANIFEST = "manifest.json"
 CONTENTS = "kit/contents/"
 """Where an archive of kit keeps the lists of contents; engines look at nothing but what the manifest names."""
+RECORDS = "kit/lock.json"
+"""Where it keeps the records of its images."""
+_LAYER = re.compile(r"(?:^|/)layer\.tar$|^[0-9a-f]{64}\.tar$|^blobs/sha256/")
+"""What Docker, Podman and newer Docker call a layer."""
+_PIECE = 1024 * 1024
 _SMALL = 16 * 1024 * 1024
+
+
+class _Entry(TypedDict):
+    """One image in a manifest."""
+
+    Config: str
+    RepoTags: list[str] | None
+    Layers: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,46 +92,115 @@ def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
-def copy(stream: IO[bytes], out: IO[bytes], contents: Mapping[str, bytes]) -> tuple[Held, ...]:
-    """Copy an engine's archive, adding lists of contents by image id. Raises `ValueError` where it has no manifest."""
-    found = _Small()
-    with (
-        tarfile.open(fileobj=stream, mode="r|") as source,
-        tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as target,
-    ):
-        for member in source:
-            content = found.take(source, member)
-            plain = tarfile.TarInfo(member.name)
-            plain.type, plain.size, plain.linkname, plain.mode = member.type, member.size, member.linkname, member.mode
-            if content is not None:
-                target.addfile(plain, io.BytesIO(content))
-            elif member.isfile():
-                target.addfile(plain, source.extractfile(member))
-            else:
-                target.addfile(plain)
-        for identity, packed in sorted(contents.items()):
-            add(target, f"{CONTENTS}{identity.removeprefix('sha256:')}", packed)
-    return tuple(found.held())
+class Writer:
+    """Writes images into one archive, every layer once, under names that depend on nothing but their content."""
+
+    def __init__(self, out: IO[bytes], scratch: Path) -> None:
+        self._archive = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._scratch = scratch
+        self._layers: set[str] = set()
+        self._held: list[Held] = []
+        self._manifest: list[_Entry] = []
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._archive.close()
+
+    def add(self, stream: IO[bytes], tags: Sequence[str]) -> None:
+        """Take over the one image of an engine's archive. Raises `ValueError` where that is not whole."""
+        found, layers, links = _Small(), dict[str, str](), dict[str, str]()
+        try:
+            with tarfile.open(fileobj=stream, mode="r|") as source:
+                for member in source:
+                    if member.issym() or member.islnk():
+                        place = posixpath.dirname(member.name) if member.issym() else ""
+                        links[member.name] = posixpath.normpath(posixpath.join(place, member.linkname))
+                    elif member.isfile() and (content := found.take(source, member)) is not None:
+                        if member.name not in found.files:
+                            layers[member.name] = self._layer(io.BytesIO(content))
+                    elif member.isfile() and _LAYER.search(member.name):
+                        layers[member.name] = self._layer(source.extractfile(member) or io.BytesIO())
+            (entry,) = found.entries()
+            described = found.files[entry["Config"]]
+            wanted = [layers[links.get(name, name)] for name in entry["Layers"]]
+            stated = [name.removeprefix("sha256:") for name in json.loads(described)["rootfs"]["diff_ids"]]
+        except (tarfile.TarError, EOFError, KeyError, TypeError) as error:
+            raise ValueError(f"not an archive of one image: {error!r}") from error
+        if wanted != stated:
+            raise ValueError("its layers are not those that its configuration names")
+        identity = hashlib.sha256(described).hexdigest()
+        if identity not in {held.id.removeprefix("sha256:") for held in self._held}:
+            add(self._archive, f"{identity}.json", described)
+            self._manifest.append(
+                {
+                    "Config": f"{identity}.json",
+                    "RepoTags": list(tags),
+                    "Layers": [f"{digest}/layer.tar" for digest in wanted],
+                }
+            )
+            self._held.append(_held(described, tags))
+
+    def finish(self, records: bytes, contents: Mapping[str, bytes]) -> tuple[Held, ...]:
+        """Write what an engine looks for first, and what kit knows of the images: records, and contents by digest."""
+        add(self._archive, MANIFEST, json.dumps(self._manifest).encode())
+        add(self._archive, RECORDS, records)
+        for digest, packed in sorted(contents.items()):
+            add(self._archive, f"{CONTENTS}{digest.removeprefix('sha256:')}", packed)
+        return tuple(self._held)
+
+    def _layer(self, file: IO[bytes]) -> str:
+        """Write a layer unless it is there already; its digest is known only once it was read."""
+        total = hashlib.sha256()
+        with tempfile.TemporaryFile(dir=self._scratch) as kept:
+            while piece := file.read(_PIECE):
+                total.update(piece)
+                kept.write(piece)
+            digest = total.hexdigest()
+            if digest not in self._layers:
+                self._layers.add(digest)
+                entry = tarfile.TarInfo(f"{digest}/layer.tar")
+                entry.size = kept.tell()
+                kept.seek(0)
+                self._archive.addfile(entry, kept)
+        return digest
 
 
 def look(stream: IO[bytes]) -> tuple[tuple[Held, ...], dict[str, bytes]]:
-    """The images in an archive, and the lists of contents by image id. Raises `ValueError` on what is none."""
+    """The images in an archive, and what kit added to it, by name. Raises `ValueError` on what is none."""
     found = _Small()
     try:
         with tarfile.open(fileobj=stream, mode="r|*") as source:
             for member in source:
                 found.take(source, member)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"not an archive: {error}") from error
-    prefix = len(CONTENTS)
-    lists = {f"sha256:{name[prefix:]}": held for name, held in found.files.items() if name.startswith(CONTENTS)}
-    return tuple(found.held()), lists
+    try:
+        held = tuple(_held(found.files[entry["Config"]], entry["RepoTags"] or ()) for entry in found.entries())
+    except (KeyError, TypeError) as error:
+        raise ValueError("the archive has no manifest.json that describes its images") from error
+    extra = {name: content for name, content in found.files.items() if name == RECORDS or name.startswith(CONTENTS)}
+    return held, extra
+
+
+def _held(described: bytes, tags: Sequence[str]) -> Held:
+    config = json.loads(described)
+    return Held(
+        f"sha256:{hashlib.sha256(described).hexdigest()}",
+        tuple(tags),
+        f"{config['os']}/{config['architecture']}",
+        dict(config.get("config", {}).get("Labels") or {}),
+    )
 
 
 class _Small:
     """The small files of an archive: manifest and configurations stand behind the layers as often as before."""
 
-    _WANTED = re.compile(rf"^(?:{MANIFEST}|[0-9a-f]{{64}}\.json|blobs/sha256/[0-9a-f]{{64}}|{CONTENTS}[0-9a-f]{{64}})$")
+    _WANTED = re.compile(
+        rf"^(?:{MANIFEST}|{RECORDS}|[0-9a-f]{{64}}\.json|blobs/sha256/[0-9a-f]{{64}}|{CONTENTS}[0-9a-f]{{64}})$"
+    )
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -130,17 +215,12 @@ class _Small:
             self.files[member.name] = content
         return content
 
-    def held(self) -> Iterator[Held]:
-        """The images that the manifest names. Raises `ValueError` where it is missing or names what is not there."""
+    def entries(self) -> list[_Entry]:
+        """What the manifest says of each image. Raises `ValueError` where there is none."""
         try:
-            for entry in json.loads(self.files[MANIFEST]):
-                described = self.files[entry["Config"]]
-                config = json.loads(described)
-                yield Held(
-                    f"sha256:{hashlib.sha256(described).hexdigest()}",
-                    tuple(entry["RepoTags"] or ()),
-                    f"{config['os']}/{config['architecture']}",
-                    dict(config.get("config", {}).get("Labels") or {}),
-                )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError("the archive has no manifest.json that describes its images") from error
+            found = json.loads(self.files[MANIFEST])
+        except KeyError:
+            raise ValueError("the archive has no manifest.json that describes its images") from None
+        if not isinstance(found, list):
+            raise ValueError("its manifest.json is not a list of images")
+        return found

@@ -42,8 +42,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # judgements
     ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images"),
     ("kit.recount",),
-    ("kit.gathering", "kit.assembling"),
+    ("kit.gathering",),
+    ("kit.assembling",),
     ("kit.building",),
+    ("kit.carrying",),
     ("kit.details", "kit.recount"),
     ("kit.doctor", "kit.report"),
     ("kit.serving",),
@@ -89,6 +91,7 @@ EXIT_CODES = {
     "HostError": 3,
     "EnvironmentUnavailableError": 3,
     "IncompleteError": 4,
+    "VerificationError": 6,
     "NotAcceptedError": 7,
     "InterruptedRunError": 130,
 }
