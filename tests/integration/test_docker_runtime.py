@@ -76,10 +76,11 @@ def leftovers() -> list[str]:
     own = marks.identity(os.getpid())
     wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
     with closing(docker.from_env()) as client:
-        found = [(str(one.name), one.labels) for one in client.containers.list(all=True, filters=wanted)]
-        for network in client.networks.list(filters=wanted):
-            found.append((str(network.name), (network.attrs or {}).get("Labels") or {}))
-    return [name for name, labels in found if labels.get(OWNER, "").startswith(f"{own}.")]
+        containers = [(str(one.name), one.labels) for one in client.containers.list(all=True, filters=wanted)]
+        networks = [
+            (str(one.name), (one.attrs or {}).get("Labels") or {}) for one in client.networks.list(filters=wanted)
+        ]
+    return [name for name, labels in (*containers, *networks) if labels.get(OWNER, "").startswith(f"{own}.")]
 
 
 def program(image: Environment, *argv: str, **changes: object) -> Program:
