@@ -68,7 +68,7 @@ def make_run(parent: Path, requests: int) -> RunDir:
         runtime="process",
         pin=lambda image, variant: Environment(name=image, variant=variant, kind="lock", digest="sha256:" + "0" * 64),
         models=parent / "models",
-        version=lambda environment, package: None,
+        version=lambda _environment, _package: None,
     )
     began = datetime(2025, 12, 29, 2, 0, tzinfo=UTC)
     run = RunDir.create(parent, made.profile, began)
@@ -151,17 +151,22 @@ def main() -> None:
 
 def measure(run: RunDir, formats: list[str]) -> None:
     """Time each step once, as a user meets it: libraries are imported when first needed."""
-    began = step = time.perf_counter()
-    used = time.process_time()
+    began, used = time.perf_counter(), time.process_time()
+    step = began, used
+
+    def told(name: str, what: str) -> None:
+        nonlocal step
+        now = time.perf_counter(), time.process_time()
+        print(f"{name:6} {now[0] - step[0]:6.2f} s {now[1] - step[1]:6.2f} s CPU   {what}")
+        step = now
+
     built = report.build(report.read(run))
-    print(f"{'read':6} {time.perf_counter() - step:6.2f} s   {len(built.requests)} requests, {len(built.rows)} cases")
+    told("read", f"{len(built.requests)} requests, {len(built.rows)} cases")
     for name in formats:
-        step = time.perf_counter()
-        content = renderers.render(name, built)
-        print(f"{name:6} {time.perf_counter() - step:6.2f} s   {len(content) / 1024:.0f} KiB")
+        told(name, f"{len(renderers.render(name, built)) / 1024:.0f} KiB")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    used = time.process_time() - used
-    print(f"{'all':6} {time.perf_counter() - began:6.2f} s   {used:.2f} s of CPU, peak memory {peak:.0f} MiB")
+    step = began, used
+    told("all", f"peak memory {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,5 @@ class _Canvas:
 
     def png(self) -> bytes:
         stored = io.BytesIO()
-        small = self._image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-        small.save(stored, "PNG")
+        self._image.reduce(_SCALE).save(stored, "PNG")
         return stored.getvalue()

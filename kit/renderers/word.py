@@ -73,7 +73,9 @@ def table(
 ) -> str:
     """A table of fixed widths (twentieths of a point); its first row is repeated on every page it runs over."""
     grid = "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
-    look = f'<w:tblLook w:val="0000" w:firstRow="{int(header)}" w:lastRow="0" w:firstColumn="{int(first_column)}"'
+    # Twice the same: newer readers take the names, older ones and LibreOffice the bits.
+    bits = 0x0600 + 0x0020 * header + 0x0080 * first_column
+    look = f'<w:tblLook w:val="{bits:04X}" w:firstRow="{int(header)}" w:lastRow="0" w:firstColumn="{int(first_column)}"'
     return (
         f'<w:tbl><w:tblPr><w:tblStyle w:val="KitTable"/><w:tblW w:w="{sum(widths)}" w:type="dxa"/>'
         f'<w:tblLayout w:type="fixed"/>{look} w:lastColumn="0" w:noHBand="1" w:noVBand="1"/>'
@@ -87,7 +89,7 @@ def _row(row: Sequence[Cell], widths: Sequence[int], repeated: bool) -> str:
     cells = "".join(
         f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/>'
         + (f'<w:vMerge w:val="{one.merge}"/>' if one.merge else "")
-        + f'<w:vAlign w:val="{"center" if one.merge or repeated else "top"}"/></w:tcPr>{one.content}</w:tc>'
+        + f'<w:vAlign w:val="center"/></w:tcPr>{one.content}</w:tc>'
         for one, width in zip(row, widths, strict=True)
     )
     properties = "<w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>" if repeated else ""

@@ -2,18 +2,19 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from zipfile import ZIP_STORED, ZipFile
 
-import pandas as pd
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
+from openpyxl.writer.excel import ExcelWriter
 
 from kit.model import Spread
 from kit.model.report import CaseDetail, Report
 from kit.renderers.archive import still
-from kit.renderers.columns import frame
+from kit.renderers.columns import TITLES, rows
 from kit.renderers.word import clean
 from kit.texts import say
 
@@ -79,7 +80,8 @@ class _Book:
         title = clean(report.project)[:200]
         properties.title = f"[{report.draft}] {title}" if report.draft else title
         content = io.BytesIO()
-        self._book.save(content)
+        # Stored, not packed: `still` packs it.
+        ExcelWriter(self._book, ZipFile(content, "w", ZIP_STORED)).save()
         return still(content.getvalue(), report.started)
 
 
@@ -92,10 +94,7 @@ def _text(cell: Cell, text: str) -> Cell:
 
 
 def _results(book: _Book, report: Report) -> None:
-    rows = frame(report)
-    titles = [str(title) for title in rows.columns]
-    values = ([None if pd.isna(value) else value for value in line] for line in rows.itertuples(index=False))
-    book.sheet("results", titles, values, number_format="0.0000")
+    book.sheet("results", TITLES, rows(report), number_format="0.0000")
 
 
 _CASE = ("input", "output", "concurrency")
@@ -154,8 +153,8 @@ def _environment(report: Report) -> Iterable[list[Value]]:
         yield [say(lang, "basics"), say(lang, key), *_pieces(text)]
     if report.draft:
         yield [say(lang, "basics"), "draft", report.draft]
-    for key, rows in (("hardware", report.hardware), ("software", report.software)):
-        for name, value in rows:
+    for key, found in (("hardware", report.hardware), ("software", report.software)):
+        for name, value in found:
             yield [say(lang, key), name, *_pieces(value)]
     for line in report.provenance:
         yield [say(lang, "provenance"), "", *_pieces(line)]

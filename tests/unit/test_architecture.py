@@ -67,7 +67,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "httpx": ("kit.endpoint",),
     "subprocess": ("kit.host", "kit.runtimes"),
     "socket": ("kit.host",),
-    "pandas": ("kit.renderers",),
+    "pandas": (),
     "openpyxl": ("kit.renderers", "kit.legacy"),
     "jinja2": ("kit.renderers",),
     "docx": ("kit.renderers", "kit.legacy"),
