@@ -1,10 +1,13 @@
 """The door to this machine: short commands, files, clocks."""
 
+import errno
 import os
 import socket
+import struct
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,3 +59,39 @@ class LocalHost:
             except OSError:
                 return False
         return True
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    @contextmanager
+    def hold(self) -> Iterator[str | None]:
+        # A name that the kernel keeps for as long as its owner lives: no file stays behind, and no user is in another's way.
+        name = "\0" + os.environ.get("KIT_LOCK", "kit-run")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            try:
+                door.bind(name)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                yield _holder(name)
+            else:
+                door.listen(8)
+                yield None
+
+
+def _holder(name: str) -> str:
+    """Who has the name, as the kernel tells whoever connects."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.settimeout(1.0)
+            asking.connect(name)
+            peer = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except OSError:
+            return "another run of kit is ending"
+    pid, uid, _ = struct.unpack("3i", peer)
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        words = []
+    command = " ".join(os.path.basename(word) if at < 2 else word for at, word in enumerate(words)).strip()
+    return f"another run of kit: pid {pid}, user {uid}" + (f", {command[:200]}" if command else "")

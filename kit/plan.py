@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Literal
 
 from kit import __version__
+from kit.accelerators import ACCELERATORS
 from kit.engines import ENGINES, flags
 from kit.loadgens import GENERATORS
 from kit.model import (
+    AcceleratorWish,
     Case,
     Container,
+    Device,
     Environment,
+    Grant,
+    Inventory,
     MadeModel,
     Mount,
     Order,
+    Pairs,
     Plan,
     Profile,
     Program,
@@ -26,6 +32,9 @@ from kit.model import (
 
 Pin = Callable[[str, str | None], Environment]
 """Finds an environment by image and version, and says what exactly it is now."""
+
+Present = Callable[[str], bool]
+"""Whether this machine has a file of that name."""
 
 LockedVersion = Callable[[Environment, str], str | None]
 
@@ -39,13 +48,19 @@ def make(
     models: Path,
     version: LockedVersion,
     platform: str | None = None,
+    inventory: Inventory | None = None,
+    present: Present = os.path.exists,
 ) -> Plan:
-    """The plan for a profile. `pin` names the environments, `models` is where made models lie."""
+    """The plan for a profile. `pin` names the environments, `models` is where made models lie.
+
+    The accelerators are chosen among those of the inventory; a plan made without one uses none.
+    """
     load, server = profile.load, profile.server
     engine = ENGINES[server.engine]
     generator = GENERATORS[load.generator]
     sender = pin(generator.IMAGE, load.version)
     home = _pinned(server.image, pin)
+    devices, grant = _granted(profile.machine.accelerator, inventory, present)
     made = _made_model(server.make_model, home, models)
     # In a container loopback is its own: the port is published on this machine's loopback instead.
     host = "127.0.0.1" if runtime == "process" or server.container.network == "host" else "0.0.0.0"
@@ -63,6 +78,8 @@ def make(
         profile_sha256=sha256,
         runtime=runtime,
         platform=platform,
+        machine=profile.machine,
+        devices=tuple((device.card, device.chip) for device in devices),
         report=profile.report,
         acceptance=profile.acceptance,
         engine=server.engine,
@@ -72,7 +89,7 @@ def make(
         tokenizer=tokenizer,
         environments=tuple(dict.fromkeys(found for found in (home, sender) if found is not None)),
         model=made,
-        server=_server(profile, home, served, made) if home is not None else None,
+        server=_server(profile, home, served, made, grant, runtime) if home is not None else None,
         target=target,
         rounds=tuple(
             _round(profile, case, number, sender, target, tokenizer)
@@ -89,6 +106,20 @@ def _pinned(image: str | None, pin: Pin) -> Environment | None:
         return None
     name, _, variant = image.partition("/")
     return pin(name, variant or None)
+
+
+def _granted(
+    wish: AcceleratorWish | None, inventory: Inventory | None, present: Present
+) -> tuple[tuple[Device, ...], Grant]:
+    """The accelerators to use and what using them takes: free ones first, then in the order of their numbers."""
+    if wish is None or wish.kind not in ACCELERATORS:
+        return (), Grant()
+    families = inventory.accelerators if inventory is not None else ()
+    there = next((family.devices.value or () for family in families if family.kind == wish.kind), ())
+    free_first = sorted(there, key=lambda device: bool(device.processes.value))[: wish.count]
+    chosen = tuple(device for device in there if device in free_first)
+    grant = ACCELERATORS[wish.kind].grant(chosen, there, present)
+    return chosen, grant
 
 
 class _Words:
@@ -117,18 +148,28 @@ def _made_model(wanted: bool, home: Environment | None, models: Path) -> MadeMod
     return MadeModel(directory=str(directory), program=program)
 
 
-def _server(profile: Profile, home: Environment, words: _Words, made: MadeModel | None) -> ServerPlan:
+def _server(
+    profile: Profile, home: Environment, words: _Words, made: MadeModel | None, grant: Grant, runtime: str
+) -> ServerPlan:
     server, engine = profile.server, ENGINES[profile.server.engine]
     port = int(server.port or 0)
     arguments = [words.fill(word) for group in server.args for word in group]
+    granted = grant if runtime == "docker" else Grant()
     program = Program(
         name="server",
         environment=home,
         argv=(*engine.COMMAND, *arguments),
-        env=server.env,
-        mounts=(*server.mounts, *((Mount(path=made.directory),) if made else ())),
+        env=_with(server.env, granted.inside if runtime == "docker" else grant.outside),
+        mounts=tuple(
+            dict.fromkeys((*server.mounts, *granted.mounts, *((Mount(path=made.directory),) if made else ())))
+        ),
         port=port,
-        container=server.container,
+        container=server.container.model_copy(
+            update={
+                "devices": tuple(dict.fromkeys((*server.container.devices, *granted.nodes))),
+                "runtime": server.container.runtime or granted.runtime,
+            }
+        ),
     )
     return ServerPlan(
         engine=server.engine,
@@ -137,6 +178,11 @@ def _server(profile: Profile, home: Environment, words: _Words, made: MadeModel 
         health_path=engine.HEALTH_PATH,
         ready_timeout_s=server.ready_timeout,
     )
+
+
+def _with(own: Pairs, more: Pairs) -> Pairs:
+    """Variables of the profile, and those beside them that it does not set itself."""
+    return (*own, *((name, value) for name, value in more if name not in dict(own)))
 
 
 def _round(profile: Profile, case: Case, number: int, sender: Environment, target: Target, tokenizer: str) -> RoundPlan:

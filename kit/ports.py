@@ -47,6 +47,12 @@ class Host(Protocol):
     def port_is_free(self, port: int) -> bool:
         """Whether a server could listen on 127.0.0.1 at `port` now."""
 
+    def exists(self, path: str) -> bool:
+        """Whether there is a file, directory or device of that name."""
+
+    def hold(self) -> AbstractContextManager[str | None]:
+        """Be the one run of this machine while the context lasts. Gives None, or says who already is."""
+
 
 class ToolMissing(Exception):  # noqa: N818  (a finding, not a fault: the inventory turns it into a reason)
     """The command does not exist here."""

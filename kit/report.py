@@ -12,7 +12,7 @@ from kit.errors import UsageError
 from kit.formats import duration, figure
 from kit.hardware import hardware_table, hardware_text
 from kit.loadgens import GENERATORS
-from kit.model import Case, Inventory, Plan, RoundPlan, RoundResult, RunStatus, ServerStart
+from kit.model import Case, Inventory, Plan, Preflight, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.profile import Language
 from kit.model.report import Execution, PerformanceRow, Report, RequestRow, RoundRow
 from kit.model.verdict import Verdict
@@ -34,6 +34,7 @@ class Run:
     commands: tuple[tuple[str, str], ...]
     requests: tuple[RequestRow, ...]
     baseline: bytes | None = None
+    preflights: tuple[Preflight, ...] = ()
 
 
 def read(run: RunDir) -> Run:
@@ -52,6 +53,7 @@ def read(run: RunDir) -> Run:
         ),
         requests=tuple(row for entry in plan.rounds if run.has(entry) for row in _requests(run, entry)),
         baseline=run.baseline(),
+        preflights=run.preflights(),
     )
 
 
@@ -117,7 +119,7 @@ def build(run: Run, language: Language | None = None) -> Report:
     return Report(
         language=lang,
         run=run.name,
-        draft=None if run.status.status == "complete" else say(lang, "draft"),
+        draft=_draft(run, lang),
         project=plan.report.project or plan.profile,
         model=plan.report.model or plan.target.model,
         model_label=plan.report.model_label or plan.target.model,
@@ -245,6 +247,19 @@ def _verdict(run: Run) -> Verdict:
     return acceptance.judge(run.plan, run.results, run.baseline, began, complete=status.status == "complete")
 
 
+def _draft(run: Run, lang: Language) -> str | None:
+    """What marks the report on its first page: it is not whole, or was made on a machine that failed its checks."""
+    marks = [] if run.status.status == "complete" else [say(lang, "draft")]
+    marks += [say(lang, "forced")] if _forced(run) else []
+    return say(lang, "and").join(marks) or None
+
+
+def _forced(run: Run) -> tuple[str, ...]:
+    """The checks that failed before an attempt which went on all the same."""
+    failed = [check for preflight in run.preflights if preflight.forced for check in preflight.failed]
+    return tuple(dict.fromkeys(f"{check.name}: {check.found}" for check in failed))
+
+
 def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
     status = run.status
     incomplete = (
@@ -260,7 +275,8 @@ def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
         if status.status != "complete"
         else ()
     )
-    return (*incomplete, *verdicts.lines(verdict, lang))
+    forced = [say(lang, "forced-checks", checks=say(lang, "and").join(found))] if (found := _forced(run)) else []
+    return (*incomplete, *forced, *verdicts.lines(verdict, lang))
 
 
 def _provenance(run: Run, lang: Language) -> Sequence[str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from kit.errors import HostError, IncompleteError, UsageError
-from kit.model import Inventory, Plan, Record, RoundPlan, RoundResult, RunStatus, Sample, ServerStart
+from kit.model import Inventory, Plan, Preflight, Record, RoundPlan, RoundResult, RunStatus, Sample, ServerStart
 
 R = TypeVar("R", bound=Record)
 
@@ -125,6 +125,14 @@ class RunDir:
         """How the server came up, once per attempt."""
         paths = sorted(self.path.glob("server*/phases.json"), key=lambda path: (len(path.parent.name), path))
         return tuple(self._load(str(path.relative_to(self.path)), ServerStart) for path in paths)
+
+    def preflights(self) -> tuple[Preflight, ...]:
+        """The checks before each attempt."""
+        paths = sorted(self.path.glob("preflight*.json"), key=lambda path: (len(path.name), path.name))
+        return tuple(self._load(path.name, Preflight) for path in paths)
+
+    def write_preflight(self, preflight: Preflight, attempt: int) -> None:
+        write_once(self.path / ("preflight.json" if attempt == 1 else f"preflight-{attempt}.json"), preflight.to_json())
 
     def server_home(self, attempt: int) -> Path:
         """Where the server's command, log and phases of an attempt lie."""

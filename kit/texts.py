@@ -79,6 +79,11 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "测试未完成：计划 {planned} 轮，完成 {done} 轮。{reason}",
         "The test is not complete: {done} of {planned} rounds were done. {reason}",
     ),
+    "forced": ("测试前检查未通过，强制执行", "Run in spite of failed checks"),
+    "forced-checks": (
+        "测试前的检查未通过而强制执行（--force）：{checks}",
+        "The run went on (--force) although checks of the machine had failed: {checks}",
+    ),
     "draft": ("未完成的测试，仅供参考", "Incomplete test, for information only"),
     # beyond the original's columns
     "rounds": ("轮次", "Rounds"),

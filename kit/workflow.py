@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import acceptance, doctor, estimate, renderers, runner, runtimes, store, verdicts
+from kit import acceptance, estimate, preflight, renderers, runner, runtimes, store, verdicts
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
 from kit import report as reports
 from kit.endpoint import HttpEndpoint
 from kit.errors import HostError, KitError, NotAcceptedError, UsageError
+from kit.events import Event, Seen
 from kit.hardware import hardware_text
 from kit.host import LocalHost
-from kit.model import Plan
+from kit.inventory import Collected
+from kit.model import Plan, Preflight
 from kit.model.profile import Language
 from kit.model.report import Report
 from kit.ports import Doors, Progress
@@ -40,6 +42,7 @@ class Prepared:
     out: Path
     baseline: bytes | None = None
     run: RunDir | None = None
+    collected: Collected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def plan(
     """Decide everything for a run of a profile."""
     loaded = profiles.load(reference, settings)
     doors = runtimes.make(runtime, platform)
+    # Which cards a plan uses is decided by what this machine has; where none are asked for, it is looked at when the run begins.
+    collected = inventories.collect(LocalHost()) if loaded.profile.machine.accelerator is not None else None
     made = plans.make(
         loaded.profile,
         sha256=loaded.sha256,
@@ -71,12 +76,13 @@ def plan(
         models=cache() / "models",
         version=doors.version,
         platform=platform,
+        inventory=collected.inventory if collected is not None else None,
     )
     if loaded.baseline is not None:
         estimate.from_baseline(loaded.baseline, str(loaded.profile.acceptance.baseline))
         # Now, and not after hours of measuring: what the results will be held against can be read.
         acceptance.expected(loaded.baseline, str(loaded.profile.acceptance.baseline))
-    return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline)
+    return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline, collected=collected)
 
 
 def resume(reference: str, out: Path) -> Prepared:
@@ -94,20 +100,39 @@ def resume(reference: str, out: Path) -> Prepared:
     return Prepared(made, b"", run.path.parent, run=run)
 
 
-def run(prepared: Prepared, observe: Observe) -> Finished:
-    """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised."""
-    made, host = prepared.plan, LocalHost()
+def run(prepared: Prepared, observe: Observe, *, force: bool = False, wait: bool = False) -> Finished:
+    """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised.
+
+    `force` goes on although a check of the machine fails; `wait` waits for another run on this machine to end.
+    """
+    host = LocalHost()
+
+    def tell(text: str) -> None:
+        observe(Seen(Event(at=host.now(), kind="environment", text=text)))
+
+    with preflight.alone(host, tell, wait=wait) as busy:
+        return _run(prepared, observe, host, busy, force=force)
+
+
+def _run(prepared: Prepared, observe: Observe, host: LocalHost, busy: str | None, *, force: bool) -> Finished:
+    made = prepared.plan
     began = host.monotonic()
     doors = Doors(runtimes.make(made.runtime, made.platform), host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
-    doctor.require(made, host, prepared.out)
+    collected = prepared.collected or inventories.collect(host)
+    checked = preflight.before(made, doors, collected, prepared.out, busy=busy, force=force, observe=observe)
     with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
         runner.prepare(made, doors, observe, Path(scratch) / "make-model.log")
     if made.server is None:
         runner.probe_endpoint(made, doors, key)
     ready = host.monotonic()
-    directory = prepared.run or _new_run(prepared, host)
+    directory = prepared.run or _new_run(prepared, collected, checked, host)
     attempt = directory.status().attempts + 1 if prepared.run is not None else 1
+    if prepared.run is not None:
+        try:
+            directory.write_preflight(checked, attempt)
+        except OSError as error:
+            raise HostError(f"{directory.path} cannot be written: {error.strerror}", hint="make room") from error
     try:
         runner.execute(made, doors=doors, run=directory, key=key, observe=observe, attempt=attempt)
     except KitError:
@@ -127,14 +152,14 @@ def require_accepted(found: Report) -> None:
         raise NotAcceptedError(first, hint=f"kit report {found.run} writes the table of criteria")
 
 
-def _new_run(prepared: Prepared, host: LocalHost) -> RunDir:
-    collected = inventories.collect(host)
+def _new_run(prepared: Prepared, collected: Collected, checked: Preflight, host: LocalHost) -> RunDir:
     directory = RunDir.create(prepared.out, prepared.plan.profile, host.now())
     try:
         write_once(directory.path / "profile.yaml", prepared.profile)
         if prepared.baseline is not None:
             write_once(directory.path / store.BASELINE, prepared.baseline)
         write_inventory(collected, directory.path)
+        directory.write_preflight(checked, 1)
         # Last: a directory without its plan is no run.
         write_once(directory.path / "plan.json", prepared.plan.to_json())
     except OSError as error:

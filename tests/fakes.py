@@ -39,6 +39,9 @@ class FakeHost:
         self.hanging: set[str] = set()
         self.failing: dict[str, Output] = {}
         self.taken_ports: set[int] = set()
+        self.absent: set[str] = set()
+        self.texts: dict[str, str] = {}
+        self.held_by: str | None = None
         self._recorded = recorded
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Output:
@@ -52,6 +55,8 @@ class FakeHost:
         return Output(tuple(argv), 0, path.read_text("utf-8"), "")
 
     def read(self, path: str) -> str:
+        if path in self.texts:
+            return self.texts[path]
         if self._recorded is None:
             raise FileNotFoundError(2, "No such file or directory", path)
         return (self._recorded / "files" / path.strip("/").replace("/", "_")).read_text("utf-8")
@@ -67,6 +72,13 @@ class FakeHost:
 
     def port_is_free(self, port: int) -> bool:
         return port not in self.taken_ports
+
+    def exists(self, path: str) -> bool:
+        return path not in self.absent
+
+    @contextmanager
+    def hold(self) -> Iterator[str | None]:
+        yield self.held_by
 
 
 @dataclass

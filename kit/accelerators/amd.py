@@ -3,7 +3,7 @@
 import json
 import re
 
-from kit.accelerators.device import blank, in_order, listed
+from kit.accelerators.device import blank, in_order, listed, nothing
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, number, stated, whole
 from kit.model.fact import Fact
@@ -13,6 +13,7 @@ VENDOR = "AMD"
 SMI = "rocm-smi --showproductname --showmeminfo vram --showuse --showpower --showtemp --showbus --json"
 DRIVER = "rocm-smi --showdriverversion --json"
 QUESTIONS: tuple[Question, ...] = tuple(Command(tuple(key.split()), 20.0) for key in (SMI, DRIVER))
+grant = nothing
 
 
 def family(evidence: Evidence) -> Family:

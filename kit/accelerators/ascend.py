@@ -4,7 +4,7 @@ npu-smi prints errors on standard output too, and its numbers may be sparse: a m
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kit.accelerators import tables
@@ -13,6 +13,8 @@ from kit.accelerators.device import MIB, blank, in_order, listed, mebibytes, see
 from kit.model.accelerator import Device, Family, Process
 from kit.model.evidence import UNSAID, Command, Each, Evidence, File, Question, fact, first, number, stated, whole
 from kit.model.fact import Fact
+from kit.model.plan import Grant
+from kit.model.profile import Mount
 
 KIND = "ascend"
 VENDOR = "Huawei Ascend"
@@ -86,6 +88,32 @@ def family(evidence: Evidence) -> Family:
         topology=fact(evidence, TOPO, tables.topology),
         software=versions(evidence, npus(evidence)),
         notes=tuple(_notes(evidence, devices)),
+    )
+
+
+_CONTROL_NODES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
+_DRIVER = (
+    "/usr/local/dcmi",
+    "/usr/local/Ascend/driver/lib64",
+    "/usr/local/Ascend/driver/version.info",
+    "/etc/ascend_install.info",
+)
+# Drivers from 25 on put it into sbin.
+_TOOL = ("/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi")
+
+
+def grant(chosen: Sequence[Device], there: Sequence[Device], present: Callable[[str], bool]) -> Grant:
+    """Nodes by their physical ids, the driver's files, and its tool from where it lies.
+
+    The variable counts the devices of this machine in their order, whatever their numbers.
+    """
+    nodes = [f"/dev/davinci{device.physical_id.value}" for device in chosen if device.physical_id.value is not None]
+    tool = next(filter(present, _TOOL), _TOOL[0])
+    order = ",".join(str(there.index(device)) for device in chosen)
+    return Grant(
+        nodes=(*nodes, *_CONTROL_NODES),
+        mounts=tuple(Mount(path=path) for path in (*_DRIVER, tool)),
+        outside=(("ASCEND_RT_VISIBLE_DEVICES", order),) if len(chosen) < len(there) else (),
     )
 
 

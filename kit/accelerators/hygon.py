@@ -3,7 +3,7 @@
 import re
 
 from kit.accelerators import rocm, tables
-from kit.accelerators.device import blank, in_order, listed, mebibytes
+from kit.accelerators.device import blank, in_order, listed, mebibytes, nothing
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import Command, Evidence, Question, fact, first, number, stated
 from kit.model.fact import Fact
@@ -18,6 +18,7 @@ QUESTIONS: tuple[Question, ...] = (
     Command((rocm.ROCMINFO,), 20.0),
 )
 _SAID = re.compile(r"(?:HCU|DCU|GPU)\[(\d{1,5})\]\s*:\s*(.+?)\s*:\s*(.+)")
+grant = nothing
 
 
 def family(evidence: Evidence) -> Family:

@@ -1,7 +1,7 @@
 """Iluvatar CoreX: `ixsmi`."""
 
 from kit.accelerators import tables
-from kit.accelerators.device import cards, drawn, in_order, listed, printed
+from kit.accelerators.device import cards, drawn, in_order, listed, nothing, printed
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import Command, Evidence, Question, fact, stated
 from kit.model.fact import Fact
@@ -10,6 +10,7 @@ KIND = "iluvatar"
 VENDOR = "Iluvatar"
 TABLE = "ixsmi"
 QUESTIONS: tuple[Question, ...] = (Command((TABLE,), 20.0),)
+grant = nothing
 
 
 def family(evidence: Evidence) -> Family:

@@ -1,12 +1,14 @@
 """NVIDIA: `nvidia-smi`, by its queries; by its table where a query fails."""
 
 import re
+from collections.abc import Callable, Sequence
 
 from kit.accelerators import tables
 from kit.accelerators.device import blank, cards, drawn, in_order, listed, mebibytes, printed, uses_of
 from kit.model.accelerator import Device, Family, Process, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, first, number, stated, whole
 from kit.model.fact import Fact
+from kit.model.plan import Grant
 
 KIND = "nvidia"
 VENDOR = "NVIDIA"
@@ -57,6 +59,17 @@ def family(evidence: Evidence) -> Family:
             ),
         ),
         notes=(),
+    )
+
+
+def grant(chosen: Sequence[Device], there: Sequence[Device], present: Callable[[str], bool]) -> Grant:
+    """GPUs by their index. In a container NVIDIA's runtime adds driver and nodes: `--gpus` is younger than Docker 18.09."""
+    del present
+    ids = ",".join(str(device.card) for device in chosen)
+    return Grant(
+        runtime="nvidia",
+        inside=(("NVIDIA_VISIBLE_DEVICES", ids or "void"), ("NVIDIA_DRIVER_CAPABILITIES", "compute,utility")),
+        outside=(("CUDA_VISIBLE_DEVICES", ids),) if len(chosen) < len(there) else (),
     )
 
 

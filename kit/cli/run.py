@@ -43,6 +43,10 @@ def run(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with a run at its first missing round.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on although a check of the machine fails; the report says so.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this machine to end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One event per line as JSON.")] = False,
 ) -> None:
     """Start the server, send the load, and write the report."""
@@ -62,6 +66,6 @@ def run(
             typer.echo(prepared.plan.to_json().decode(), nl=False)
             return
     with view.of(prepared.plan, as_json=as_json) as watching:
-        finished = workflow.run(prepared, watching.observe)
+        finished = workflow.run(prepared, watching.observe, force=force, wait=wait)
     view.summary(finished, as_json=as_json)
     workflow.require_accepted(finished.report)

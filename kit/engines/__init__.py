@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kit.engines import endpoint, ftransformers, llamacpp, sglang, vllm_ascend
 from kit.engines.failures import COMMON, Failure
+from kit.engines.flags import Flags
 
 
 class Engine(Protocol):
@@ -23,6 +24,8 @@ class Engine(Protocol):
     PORT_FLAGS: tuple[str, ...]
     MODEL_FLAGS: tuple[str, ...]
     """Flags that set the name the server answers to, the most specific first."""
+    FLAGS: Flags
+    """How it spells the other flags that kit reads."""
     PHASES: tuple[tuple[str, str], ...]
     """Start-up phases in their order: a name, and a regular expression for the log line that tells of it."""
     FAILURES: tuple[Failure, ...]

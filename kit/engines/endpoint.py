@@ -1,6 +1,7 @@
 """An endpoint that already runs: kit sends load to it and starts nothing."""
 
 from kit.engines.failures import Failure
+from kit.engines.flags import Flags
 
 TITLE = "OpenAI API"
 PACKAGE: str | None = None
@@ -9,5 +10,6 @@ HEALTH_PATH = "/health"
 COMMAND: tuple[str, ...] = ()
 PORT_FLAGS: tuple[str, ...] = ()
 MODEL_FLAGS: tuple[str, ...] = ()
+FLAGS = Flags()
 PHASES: tuple[tuple[str, str], ...] = ()
 FAILURES: tuple[Failure, ...] = ()

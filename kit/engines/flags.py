@@ -1,6 +1,29 @@
 """Reading single flags out of a command line that is otherwise passed through untouched."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The spellings of the flags that kit reads beside port and served name; none where the engine has no such flag.
+
+    `cpu_weights` are weights that stay in main memory, `cpu_threads` and `cpu_pools` what computes with them (pools are one
+    per NUMA node), `memory_fraction` the share of a card's memory that the engine takes.
+    """
+
+    host: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    tensor_parallel: tuple[str, ...] = ()
+    data_parallel: tuple[str, ...] = ()
+    pipeline_parallel: tuple[str, ...] = ()
+    cpu_weights: tuple[str, ...] = ()
+    cpu_threads: tuple[str, ...] = ()
+    cpu_pools: tuple[str, ...] = ()
+    memory_fraction: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    total_tokens: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()
 
 
 def value(args: Sequence[Sequence[str]], *names: str) -> str | None:

@@ -1,6 +1,7 @@
 """llama.cpp, through the server of the package xllamacpp: the embedded engine."""
 
 from kit.engines.failures import Failure
+from kit.engines.flags import Flags
 
 TITLE = "llama.cpp"
 PACKAGE: str | None = "xllamacpp"
@@ -9,6 +10,13 @@ HEALTH_PATH = "/health"
 COMMAND: tuple[str, ...] = ("llamacpp-serve",)
 PORT_FLAGS: tuple[str, ...] = ("--port",)
 MODEL_FLAGS: tuple[str, ...] = ("--served-model-name",)
+FLAGS = Flags(
+    host=("--host",),
+    weights=("--model",),
+    cpu_threads=("--threads",),
+    context=("--ctx-size",),
+    sequences=("--parallel",),
+)
 PHASES: tuple[tuple[str, str], ...] = (
     ("load begin", r"phase: load begin"),
     ("load end", r"phase: load end"),

@@ -1,6 +1,7 @@
 """SGLang, on NVIDIA and Ascend."""
 
 from kit.engines.failures import ASCEND, Failure
+from kit.engines.flags import Flags
 
 TITLE = "SGLang"
 PACKAGE: str | None = "sglang"
@@ -10,6 +11,21 @@ HEALTH_PATH = "/health"
 COMMAND: tuple[str, ...] = ("python", "-m", "sglang.launch_server")
 PORT_FLAGS: tuple[str, ...] = ("--port",)
 MODEL_FLAGS: tuple[str, ...] = ("--served-model-name", "--model-path", "--model")
+FLAGS = Flags(
+    host=("--host",),
+    weights=("--model-path", "--model"),
+    tensor_parallel=("--tensor-parallel-size", "--tp-size", "--tp"),
+    data_parallel=("--data-parallel-size", "--dp-size", "--dp"),
+    pipeline_parallel=("--pipeline-parallel-size", "--pp-size", "--pp"),
+    # Experts on CPUs through kt-kernel; the first spelling is today's, the others are of its first releases in SGLang.
+    cpu_weights=("--kt-weight-path", "--kt-amx-weight-path", "--amx-weight-path"),
+    cpu_threads=("--kt-cpuinfer", "--cpuinfer"),
+    cpu_pools=("--kt-threadpool-count", "--subpool-count"),
+    memory_fraction=("--mem-fraction-static",),
+    context=("--context-length",),
+    total_tokens=("--max-total-tokens",),
+    sequences=("--max-running-requests",),
+)
 PHASES: tuple[tuple[str, str], ...] = (
     ("init distributed", r"Init torch distributed ends"),
     ("load begin", r"Load weight begin"),

@@ -1,6 +1,7 @@
 """vLLM with its Ascend plugin."""
 
 from kit.engines.failures import ASCEND, Failure
+from kit.engines.flags import Flags
 
 TITLE = "vLLM-Ascend"
 PACKAGE: str | None = "vllm-ascend"
@@ -9,6 +10,16 @@ HEALTH_PATH = "/health"
 COMMAND: tuple[str, ...] = ("vllm", "serve")
 PORT_FLAGS: tuple[str, ...] = ("--port",)
 MODEL_FLAGS: tuple[str, ...] = ("--served-model-name", "--model")
+FLAGS = Flags(
+    host=("--host",),
+    weights=("--model",),
+    tensor_parallel=("--tensor-parallel-size", "-tp"),
+    data_parallel=("--data-parallel-size", "-dp"),
+    pipeline_parallel=("--pipeline-parallel-size", "-pp"),
+    memory_fraction=("--gpu-memory-utilization",),
+    context=("--max-model-len",),
+    sequences=("--max-num-seqs",),
+)
 PHASES: tuple[tuple[str, str], ...] = (
     ("load begin", r"Starting to load model"),
     ("load end", r"Loading model weights took|Model loading took"),

@@ -2,9 +2,10 @@
 
 from kit.model.accelerator import Device, Family, Topology
 from kit.model.acceptance import Acceptance
+from kit.model.check import Check, Preflight
 from kit.model.fact import Fact
 from kit.model.inventory import Cpu, Inventory, Memory, NumaNode, System
-from kit.model.plan import Environment, MadeModel, Order, Plan, Program, RoundPlan, ServerPlan, Target
+from kit.model.plan import Environment, Grant, MadeModel, Order, Plan, Program, RoundPlan, ServerPlan, Target
 from kit.model.profile import (
     AcceleratorWish,
     Case,
@@ -37,6 +38,7 @@ __all__ = [
     "Acceptance",
     "Case",
     "CaseGroup",
+    "Check",
     "Container",
     "Cpu",
     "Device",
@@ -46,6 +48,7 @@ __all__ = [
     "Failure",
     "Family",
     "Figures",
+    "Grant",
     "Inventory",
     "Length",
     "Load",
@@ -59,6 +62,7 @@ __all__ = [
     "Pairs",
     "Phase",
     "Plan",
+    "Preflight",
     "Profile",
     "Program",
     "Record",

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kit.model.acceptance import Acceptance
-from kit.model.profile import Case, Container, Mount, ReportWords, Secret
+from kit.model.profile import Case, Container, Machine, Mount, ReportWords, Secret
 from kit.model.record import Pairs, Record
 
 
@@ -23,6 +23,20 @@ class Environment(Record):
     @property
     def title(self) -> str:
         return f"{self.name} {self.variant}" if self.variant else self.name
+
+
+class Grant(Record):
+    """What a program needs to use some accelerators and no others.
+
+    In a container: device nodes, mounts, the container runtime that adds the driver, and the variables that this reads
+    (`inside`). Without a container: variables alone (`outside`).
+    """
+
+    nodes: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    runtime: str | None = None
+    inside: Pairs = ()
+    outside: Pairs = ()
 
 
 class Program(Record):
@@ -104,6 +118,8 @@ class Plan(Record):
     profile_sha256: str
     runtime: Literal["process", "docker"]
     platform: str | None = None
+    machine: Machine = Machine()
+    devices: tuple[tuple[int, int], ...] = Field(default=(), description="card and chip of each accelerator used")
     report: ReportWords
     acceptance: Acceptance
     engine: str

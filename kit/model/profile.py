@@ -72,6 +72,7 @@ class Container(Record):
     shm_size: Bytes | None = Field(default=None, gt=0)
     privileged: bool = False
     devices: tuple[str, ...] = ()
+    runtime: str | None = Field(default=None, description="a runtime that the engine knows by name, such as nvidia")
     cap_add: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ()
     ulimits: Pairs = Field(default=(), description="soft and hard limit alike, -1 for none: {memlock: -1}")

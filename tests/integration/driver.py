@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ def shared_cache() -> Path:
 def variables(cache: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """The environment of a kit under test: this one's without its settings for kit, and the changes (None: not set)."""
     found: dict[str, str | None] = {name: value for name, value in os.environ.items() if not name.startswith("KIT_")}
+    # Each kit of a test is as if alone on its machine; those that are to meet share the name of one lock.
+    found |= {"KIT_LOCK": f"kit-test-{uuid.uuid4()}"}
     found |= {"KIT_CACHE": str(cache), "TERM": "dumb", "COLUMNS": "200", **(changes or {})}
     return {name: value for name, value in found.items() if value is not None}
 

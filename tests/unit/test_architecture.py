@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.engines",),
     ("kit.loadgens",),
     # steps
-    ("kit.documents", "kit.library"),
+    ("kit.documents", "kit.library", "kit.weights"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
     ("kit.artifacts",),
     ("kit.legacy",),
@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.runner",),
     # faces
     ("kit.renderers",),
+    ("kit.preflight",),
     ("kit.workflow",),
     ("kit.judging", "kit.imaging"),
     ("kit.cli",),

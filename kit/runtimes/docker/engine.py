@@ -229,6 +229,7 @@ def _create(client: docker.DockerClient, options: Options) -> SdkContainer:
         mounts=[Mount(target, source, type="bind", read_only=ro) for source, target, ro in options.mounts],
         ports={f"{options.published}/tcp": ("127.0.0.1", options.published)} if options.published else None,
         devices=list(options.devices),
+        runtime=options.runtime,
         privileged=options.privileged,
         cap_drop=list(options.cap_drop),
         cap_add=list(options.cap_add),

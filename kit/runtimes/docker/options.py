@@ -25,6 +25,7 @@ class Options:
     mounts: tuple[tuple[str, str, bool], ...]
     published: int | None
     devices: tuple[str, ...]
+    runtime: str | None
     privileged: bool
     cap_drop: tuple[str, ...]
     cap_add: tuple[str, ...]
@@ -56,6 +57,7 @@ def create_options(
         mounts=_mounts(program, directory, secrets),
         published=program.port if own_network else None,
         devices=tuple(f"{device}:{device}:rwm" for device in wanted.devices),
+        runtime=wanted.runtime,
         privileged=wanted.privileged,
         cap_drop=() if wanted.privileged else ("ALL",),
         cap_add=wanted.cap_add,
@@ -81,6 +83,7 @@ def command_line(program: Program, network: str | None) -> tuple[str, ...]:
         words += ["--publish", f"127.0.0.1:{program.port}:{program.port}"]
     for device in wanted.devices:
         words += ["--device", device]
+    words += ["--runtime", wanted.runtime] if wanted.runtime is not None else []
     for mount in program.mounts:
         words += ["--volume", f"{mount.path}:{mount.path}" + ("" if mount.writable else ":ro")]
     for name, value in program.env:

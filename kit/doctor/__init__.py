@@ -1,0 +1,61 @@
+"""Judging, before anything starts, whether this machine can run a plan: a table of checks, each found, needed, what to do."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from kit.doctor import cards, containers, machine, models, room
+from kit.doctor.asked import Asked, Probe
+from kit.doctor.probing import probe
+from kit.errors import HostError, Problem
+from kit.model import Check
+
+__all__ = ["CHECKS", "Asked", "Probe", "examine", "fixes", "probe", "require"]
+
+CHECKS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
+    machine.alone,
+    machine.architecture,
+    cards.present,
+    cards.use,
+    cards.health,
+    cards.compatibility,
+    containers.known,
+    containers.engine,
+    containers.runtime,
+    containers.rights,
+    containers.nodes,
+    room.port,
+    room.hccl,
+    models.whole,
+    models.tokenizer,
+    models.on_cards,
+    machine.memory,
+    machine.channels,
+    room.output,
+    machine.threads,
+    machine.pools,
+    machine.governor,
+    machine.numa_balancing,
+    machine.clock,
+)
+
+
+def examine(asked: Asked) -> tuple[Check, ...]:
+    """All checks, whatever the first of them say."""
+    return tuple(found for check in CHECKS for found in check(asked))
+
+
+def require(checks: Iterable[Check], what: str) -> None:
+    """Raise `HostError` with everything that stands in the way."""
+    problems = [_problem(check) for check in checks if check.level == "fail"]
+    if problems:
+        hint = "kit doctor shows all checks; kit run --force goes on all the same, and the report says so"
+        raise HostError(f"this machine cannot run {what} as it is", problems=problems, hint=hint)
+
+
+def _problem(check: Check) -> Problem:
+    needed = f"; needed: {check.needed}" if check.needed else ""
+    return Problem(check.name, f"{check.found}{needed}", check.remedy)
+
+
+def fixes(checks: Iterable[Check]) -> tuple[str, ...]:
+    """The shell lines that would mend what is not right, each once."""
+    return tuple(dict.fromkeys(line for check in checks if check.level != "ok" for line in check.commands))

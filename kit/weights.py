@@ -1,0 +1,154 @@
+"""Weights on disk: whether a copy is whole, and lists of digests as `sha256sum` writes and checks them."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import HostError
+
+LIST = "SHA256SUMS"
+_WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".kt")
+_SHARD = re.compile(r"(.*-)(\d{5})-of-(\d{5})(\.\w+)")
+_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_LONGEST_HEADER = 100_000_000
+_BLOCK = 4 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies in a directory of weights, and what is wrong with it."""
+
+    files: int
+    size_bytes: int
+    indexed: bool
+    problems: tuple[str, ...]
+
+
+def look(directory: Path) -> Found:
+    """Look at names, sizes and the headers of the files, which are quick to read whatever their size. Raises `OSError`."""
+    present = sorted(
+        path
+        for path in directory.rglob("*")
+        if path.suffix in _WEIGHTS and path.is_file() and ".cache" not in path.parts
+    )
+    problems: list[str] = []
+    indexes = sorted(directory.glob("*.index.json"))
+    for index in indexes:
+        problems += _index(index)
+    problems += _shards([path.name for path in present])
+    if not present and not problems:
+        problems.append("holds no weights (safetensors, gguf, bin)")
+    for path in present:
+        problems += _file(path)
+    return Found(
+        len(present), sum(path.stat().st_size for path in present), bool(indexes), tuple(dict.fromkeys(problems))
+    )
+
+
+def _index(path: Path) -> Iterator[str]:
+    """Every file that an index names is there, and together they hold what it counts."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        names = sorted({str(name) for name in data["weight_map"].values()})
+        total = data.get("metadata", {}).get("total_size")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        yield f"{path.name} is no index of weights"
+        return
+    missing = [name for name in names if not (path.parent / name).is_file()]
+    if missing:
+        shown = ", ".join(missing[:3])
+        yield f"{len(missing)} of {len(names)} files of {path.name} are missing: {shown}{' …' * (len(missing) > 3)}"
+    elif isinstance(total, int | float):
+        size = sum((path.parent / name).stat().st_size for name in names)
+        # Headers come on top: a whole copy is never smaller than its tensors.
+        if size < total:
+            yield f"the files of {path.name} hold {size} bytes, fewer than the {int(total)} that it counts"
+
+
+def _shards(names: list[str]) -> Iterator[str]:
+    """Files that count themselves (`-00002-of-00163`) are all there."""
+    seen: dict[tuple[str, str, str], set[int]] = {}
+    for name in names:
+        if found := _SHARD.fullmatch(name):
+            seen.setdefault((found[1], found[3], found[4]), set()).add(int(found[2]))
+    for (stem, of, suffix), numbers in seen.items():
+        # Some makers count from 0.
+        missing = sorted(set(range(min(numbers) and 1, int(of) + (min(numbers) and 1))) - numbers)
+        if missing:
+            yield f"{len(missing)} of {int(of)} shards are missing, such as {stem}{missing[0]:05d}-of-{of}{suffix}"
+
+
+def _file(path: Path) -> Iterator[str]:
+    size = path.stat().st_size
+    if size == 0:
+        yield f"{path.name} is empty"
+    elif path.suffix == ".safetensors":
+        told = _safetensors_bytes(path)
+        if told is None:
+            yield f"{path.name} has no whole header"
+        elif told != size:
+            yield f"{path.name} has {size} bytes, its header tells {told}"
+    elif path.suffix == ".gguf":
+        with open(path, "rb") as file:
+            if file.read(4) != b"GGUF":
+                yield f"{path.name} does not begin as a GGUF file"
+
+
+def _safetensors_bytes(path: Path) -> int | None:
+    """The size that the header of a safetensors file gives it."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= _LONGEST_HEADER:
+            return None
+        raw = file.read(length)
+    try:
+        header = json.loads(raw)
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return None
+    return 8 + length + max(ends, default=0)
+
+
+def digests(directory: Path) -> Iterator[tuple[str, str]]:
+    """SHA-256 and name of every file below a directory, in the order of their names. Raises `HostError`."""
+    if not directory.is_dir():
+        raise HostError(f"{directory} is not a directory on this machine")
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_file() and name != LIST and not name.startswith(".") and "/." not in name:
+            yield _digest(path), name
+
+
+def differ(directory: Path, *, contents: bool) -> Iterator[str]:
+    """What is not as the list in the directory says: files that are missing, and with `contents` those that are others.
+
+    Raises `HostError` where the list cannot be read.
+    """
+    listed = directory / LIST
+    try:
+        lines = listed.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostError(f"{listed} cannot be read: {getattr(error, 'strerror', error)}") from error
+    for number, line in enumerate(lines, start=1):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise HostError(f"{listed}, line {number} is not of the form that sha256sum writes")
+        path = directory / found[2]
+        if not path.is_file():
+            yield f"{found[2]} is missing"
+        elif contents and _digest(path) != found[1]:
+            yield f"{found[2]} holds something else than the list says"
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
