@@ -96,8 +96,8 @@ def _text(node: yaml.Node, source: str) -> str:
     return text
 
 
-def set_value(data: dict[str, object], setting: str) -> None:
-    """Apply `a.b.0.c=value`; `*` stands for every element of a list."""
+def set_value(data: dict[str, object], setting: str) -> Place:
+    """Apply `a.b.0.c=value`; `*` stands for every element of a list. Returns the place that was set."""
     path, separator, text = setting.partition("=")
     if not separator or not path.strip():
         raise UsageError(f"--set {setting}: expected FIELD=VALUE", hint="for example --set load.rounds=3")
@@ -115,6 +115,12 @@ def set_value(data: dict[str, object], setting: str) -> None:
                 target[index] = value
         else:
             raise UsageError(f"--set {setting}: {'.'.join(steps[:-1])} has no fields")
+    return tuple(int(step) if step.isdecimal() else step for step in steps)
+
+
+def covers(given: Place, place: Place) -> bool:
+    """Whether `place` lies at or below one that was set, in which `*` stands for any position."""
+    return len(given) <= len(place) and all(one in ("*", other) for one, other in zip(given, place, strict=False))
 
 
 def _inside(target: object, step: str, setting: str) -> list[object]:

@@ -3,13 +3,14 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from kit import documents, library
 from kit.engines import ENGINES, flags
@@ -47,14 +48,13 @@ def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     data = _fields(text, source, lines)
     if (base := data.pop("extends", None)) is not None:
         data = _merged(_base(base, source), data)
-    for setting in settings:
-        documents.set_value(data, setting)
+    given = {documents.set_value(data, setting) for setting in settings}
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
         wrong = error.errors()
         problems = [
-            _problem(found["loc"], found["type"], found["msg"], lines)
+            _problem(found, lines, given)
             for found in wrong
             # A list whose entries are all wrong is also called too short: that tells nothing more.
             if found["type"] != "too_short"
@@ -223,10 +223,15 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:
     return Problem(where, f"unknown: {name!r}", f"{meant}there are: {', '.join(known)}")
 
 
-def _problem(loc: documents.Place, kind: str, message: str, lines: dict[documents.Place, int]) -> Problem:
-    where = ".".join(str(part) for part in loc)
+def _problem(found: ErrorDetails, lines: dict[documents.Place, int], given: Collection[documents.Place]) -> Problem:
+    """What pydantic found, with the place in the file, or that it came from the command line."""
+    loc, kind = found["loc"], found["type"]
+    place = ".".join(str(part) for part in loc)
     known = next((lines[loc[:length]] for length in range(len(loc), 0, -1) if loc[:length] in lines), None)
-    place = f"{where} (line {known})" if known else where
+    if any(documents.covers(path, loc) for path in given):
+        place += " (from --set)"
+    elif known is not None:
+        place += f" (line {known})"
     if kind == "missing":
         return Problem(place, "is missing")
     if kind == "extra_forbidden":
@@ -236,7 +241,11 @@ def _problem(loc: documents.Place, kind: str, message: str, lines: dict[document
         )
     if kind == "too_short":
         return Problem(place, "is empty")
-    return Problem(place, message.removeprefix("Value error, "))
+    if kind == "value_error":
+        return Problem(place, found["msg"].removeprefix("Value error, "))
+    value = found["input"]
+    shown = f", found {value!r}" if isinstance(value, str | int | float | None) else ""
+    return Problem(place, f"{found['msg'][:1].lower()}{found['msg'][1:]}{shown}")
 
 
 def _fields_at(loc: documents.Place) -> list[str]:

@@ -24,12 +24,17 @@ _SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 LONGEST_TOKENS = 10_000_000
 
-Counts = Annotated[
-    tuple[int, ...],
-    BeforeValidator(
-        lambda value: [value] if isinstance(value, int) else value, json_schema_input_type=int | tuple[int, ...]
-    ),
-]
+
+def _counts(value: object) -> object:
+    """One number or several, as a list."""
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    raise ValueError(f"expected a whole number or a list of them such as [1, 2, 4], found {value!r}")
+
+
+Counts = Annotated[tuple[int, ...], BeforeValidator(_counts, json_schema_input_type=int | tuple[int, ...])]
 """Numbers; profiles may write a single one without a list."""
 
 

@@ -1,38 +1,35 @@
 """The tables of the original script, shared by csv and xlsx: one row per round, figures as measured."""
 
-from collections.abc import Sequence
+import pandas as pd
 
-from kit import stats
-from kit.model.report import Report, RoundRow
+from kit.model.report import Report
 
-TITLES = (
-    *("Input Length", "Output Length", "Loop", "Concurrency", "Average latency (s)", "Output token throughput (tok/s)"),
-    *("Average time to first token (s)", "Average time per output token (s)"),
-    *("单轮次 Avg TPS", "单轮次平均单路吞吐（tok/s）", "所有轮次平均 TPS", "所有轮次平均单路吞吐（tok/s）"),
-)
-
-Value = int | float | None
+_CASE = ["Input Length", "Output Length", "Concurrency"]
+_TPS, _PER_STREAM = "单轮次 Avg TPS", "单轮次平均单路吞吐（tok/s）"
 
 
-def rows(report: Report) -> list[tuple[Value, ...]]:
+def frame(report: Report) -> pd.DataFrame:
     """One row per planned round, in the order of the plan; a round without a result has empty figures.
 
     The means over all rounds of a case are empty when one of its rounds is: an average must not hide a hole.
     """
-    by_case: dict[str, list[RoundRow]] = {}
-    for row in report.rounds:
-        by_case.setdefault(row.case.id, []).append(row)
-    means = {case: _means(found) for case, found in by_case.items()}
-    return [(*_own(row), *means[row.case.id]) for row in report.rounds]
-
-
-def _own(row: RoundRow) -> tuple[Value, ...]:
-    case = row.case
-    return (
-        *(case.input.tokens, case.output.tokens, row.loop, case.concurrency),
-        *(row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s, row.tps, row.per_stream_throughput),
+    rows = pd.DataFrame(
+        {
+            "Input Length": row.case.input.tokens,
+            "Output Length": row.case.output.tokens,
+            "Loop": row.loop,
+            "Concurrency": row.case.concurrency,
+            "Average latency (s)": row.latency_s,
+            "Output token throughput (tok/s)": row.output_throughput,
+            "Average time to first token (s)": row.ttft_s,
+            "Average time per output token (s)": row.tpot_s,
+            _TPS: row.tps,
+            _PER_STREAM: row.per_stream_throughput,
+        }
+        for row in report.rounds
     )
-
-
-def _means(found: Sequence[RoundRow]) -> tuple[Value, Value]:
-    return stats.mean(row.tps for row in found), stats.mean(row.per_stream_throughput for row in found)
+    rows[[_TPS, _PER_STREAM]] = rows[[_TPS, _PER_STREAM]].astype(float)
+    by_case = rows.groupby(_CASE)
+    rows["所有轮次平均 TPS"] = by_case[_TPS].transform(lambda values: values.mean(skipna=False))
+    rows["所有轮次平均单路吞吐（tok/s）"] = by_case[_PER_STREAM].transform(lambda values: values.mean(skipna=False))
+    return rows

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Sequence
 from zipfile import ZIP_STORED, ZipFile
 
+import pandas as pd
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import Cell
@@ -14,7 +15,7 @@ from openpyxl.writer.excel import ExcelWriter
 from kit.model import Spread
 from kit.model.report import CaseDetail, Report
 from kit.renderers.archive import still
-from kit.renderers.columns import TITLES, rows
+from kit.renderers.columns import frame
 from kit.renderers.word import clean
 from kit.texts import say
 
@@ -94,7 +95,10 @@ def _text(cell: Cell, text: str) -> Cell:
 
 
 def _results(book: _Book, report: Report) -> None:
-    book.sheet("results", TITLES, rows(report), number_format="0.0000")
+    rows = frame(report)
+    titles = [str(title) for title in rows.columns]
+    values = ([None if pd.isna(value) else value for value in line] for line in rows.itertuples(index=False))
+    book.sheet("results", titles, values, number_format="0.0000")
 
 
 _CASE = ("input", "output", "concurrency")

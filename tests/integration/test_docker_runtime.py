@@ -18,6 +18,7 @@ import pytest
 from kit.errors import EnvironmentUnavailableError, HostError
 from kit.model import Container, Environment, Mount, Program
 from kit.ports import Exit, Running
+from kit.runtimes import marks
 from kit.runtimes.docker import DockerRuntime
 from kit.runtimes.docker.engine import API, OWNER, Engine
 from tests.integration.driver import await_true, free_port
@@ -71,10 +72,15 @@ def runtime() -> Iterator[DockerRuntime]:
 
 
 def leftovers() -> list[str]:
+    """What this process has left in the engine; other kits may use the same engine meanwhile."""
+    own = marks.identity(os.getpid())
     wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
     with closing(docker.from_env()) as client:
-        containers = [str(found.name) for found in client.containers.list(all=True, filters=wanted)]
-        return containers + [str(found.name) for found in client.networks.list(filters=wanted)]
+        containers = [(str(one.name), one.labels) for one in client.containers.list(all=True, filters=wanted)]
+        networks = [
+            (str(one.name), (one.attrs or {}).get("Labels") or {}) for one in client.networks.list(filters=wanted)
+        ]
+    return [name for name, labels in (*containers, *networks) if labels.get(OWNER, "").startswith(f"{own}.")]
 
 
 def program(image: Environment, *argv: str, **changes: object) -> Program:

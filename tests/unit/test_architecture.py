@@ -68,7 +68,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "httpx": ("kit.endpoint",),
     "subprocess": ("kit.host", "kit.runtimes"),
     "socket": ("kit.host",),
-    "pandas": (),
+    "pandas": ("kit.renderers",),
     "openpyxl": ("kit.renderers", "kit.legacy"),
     "jinja2": ("kit.renderers",),
     "docx": ("kit.renderers", "kit.legacy"),

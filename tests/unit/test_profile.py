@@ -91,9 +91,9 @@ load:
     assert problems(text) == [
         "name (line 2): use lower-case letters, digits, dots and dashes, 80 at most",
         "server.engine (line 3): is missing",
-        "server.port (line 5): Input should be less than 65536",
+        "server.port (line 5): input should be less than 65536, found 70000",
         "server.engin (line 4): unknown field (did you mean 'engine'?)",
-        "load.rounds (line 7): Input should be greater than 0",
+        "load.rounds (line 7): input should be greater than 0, found 0",
         "load.cases.0.input (line 10): '2kk' is not a number of tokens; write 1024 or 2k (k = 1000)",
         "load.cases.0.output (line 10): '0' must be between 1 and 10000000 tokens",
         "load.cases.0.concurrency (line 10): concurrency must be between 1 and 100000, found 0",
@@ -104,12 +104,15 @@ load:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("servr=1", "servr: unknown field (did you mean 'server'?)"),
-        ("load.case=1", "load.case (line 15): unknown field (did you mean 'cases'?)"),
-        ("load.cases.0.concurency=1", "load.cases.0.concurency (line 18): unknown field (did you mean 'concurrency'?)"),
+        ("servr=1", "servr (from --set): unknown field (did you mean 'server'?)"),
+        ("load.case=1", "load.case (from --set): unknown field (did you mean 'cases'?)"),
+        (
+            "load.cases.0.concurency=1",
+            "load.cases.0.concurency (from --set): unknown field (did you mean 'concurrency'?)",
+        ),
         ("server.container.privilegd=true", "unknown field (did you mean 'privileged'?)"),
-        ("server.api_key={environment: X}", "server.api_key.environment (line 3): unknown field"),
-        ("zzz=1", "zzz: unknown field (kit profile schema lists them)"),
+        ("server.api_key={environment: X}", "server.api_key.environment (from --set): unknown field"),
+        ("zzz=1", "zzz (from --set): unknown field (kit profile schema lists them)"),
     ],
 )
 def test_an_unknown_field_is_told_with_its_nearest_name(setting: str, said: str) -> None:
@@ -129,9 +132,10 @@ def test_an_unknown_field_is_told_with_its_nearest_name(setting: str, said: str)
         ("load.cases.0.input=99999k", "must be between 1 and"),
         (f"load.cases.0.input=1{'0' * 400}", "is not a number of tokens"),
         ("load.cases.0.concurrency=0", "found 0"),
-        ("load.cases.0.concurrency=[]", "load.cases.0.concurrency (line 18): is empty"),
+        ("load.cases.0.concurrency=[]", "load.cases.0.concurrency (from --set): is empty"),
         ("load.cases.0.concurrency=-1", "found -1"),
-        ("load.cases=[]", "load.cases (line 17): is empty"),
+        ("load.cases.0.concurrency=1.5", "expected a whole number or a list of them such as [1, 2, 4], found '1.5'"),
+        ("load.cases=[]", "load.cases (from --set): is empty"),
         ("load.rounds=1001", "less than or equal to 1000"),
         ("load.read_timeout=5 minutes", "is not a duration; write 90s, 60m or 2h"),
         ("load.read_timeout=0s", "at least 1 ms"),
@@ -139,9 +143,9 @@ def test_an_unknown_field_is_told_with_its_nearest_name(setting: str, said: str)
         ("load.read_timeout=31d", "is not a duration"),
         ("load.read_timeout=721h", "at most 30 days"),
         ("load.seed=-1", "load.seed"),
-        ("schema=2", "schema (line 1): Input should be 1"),
-        ("schema=", "schema (line 1)"),
-        ("name=../x", "name (line 2)"),
+        ("schema=2", "schema (from --set): input should be 1, found 2"),
+        ("schema=", "schema (from --set)"),
+        ("name=../x", "name (from --set)"),
         ("report.language=fr", "report.language"),
         ("machine.architecture=riscv", "machine.architecture"),
         ("server.args=[[]]", "an empty list is not an argument"),
@@ -159,6 +163,13 @@ def test_a_value_that_cannot_be_is_told(setting: str, said: str) -> None:
     found = problems(STARTED, setting)
     assert len(found) == 1, found
     assert said in found[0]
+
+
+def test_a_star_sets_every_element_and_is_told_as_set() -> None:
+    assert [found.split(":")[0] for found in problems(STARTED, "load.cases.*.input=0")] == [
+        "load.cases.0.input (from --set)",
+        "load.cases.1.input (from --set)",
+    ]
 
 
 def test_the_same_case_twice_is_refused_however_it_is_written() -> None:
