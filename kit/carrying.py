@@ -31,8 +31,8 @@ class Saved:
 
 def verify(image: Image, places: Places, store: ImageStore, progress: Progress) -> record.Built:
     """Read an image again. Raises `VerificationError` naming every path that is not as it was built."""
-    stored = _stored(image, store)
-    inputs = stored.labels.get(images.LABEL)
+    there = stored(image, store)
+    inputs = there.labels.get(images.LABEL)
     if inputs is None:
         hint = "such an image is known by its digest: docker image inspect prints it"
         raise UsageError(f"{image.title} was published by others, kit has no record of its content", hint=hint)
@@ -42,7 +42,7 @@ def verify(image: Image, places: Places, store: ImageStore, progress: Progress) 
         hint = "kit image build makes the image again, with its record"
         raise EnvironmentUnavailableError(msg, hint=hint)
     progress(f"{image.title}: reading its content")
-    with store.files(stored.id) as stream:
+    with store.files(there.id) as stream:
         found = contents.read(stream)
     if found.digest == expected.content:
         return expected
@@ -60,8 +60,8 @@ def verify(image: Image, places: Places, store: ImageStore, progress: Progress) 
 
 def save(chosen: Sequence[Image], places: Places, store: ImageStore, out: Path, progress: Progress) -> Saved:
     """Write images into one compressed archive that old engines load too, with its SHA-256 beside it."""
-    parts = [(image, _stored(image, store)) for image in chosen]
-    records = [_record(image, stored, places) for image, stored in parts]
+    parts = [(image, stored(image, store)) for image in chosen]
+    records = [_record(image, there, places) for image, there in parts]
     known = [built for built in records if built is not None]
     lists = {built.content: building.listing(places, built.content) for built in known}
     extra = {name: path.read_bytes() for name, path in lists.items() if path.is_file()}
@@ -75,9 +75,9 @@ def save(chosen: Sequence[Image], places: Places, store: ImageStore, out: Path, 
             zipped = gzip.GzipFile("", "wb", 6, cast(IO[bytes], hashed), mtime=0)
             packed = cast(IO[bytes], stack.enter_context(zipped))
             writer = stack.enter_context(archive.Writer(packed, out.parent))
-            for image, stored in parts:
-                progress(f"{image.title}: saving {stored.size_bytes / 1e6:.0f} MB")
-                tags = [tag for tag in (image.tag, image.platform_tag) if tag in stored.tags]
+            for image, there in parts:
+                progress(f"{image.title} {image.platform}: saving {there.size_bytes / 1e6:.0f} MB")
+                tags = [tag for tag in (image.tag, image.platform_tag) if tag in there.tags]
                 with store.archive(image.platform_tag) as stream:
                     writer.add(stream, tags)
             held = writer.finish(record.Lock(schema=1).with_records(known).to_bytes(), extra)
@@ -131,17 +131,18 @@ def _remember(extra: dict[str, bytes], places: Places) -> None:
             write(building.listing(places, digest), content)
 
 
-def _record(image: Image, stored: StoredImage, places: Places) -> record.Built | None:
-    inputs = stored.labels.get(images.LABEL)
+def _record(image: Image, there: StoredImage, places: Places) -> record.Built | None:
+    inputs = there.labels.get(images.LABEL)
     return building.known(image, inputs, places) if inputs is not None else None
 
 
-def _stored(image: Image, store: ImageStore) -> StoredImage:
-    stored = store.find(image.platform_tag)
-    if stored is None:
+def stored(image: Image, store: ImageStore) -> StoredImage:
+    """The image as the engine has it. Raises `EnvironmentUnavailableError` where it has none."""
+    found = store.find(image.platform_tag)
+    if found is None:
         hint = f"kit image build {image.title} --platform {image.platform}, or kit image load FILE"
         raise EnvironmentUnavailableError(f"there is no image {image.platform_tag} on this machine", hint=hint)
-    return stored
+    return found
 
 
 def _beside(path: Path) -> Path:

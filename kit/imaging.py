@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 import kit
-from kit import artifacts, building, gathering, images
+from kit import artifacts, building, carrying, gathering, images
 from kit.building import Outcome, Wanted
 from kit.errors import HostError
 from kit.gathering import Places
-from kit.images import Image, record
+from kit.images import Image, archive, record
 from kit.ports import ImageStore, Progress
 from kit.resources import cache, folder
 from kit.runtimes import debian, fetching
@@ -91,9 +91,46 @@ def build(
 ) -> Iterator[Outcome]:
     """Build images, one after the other; all must exist before the first is built."""
     store, where = open_store(), places(fetched)
-    chosen = [images.find(where.images, name, platform(wanted, store)) for name in names]
-    for image in chosen:
+    for image in _chosen(names, wanted, store):
         yield building.build(image, where, store, progress, options)
+
+
+def verify(names: Sequence[str], wanted: str | None, progress: Progress) -> Iterator[record.Built]:
+    """Read images again, one after the other; the first that is not as it was built ends it."""
+    store, where = open_store(), places()
+    for image in _chosen(names, wanted, store):
+        yield carrying.verify(image, where, store, progress)
+
+
+def save(names: Sequence[str], wanted: Sequence[str], out: Path, progress: Progress) -> carrying.Saved:
+    """Write images, each for every platform asked for, into one archive."""
+    store, where = open_store(), places()
+    platforms = wanted or [store.platform()]
+    chosen = [image for one in platforms for image in _chosen(names, one, store)]
+    return carrying.save(chosen, where, store, out, progress)
+
+
+def load(path: Path, progress: Progress) -> tuple[archive.Held, ...]:
+    """Take in the images of an archive that is what it was when it was saved."""
+    return carrying.load(path, places(), open_store(), progress)
+
+
+def contained(name: str, wanted: str | None) -> bytes:
+    """What an image contains, as a CycloneDX list."""
+    from kit import sbom
+
+    store, where = open_store(), places()
+    (image,) = _chosen([name], wanted, store)
+    stored = carrying.stored(image, store)
+    built = building.known(image, stored.labels.get(images.LABEL, ""), where)
+    with store.files(stored.id) as stream:
+        return sbom.write(image, stored, stream, built.content if built is not None else None)
+
+
+def _chosen(names: Sequence[str], wanted: str | None, store: ImageStore) -> list[Image]:
+    """All must exist before anything is done with the first."""
+    where = places().images
+    return [images.find(where, name, platform(wanted, store)) for name in names]
 
 
 def agreement(outcome: Outcome) -> str:

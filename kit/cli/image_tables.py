@@ -9,6 +9,7 @@ from rich.table import Table
 from kit.building import Outcome
 from kit.cli.output import stdout
 from kit.formats import duration
+from kit.images.archive import Held
 from kit.imaging import Listed
 
 _SHORT = 19  # "sha256:" and twelve digits
@@ -45,3 +46,9 @@ def built(outcome: Outcome, agreement: str) -> None:
     state = "built" if outcome.changed else "unchanged"
     content = f", content {outcome.built.content} ({agreement})" if outcome.built is not None else ""
     typer.echo(f"{image.title} {image.platform}: {state}, {megabytes(outcome.size_bytes)}, {outcome.id}{content}")
+
+
+def held(found: Sequence[Held]) -> None:
+    """The images of an archive."""
+    for image in found:
+        typer.echo(f"{', '.join(image.tags) or 'without a name'} {image.platform} {image.id}")

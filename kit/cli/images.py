@@ -101,3 +101,72 @@ def build(
         outcomes.append(outcome)
     if lock:
         typer.echo(imaging.write_lock(outcomes), err=True)
+
+
+@group.command(
+    epilog="Examples: kit image verify evalscope · kit image verify evalscope llamacpp --platform linux/arm64"
+)
+def verify(names: NamesArgument, platform: PlatformOption = None) -> None:
+    """Read images again, and name every path that is not as it was built."""
+    from kit import imaging
+
+    for built in imaging.verify(names, platform, _progress):
+        title = f"{built.name}/{built.version}" if built.version else built.name
+        typer.echo(f"{title} {built.platform}: as it was built, content {built.content}")
+
+
+@group.command(
+    epilog="Examples: kit image save evalscope llamacpp -o images.tar.gz · "
+    "kit image save kit evalscope --platform linux/arm64 -o arm64.tar.gz"
+)
+def save(
+    names: NamesArgument,
+    out: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The archive; its SHA-256 goes beside it.")
+    ],
+    platforms: Annotated[
+        list[str],
+        typer.Option("--platform", metavar="PLATFORM", help="May be given twice; this machine's unless given."),
+    ] = [],  # noqa: B006  (typer's way to say "none")
+) -> None:
+    """Write images into one compressed archive that old engines load too, to carry it to another machine."""
+    from kit import imaging
+    from kit.cli import image_tables
+
+    saved = imaging.save(names, platforms, out, _progress)
+    image_tables.held(saved.held)
+    typer.echo(f"{saved.path}: {image_tables.megabytes(saved.size_bytes)}, sha256:{saved.sha256}")
+
+
+@group.command(epilog="Examples: kit image load images.tar.gz")
+def load(file: Annotated[Path, typer.Argument(metavar="FILE", help="What kit image save wrote.")]) -> None:
+    """Load an archive of images, after comparing it with the SHA-256 beside it."""
+    from kit import imaging
+    from kit.cli import image_tables
+
+    image_tables.held(imaging.load(file, _progress))
+
+
+@group.command(
+    epilog="Examples: kit image sbom evalscope · kit image sbom evalscope --platform linux/arm64 -o evalscope.json"
+)
+def sbom(
+    name: NameArgument,
+    platform: PlatformOption = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there instead of printing it.")
+    ] = None,
+) -> None:
+    """List what an image contains as CycloneDX JSON: Debian packages, Python distributions, vendors' files."""
+    from kit import imaging
+    from kit.errors import HostError
+    from kit.store import replace
+
+    found = imaging.contained(name, platform)
+    if out is None:
+        typer.echo(found.decode(), nl=False)
+        return
+    try:
+        replace(out, found)
+    except OSError as error:
+        raise HostError(f"{out} cannot be written: {error.strerror}") from error

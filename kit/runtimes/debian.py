@@ -86,7 +86,7 @@ def resolve(
         os.chmod(scratch, 0o777)
         take = f'cp "$1"/var/cache/apt/archives/*.deb {shlex.quote(scratch)}/'
         argv = [
-            *_mmdebstrap(architecture, "extract", ",".join(wanted)),
+            *_mmdebstrap(architecture, "extract", wanted),
             *("--format=null", "--skip=download/empty", f"--extract-hook={take}", suite, "-"),
             *([mirror] if mirror is not None else []),
         ]
@@ -123,7 +123,7 @@ def build(
             f' && echo "kit:x:{user}:" >> "$1"/etc/group && mkdir -m 1777 "$1"{HOME}'
         )
         tidy = 'rm -rf "$1"/etc/apt/sources.list "$1"/var/cache/debconf/*-old "$1"/var/cache/ldconfig "$1"/var/log/*'
-        names = ",".join(package.name for package in packages)
+        names = [package.name for package in packages]
         argv = [
             *_mmdebstrap(architecture, "essential", names),
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in left_out),
@@ -137,12 +137,12 @@ def build(
         _run([*alone, *argv], "the root file system could not be built", {"SOURCE_DATE_EPOCH": str(epoch)})
 
 
-def _mmdebstrap(architecture: str, variant: str, include: str) -> list[str]:
+def _mmdebstrap(architecture: str, variant: str, include: Sequence[str]) -> list[str]:
     return [
         "mmdebstrap",
         f"--arch={architecture}",
         f"--variant={variant}",
-        f"--include={include}",
+        *(f"--include={one}" for one in include),
         f"--hook-dir={_MERGED}",
         '--aptopt=Apt::Install-Recommends "false"',
     ]

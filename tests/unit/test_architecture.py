@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.gathering",),
     ("kit.assembling",),
     ("kit.building",),
-    ("kit.carrying",),
+    ("kit.carrying", "kit.sbom"),
     ("kit.details", "kit.recount"),
     ("kit.doctor", "kit.report"),
     ("kit.serving",),
@@ -66,6 +66,7 @@ TO_COME = frozenset({"kit.accelerators", "kit.images"})
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "docker": ("kit.runtimes.docker",),
     "httpx": ("kit.endpoint",),
+    "cyclonedx": ("kit.sbom",),
     "subprocess": ("kit.host", "kit.runtimes"),
     "socket": ("kit.host",),
     "pandas": ("kit.renderers",),
