@@ -10,11 +10,11 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import IO
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.model.tool import Tool, ToolRepository
+from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
@@ -65,11 +65,15 @@ def write(image: Image, stored: StoredImage, files: IO[bytes], content: str | No
         metadata=BomMetaData(
             component=subject,
             timestamp=datetime.fromtimestamp(image.epoch(), UTC),
-            tools=ToolRepository(tools=[Tool(name="kit", version=__version__)]),
+            tools=ToolRepository(components=[_kit()]),
         ),
     )
     bom.register_dependency(subject, found.values())
     return (make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_5).output_as_string(indent=1) + "\n").encode()
+
+
+def _kit() -> Component:
+    return Component(name="kit", type=ComponentType.APPLICATION, version=__version__, bom_ref="kit")
 
 
 def _debian(status: bytes) -> Iterator[Component]:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -75,10 +76,10 @@ def unpack(packed: bytes) -> Content:
     """The content that `packed` kept. Raises `ValueError` on anything else."""
     try:
         lines = gzip.decompress(packed).decode("utf-8", "surrogateescape").split("\n")[:-1]
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError("not a list of contents") from error
     pairs = [line.partition("\0") for line in lines]
-    if not all(separator for _, separator, _ in pairs):
+    if not pairs or not all(separator for _, separator, _ in pairs):
         raise ValueError("not a list of contents")
     return of({path: entry for path, _, entry in pairs})
 

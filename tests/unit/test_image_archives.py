@@ -1,0 +1,216 @@
+"""Archives of images: whoever wrote them, kit's own are the same, and what is damaged is refused before it is loaded."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit import building, carrying, images
+from kit.errors import UsageError, VerificationError
+from kit.gathering import Places
+from kit.images import Image, archive, contents, record
+from kit.resources import folder
+from kit.store import replace as write
+from tests.image_store import FakeImages, config, docker_save, oci_save, tar
+
+AMD, ARM = "linux/amd64", "linux/arm64"
+INPUTS = f"sha256:{'1' * 64}"
+
+
+def places(base: Path) -> Places:
+    return Places(
+        folder("images"), folder("images").parent / "kit", base / "fetched", base / "artifacts", base / "records"
+    )
+
+
+def image(platform: str = AMD, name: str = "llamacpp") -> Image:
+    return images.find(folder("images"), name, platform)
+
+
+def built(store: FakeImages, where: Places, which: Image, files: dict[str, bytes]) -> str:
+    """An image in the engine, with what a build would have written down of it."""
+    layer = tar(files)
+    described = config([layer], {images.LABEL: INPUTS}, which.architecture)
+    identity = store.put(described, [layer], which.platform_tag, *([which.tag] if which.platform == store.own else []))
+    content = contents.read(io.BytesIO(layer))
+    one = record.Built(
+        name=which.name, version=which.version, platform=which.platform, inputs_digest=INPUTS, inputs=(),
+        image=identity, content=content.digest, size=len(layer),
+    )  # fmt: skip
+    write(where.records / record.FILE, record.read(where.records).with_records([one]).to_bytes())
+    write(building.listing(where, content.digest), content.packed())
+    return identity
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def test_an_image_that_is_as_it_was_built_is_verified(tmp_path: Path) -> None:
+    store, where = FakeImages(), places(tmp_path)
+    built(store, where, image(), {"etc/a": b"1"})
+    assert carrying.verify(image(), where, store, silent).content.startswith("sha256:")
+
+
+def test_every_path_that_differs_is_named(tmp_path: Path) -> None:
+    store, where = FakeImages(), places(tmp_path)
+    built(store, where, image(), {"etc/changed": b"1", "etc/missing": b"2", "etc/same": b"3"})
+    layer = tar({"etc/changed": b"X", "etc/same": b"3", "usr/added": b"4"})
+    store.put(config([layer], {images.LABEL: INPUTS}), [layer], image().platform_tag)
+    with pytest.raises(VerificationError) as refused:
+        carrying.verify(image(), where, store, silent)
+    assert [problem.what for problem in refused.value.problems] == [
+        "/etc/changed: changed (content)",
+        "/etc/missing: missing",
+        "/usr/added: added",
+    ]
+
+
+def test_an_image_that_nobody_wrote_down_is_no_proof_of_anything(tmp_path: Path) -> None:
+    layer = tar({"etc/a": b"1"})
+    store = FakeImages()
+    store.put(config([layer]), [layer], image().platform_tag)
+    with pytest.raises(UsageError, match="published by others"):
+        carrying.verify(image(), places(tmp_path), store, silent)
+
+
+def test_what_is_saved_on_one_machine_is_loaded_and_verified_on_another(tmp_path: Path) -> None:
+    here, where = FakeImages(), places(tmp_path / "here")
+    chosen = [image(), image(ARM)]
+    identities = [built(here, where, one, {"etc/a": one.platform.encode()}) for one in chosen]
+    saved = carrying.save(chosen, where, here, tmp_path / "images.tar.gz", silent)
+    assert [held.id for held in saved.held] == identities
+    there, elsewhere = FakeImages(), places(tmp_path / "there")
+    carrying.load(saved.path, elsewhere, there, silent)
+    for one, identity in zip(chosen, identities, strict=True):
+        found = there.find(one.platform_tag)
+        assert found is not None
+        assert found.id == identity
+        assert carrying.verify(one, elsewhere, there, silent).image == identity
+    short = there.find(image().tag)
+    assert short is not None
+    assert short.id == identities[0]
+
+
+def test_on_a_machine_of_the_other_platform_the_short_name_means_its_own(tmp_path: Path) -> None:
+    here, where = FakeImages(), places(tmp_path / "here")
+    chosen = [image(), image(ARM)]
+    identities = [built(here, where, one, {"etc/a": one.platform.encode()}) for one in chosen]
+    saved = carrying.save([image(ARM)], where, here, tmp_path / "images.tar.gz", silent)
+    there = FakeImages(own=ARM)
+    carrying.load(saved.path, places(tmp_path / "there"), there, silent)
+    found = there.find(image().tag)
+    assert found is not None
+    assert found.id == identities[1]
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    store, where = FakeImages(), places(tmp_path)
+    built(store, where, image(), {"etc/a": b"1"})
+    one, two = (carrying.save([image()], where, store, tmp_path / name, silent) for name in ("a.tar.gz", "b.tar.gz"))
+    assert one.sha256 == two.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
+    assert (tmp_path / "a.tar.gz.sha256").read_text() == f"{one.sha256}  a.tar.gz\n"
+
+
+def test_a_changed_archive_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    store, where = FakeImages(), places(tmp_path)
+    built(store, where, image(), {"etc/a": b"1"})
+    saved = carrying.save([image()], where, store, tmp_path / "images.tar.gz", silent)
+    content = bytearray(saved.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    saved.path.write_bytes(content)
+    with pytest.raises(VerificationError, match="nothing was loaded"):
+        carrying.load(saved.path, where, store, silent)
+    assert store.loaded == 0
+
+
+def test_an_archive_without_its_sum_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.tar.gz").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"there is no file .*images\.tar\.gz\.sha256"):
+        carrying.load(tmp_path / "images.tar.gz", places(tmp_path), FakeImages(), silent)
+
+
+@given(st.binary(max_size=2000))
+def test_what_is_no_archive_is_told_as_such(content: bytes) -> None:
+    with pytest.raises(ValueError, match="archive"):
+        archive.look(io.BytesIO(content))
+
+
+def test_an_archive_that_was_cut_short_is_told_as_such() -> None:
+    layer = tar({"a": bytes(range(256)) * 100})
+    whole = gzip.compress(tar(docker_save(config([layer]), ["x:1"], [layer])))
+    for size in range(0, len(whole) - 1, 97):
+        with pytest.raises(ValueError, match="archive"):
+            archive.look(io.BytesIO(whole[:size]))
+
+
+@pytest.mark.parametrize("save", [docker_save, oci_save], ids=["docker up to 24", "docker since 25"])
+def test_archives_of_every_engine_become_the_same(
+    tmp_path: Path, save: Callable[[bytes, list[str], list[bytes]], dict[str, bytes]]
+) -> None:
+    layers = [tar({"etc/a": b"1"}), tar({"etc/b": b"2"})]
+    described = config(layers)
+    out = io.BytesIO()
+    with archive.Writer(out, tmp_path) as writer:
+        writer.add(io.BytesIO(tar(save(described, ["kit/x:1"], layers))), ["kit/x:1"])
+        writer.finish(b"{}", {})
+    out.seek(0)
+    with tarfile.open(fileobj=out) as packed:
+        manifest = json.load(packed.extractfile("manifest.json") or pytest.fail("no manifest"))
+        inside = [packed.extractfile(name) for name in manifest[0]["Layers"]]
+        assert [file.read() for file in inside if file is not None] == layers
+        digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
+        assert manifest[0]["Layers"] == [f"{digest}/layer.tar" for digest in digests]
+    out.seek(0)
+    held, _ = archive.look(out)
+    assert [one.id for one in held] == [f"sha256:{hashlib.sha256(described).hexdigest()}"]
+
+
+def test_layers_that_images_share_are_written_once(tmp_path: Path) -> None:
+    base, one, two = (tar({name: name.encode()}) for name in ("base", "one", "two"))
+    out = io.BytesIO()
+    with archive.Writer(out, tmp_path) as writer:
+        for layers in ([base, one], [base, two]):
+            writer.add(io.BytesIO(tar(docker_save(config(layers), ["x:1"], layers))), ["x:1"])
+        writer.finish(b"{}", {})
+    out.seek(0)
+    with tarfile.open(fileobj=out) as packed:
+        assert len([name for name in packed.getnames() if name.endswith("layer.tar")]) == 3
+
+
+def test_a_layer_that_is_a_link_to_another_is_followed(tmp_path: Path) -> None:
+    layer = tar({})
+    described = config([layer, layer])
+    files = docker_save(described, ["x:1"], [layer, layer])
+    (name,) = [name for name in files if name.endswith("layer.tar")]
+    other = f"{'b' * 64}/layer.tar"
+    manifest = json.loads(files["manifest.json"])
+    manifest[0]["Layers"] = [name, other]
+    files["manifest.json"] = json.dumps(manifest).encode()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as out:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            out.addfile(entry, io.BytesIO(content))
+        link = tarfile.TarInfo(other)
+        link.type, link.linkname = tarfile.SYMTYPE, f"../{name}"
+        out.addfile(link)
+    packed.seek(0)
+    with archive.Writer(io.BytesIO(), tmp_path) as writer:
+        writer.add(packed, ["x:1"])
+        assert len(writer.finish(b"{}", {})) == 1
+
+
+def test_a_layer_that_is_not_the_one_of_the_configuration_is_refused(tmp_path: Path) -> None:
+    good, bad = tar({"a": b"1"}), tar({"a": b"2"})
+    files = docker_save(config([good]), ["x:1"], [bad])
+    with archive.Writer(io.BytesIO(), tmp_path) as writer, pytest.raises(ValueError, match="not those that its"):
+        writer.add(io.BytesIO(tar(files)), ["x:1"])
