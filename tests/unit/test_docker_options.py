@@ -88,3 +88,10 @@ def test_the_command_line_says_what_the_container_gets(network: str | None, expe
     assert "A=b c" in words
     assert "/m:/m:ro" in words
     assert words[-4:] == [IMAGE.digest, "serve", "--port", "8001"]
+
+
+def test_a_directory_is_mounted_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = create_options(program(), Path("runs/1/server"), "kit-net", None, {})
+    whole = str(tmp_path / "runs/1/server")
+    assert (options.working_dir, options.mounts) == (whole, ((whole, whole, False),))

@@ -43,7 +43,7 @@ def create_options(
     program: Program, directory: Path, network: str, secrets: Path | None, labels: Mapping[str, str]
 ) -> Options:
     """The options for one program: nothing that its profile did not ask for is granted."""
-    wanted = program.container
+    wanted, directory = program.container, directory.absolute()
     own_network = not network.startswith(("host", "container:"))
     return Options(
         image=program.environment.digest,
