@@ -30,7 +30,9 @@ def write(image: images.Image, wanted: images.Debian, mirror: str | None) -> Non
         ]
     lock = image.packages_lock
     before = {package.file for package in debian.read_lock(lock)} if lock.is_file() else set()
-    head = f"# Written by tools/debs.py for {image.architecture}: SHA-256, size and name of every package; do not edit.\n"
+    head = (
+        f"# Written by tools/debs.py for {image.architecture}: SHA-256, size and name of every package; do not edit.\n"
+    )
     lock.write_text(head + "".join(lines), "utf-8")
     after = {package.file for package in debian.read_lock(lock)}
     sys.stdout.write(f"{lock.relative_to(IMAGES.parent)}: {len(after)} packages\n")
