@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -49,6 +49,19 @@ def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     if (base := data.pop("extends", None)) is not None:
         data = _merged(_base(base, source), data)
     given = {documents.set_value(data, setting) for setting in settings}
+    return validated(data, source, lines, given)
+
+
+def validated(
+    data: dict[str, object],
+    source: str,
+    lines: Mapping[documents.Place, int],
+    given: Collection[documents.Place] = (),
+) -> Loaded:
+    """The profile with these fields, of which `lines` tells where they stand, and `given` which came from settings.
+
+    Raises `ProfileError` with all problems.
+    """
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
@@ -223,7 +236,7 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:
     return Problem(where, f"unknown: {name!r}", f"{meant}there are: {', '.join(known)}")
 
 
-def _problem(found: ErrorDetails, lines: dict[documents.Place, int], given: Collection[documents.Place]) -> Problem:
+def _problem(found: ErrorDetails, lines: Mapping[documents.Place, int], given: Collection[documents.Place]) -> Problem:
     """What pydantic found, with the place in the file, or that it came from the command line."""
     loc, kind = found["loc"], found["type"]
     place = ".".join(str(part) for part in loc)

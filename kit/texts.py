@@ -64,6 +64,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "每个工况执行 {rounds} 轮，表中为各轮均值；每轮请求数为并发数的 {per_client} 倍。",
         "Every case was run {rounds} times; the table shows means over rounds. Each round sent {per_client} request(s) per client.",
     ),
+    "rounds-note-mixed": (
+        "每个工况执行 {rounds} 轮，表中为各轮均值；各工况的请求数见后表。",
+        "Every case was run {rounds} times; the table shows means over rounds. A later table has the requests of each case.",
+    ),
     "notes": ("数据说明", "Notes on the figures"),
     "missing-round": (
         "第 {round} 轮没有结果，该工况不列均值。",

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -30,6 +30,7 @@ from kit.runner import Observe
 from kit.runtimes import environments
 from kit.store import RunDir, write_once
 
+Write = Callable[[RunDir], Report]
 FORMATS = tuple(renderers.RENDERERS)
 
 
@@ -64,7 +65,13 @@ def plan(
     platform: str | None = None,
 ) -> Prepared:
     """Decide everything for a run of a profile."""
-    loaded = profiles.load(reference, settings)
+    return planned(profiles.load(reference, settings), runtime, out, platform)
+
+
+def planned(
+    loaded: profiles.Loaded, runtime: Literal["process", "docker"], out: Path, platform: str | None = None
+) -> Prepared:
+    """Decide everything for a run of a profile that was read."""
     doors = runtimes.make(runtime, platform)
     # Which cards a plan uses is decided by what this machine has; where none are asked for, it is looked at when the run begins.
     collected = inventories.collect(LocalHost()) if loaded.profile.machine.accelerator is not None else None
@@ -100,10 +107,13 @@ def resume(reference: str, out: Path) -> Prepared:
     return Prepared(made, b"", run.path.parent, run=run)
 
 
-def run(prepared: Prepared, observe: Observe, *, force: bool = False, wait: bool = False) -> Finished:
+def run(
+    prepared: Prepared, observe: Observe, *, force: bool = False, wait: bool = False, write: Write | None = None
+) -> Finished:
     """Execute a plan and write its report. A run cut short gets one too, marked as a draft, and then the error is raised.
 
-    `force` goes on although a check of the machine fails; `wait` waits for another run on this machine to end.
+    `force` goes on although a check of the machine fails; `wait` waits for another run on this machine to end; `write` is
+    called when the run is over, whole or not, instead of writing the standard report.
     """
     host = LocalHost()
 
@@ -111,10 +121,12 @@ def run(prepared: Prepared, observe: Observe, *, force: bool = False, wait: bool
         observe(Seen(Event(at=host.now(), kind="environment", text=text)))
 
     with preflight.alone(host, tell, wait=wait) as busy:
-        return _run(prepared, observe, host, busy, force=force)
+        return _run(prepared, observe, host, busy, write or _standard, force=force)
 
 
-def _run(prepared: Prepared, observe: Observe, host: LocalHost, busy: str | None, *, force: bool) -> Finished:
+def _run(
+    prepared: Prepared, observe: Observe, host: LocalHost, busy: str | None, write: Write, *, force: bool
+) -> Finished:
     made = prepared.plan
     began = host.monotonic()
     doors = Doors(runtimes.make(made.runtime, made.platform), host, HttpEndpoint())
@@ -138,11 +150,16 @@ def _run(prepared: Prepared, observe: Observe, host: LocalHost, busy: str | None
     except KitError:
         # The finished rounds deserve their report, but what ended the run is what the user must be told.
         with contextlib.suppress(KitError, OSError):
-            write_report(directory)
+            write(directory)
         raise
-    built, _ = write_report(directory)
+    built = write(directory)
     files = tuple(sorted(path for path in directory.path.rglob("*") if path.is_file()))
     return Finished(directory, built, files, ready - began, host.monotonic() - ready)
+
+
+def _standard(directory: RunDir) -> Report:
+    built, _ = write_report(directory)
+    return built
 
 
 def require_accepted(found: Report) -> None:

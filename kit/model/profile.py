@@ -134,6 +134,9 @@ class CaseGroup(Record):
     input: Length
     output: Length
     concurrency: Counts = Field(min_length=1)
+    requests: Counts | None = Field(
+        default=None, description="one number for each concurrency, where it is no fixed multiple: [10, 20, 20]"
+    )
 
     @field_validator("concurrency")
     @classmethod
@@ -141,6 +144,18 @@ class CaseGroup(Record):
         if wrong := [number for number in value if not 1 <= number <= MOST_CLIENTS]:
             raise ValueError(f"concurrency must be between 1 and {MOST_CLIENTS}, found {wrong[0]}")
         return value
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if self.requests is not None and len(self.requests) != len(self.concurrency):
+            raise ValueError(f"{len(self.requests)} numbers of requests for {len(self.concurrency)} of concurrency")
+        if self.requests is not None and min(self.requests) < 1:
+            raise ValueError(f"requests must be at least 1, found {min(self.requests)}")
+        return self
+
+    def numbers(self, per_client: int) -> tuple[int, ...]:
+        """The requests of each case: what is written, or so many per client."""
+        return self.requests or tuple(concurrency * per_client for concurrency in self.concurrency)
 
 
 class Case(Record):
@@ -181,10 +196,10 @@ class Load(Record):
                 input=group.input,
                 output=group.output,
                 concurrency=concurrency,
-                requests=concurrency * self.requests_per_client,
+                requests=requests,
             )
             for group in self.cases
-            for concurrency in group.concurrency
+            for concurrency, requests in zip(group.concurrency, group.numbers(self.requests_per_client), strict=True)
         )
 
     @model_validator(mode="after")

@@ -54,7 +54,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.renderers",),
     ("kit.preflight",),
     ("kit.workflow",),
-    ("kit.judging", "kit.imaging"),
+    ("kit.judging", "kit.imaging", "kit.perf"),
     ("kit.cli",),
     ("kit.__main__",),
 )

@@ -252,8 +252,8 @@ def test_a_round_without_a_result_leaves_no_mean_and_a_note(tmp_path: Path) -> N
     assert built.rounds[3].latency_s is None
     text = renderers.render("csv", built).decode("utf-8-sig").splitlines()
     assert text[4].startswith("128,512,1,2,,,")
-    assert text[4].endswith(",,")
-    assert text[3].endswith(",,")
+    assert text[4].endswith(",,,2,,no result")
+    assert text[3].endswith(",,,2,0,ok")
 
 
 def test_a_workbook_has_no_zero_where_nothing_was_measured(tmp_path: Path) -> None:
@@ -261,7 +261,9 @@ def test_a_workbook_has_no_zero_where_nothing_was_measured(tmp_path: Path) -> No
     book = load_workbook(io.BytesIO(content))
     sheet = book.worksheets[0]
     assert [sheet.cell(row=5, column=column).value for column in range(5, 11)] == [None] * 6
-    assert not [cell for cells in sheet.iter_rows(min_row=2, min_col=5) for cell in cells if cell.value == 0]
+    assert not [
+        cell for cells in sheet.iter_rows(min_row=2, min_col=5, max_col=12) for cell in cells if cell.value == 0
+    ]
 
 
 def test_notes_are_numbered_through_and_marked_at_their_case(tmp_path: Path) -> None:
