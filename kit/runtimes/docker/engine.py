@@ -112,10 +112,10 @@ class Engine:
             try:
                 # Attached before the start: following the log of a program that ends at once may miss what it wrote.
                 output = created.attach(stdout=True, stderr=True, stream=True, logs=True)
+                stack.callback(_close, output)
                 created.start()
             except (DockerException, *_AWAY) as error:
                 raise _translated(error, program.name) from error
-            stack.callback(_close, output)
             yield Container(created, program.name, output)
 
     def remove_orphans(self, owner_alive: Callable[[str], bool]) -> tuple[str, ...]:
@@ -195,10 +195,13 @@ def _remove(container: SdkContainer) -> None:
 
 
 def _close(output: object) -> None:
-    # The SDK leaves the socket of an attached stream open, which an endless run would notice.
+    # The SDK shuts the socket of an attached stream down, but the response that reads from it holds the descriptor.
     if isinstance(output, CancellableStream):
         with suppress(OSError, AttributeError):
             output.close()
+        response = vars(output).get("_response")
+        if isinstance(response, requests.Response):
+            response.close()
 
 
 def _connect() -> docker.DockerClient:
