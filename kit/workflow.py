@@ -191,16 +191,23 @@ def write_report(
     formats: Sequence[str] = renderers.STANDARD,
     lang: str | None = None,
     to: Path | None = None,
+    template: str | None = None,
 ) -> tuple[Report, tuple[Path, ...]]:
-    """Write the report of a run in the formats asked for, from what lies in its directory."""
+    """Write the report of a run in the formats asked for, from what lies in its directory.
+
+    Another layout than the standard one writes into a folder of its own.
+    """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise UsageError(f"there is no format {unknown[0]!r}", hint=f"one of: {', '.join(FORMATS)}")
     if lang not in (None, *get_args(Language)):
         raise UsageError(f"there is no language {lang!r}", hint=f"one of: {', '.join(get_args(Language))}")
+    from kit.renderers import layouts
+
+    layout = layouts.find(template) if template is not None else None
     built = reports.build(reports.read(directory), "en" if lang == "en" else "zh-CN" if lang == "zh-CN" else None)
-    folder = to or directory.path / "report"
+    folder = to or directory.path / "report" / (layout.name if layout is not None else "")
     # All are rendered before the first is written: a template that fails leaves the old report whole.
-    rendered = [(folder / renderers.file_name(name), renderers.render(name, built)) for name in formats]
+    rendered = [(folder / renderers.file_name(name), renderers.render(name, built, layout)) for name in formats]
     try:
         for path, content in rendered:
             store.replace(path, content)

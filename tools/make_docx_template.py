@@ -1,10 +1,12 @@
-"""Writes templates/report.docx, the styles of the Word report: `python tools/make_docx_template.py [FILE]`.
+"""Writes report.docx of kit's layouts, the styles of the Word reports: `python tools/make_docx_template.py [FOLDER]`.
 
-The file holds no text of a report: only page, header, footer, numbering and the styles that kit fills in. A site changes it
-in Word and keeps the names of the styles; docs/report.md lists them. The same program writes the same bytes.
+The files hold no text of a report: only page, header, footer, numbering, the styles that kit fills in, and for the brief
+what stands where. A site changes them in Word and keeps the names of the styles; docs/report.md lists them. The same program
+writes the same bytes.
 """
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -52,20 +54,43 @@ TABLE_STYLE = """
 """
 
 
+BRIEF = (
+    ("Title", "{{ report.project }}"),
+    ("Subtitle", '{{ say("report") }} · {{ report.run }} · {{ report.date }}'),
+    ("Subtitle", "{{ report.model }} · {{ report.environment_label }}"),
+    ("Normal", "{{ draft }}"),
+    ("Kit Contents", '{{ say("conclusion") }}'),
+    ("Normal", "{{ conclusion }}"),
+    ("Normal", "{{ figures }}"),
+    ("Normal", "{{ chart }}"),
+    ("Normal", "{{ sign_off }}"),
+    ("Kit Note", '{{ say("full-report", run=report.run) }}'),
+)
+"""The one page of templates/brief: styles and what their paragraphs hold."""
+
+
 def main() -> None:
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "templates" / "report.docx"
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "templates"
+    _write(target / "report.docx", ())
+    _write(target / "brief" / "report.docx", BRIEF)
+
+
+def _write(path: Path, paragraphs: Sequence[tuple[str, str]]) -> None:
     document = Document()
     _page(document)
     _slim(document)
     _styles(document)
     _numbering(document)
     _header_and_footer(document)
+    for style, text in paragraphs:
+        document.add_paragraph(text, style)
     properties = document.core_properties
     properties.author, properties.title, properties.comments = "kit", "", ""
     properties.created = properties.modified = datetime(2020, 1, 1, tzinfo=UTC)
     stored = BytesIO()
     document.save(stored)
-    target.write_bytes(still(stored.getvalue()))
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(still(stored.getvalue()))
 
 
 def _page(document: Opened) -> None:

@@ -21,7 +21,9 @@ def add(app: typer.Typer) -> None:
     app.command("runs", epilog="Examples: kit runs · kit runs --out /data/runs --json")(runs)
     app.command("show", epilog="Examples: kit show latest · kit show 20261123-210507-smoke --json")(show)
     app.command(
-        "report", epilog="Examples: kit report latest · kit report latest --format md --lang en --to /tmp/report"
+        "report",
+        epilog="Examples: kit report latest · kit report latest --format md --lang en --to /tmp/report · "
+        "kit report latest --template brief",
     )(report)
 
 
@@ -65,10 +67,14 @@ def report(
     ] = "md,docx,html,xlsx,csv",
     lang: Annotated[str | None, typer.Option(help="zh-CN or en; the profile's language unless given.")] = None,
     to: Annotated[Path | None, typer.Option(help="Directory for the files; the run's report/ unless given.")] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Another layout: `brief`, one page, or a folder with templates of your own."),
+    ] = None,
 ) -> None:
     """Write the report of a run again, from what lies in its directory."""
     from kit import store, workflow
 
-    _, written = workflow.write_report(store.find(run, out), formats.split(","), lang, to)
+    _, written = workflow.write_report(store.find(run, out), formats.split(","), lang, to, template)
     for path in written:
         typer.echo(path)

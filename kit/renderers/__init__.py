@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from kit.model.report import Report
+
+if TYPE_CHECKING:
+    from kit.renderers.layouts import Layout
 
 RENDERERS: dict[str, tuple[str, str]] = {
     "md": ("kit.renderers.markdown", "report.md"),
@@ -19,10 +23,14 @@ STANDARD = tuple(name for name in RENDERERS if name != "pdf")
 """What every run gets: the formats that need no other program."""
 
 
-def render(name: str, report: Report) -> bytes:
+STYLED = ("md", "docx", "html", "pdf")
+"""The formats that a layout may change; tables for programs stay as they are."""
+
+
+def render(name: str, report: Report, layout: "Layout | None" = None) -> bytes:
     """The report in one format."""
-    function: Callable[[Report], bytes] = import_module(RENDERERS[name][0]).render
-    return function(report)
+    function: Callable[..., bytes] = import_module(RENDERERS[name][0]).render
+    return function(report) if layout is None or name not in STYLED else function(report, layout)
 
 
 def file_name(name: str) -> str:

@@ -70,6 +70,11 @@ def of(report: Report, language: Language) -> tuple[Chart, ...]:
     return tuple(chart for chart in charts if any(len(series.points) > 1 for series in chart.series))
 
 
+def main(found: Sequence[Chart]) -> Chart | None:
+    """The chart that says most: throughput, else the first there is."""
+    return next((chart for chart in found if chart.key == "throughput"), found[0] if found else None)
+
+
 def _prefill(rows: Sequence[PerformanceRow], concurrency: int, language: Language) -> Chart:
     points = (
         (f"{say(language, 'axis-concurrency')} {concurrency}", row.case.input.tokens, row.case.input.label, row.ttft_s)
@@ -124,7 +129,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Geometry:
     """Where everything of a chart goes: ticks as position and text, series as positions in drawing order."""
 
     box: Box
@@ -133,7 +138,7 @@ class Layout:
     lines: tuple[tuple[tuple[float, float], ...], ...]
 
 
-def layout(chart: Chart, box: Box, *, apart: float = 30) -> Layout:
+def layout(chart: Chart, box: Box, *, apart: float = 30) -> Geometry:
     """The geometry of a chart in a plot area; ticks of the x axis closer than `apart` are left out."""
     points = [point for series in chart.series for point in series.points]
     low, high = min(point.x for point in points), max(point.x for point in points)
@@ -153,7 +158,7 @@ def layout(chart: Chart, box: Box, *, apart: float = 30) -> Layout:
         if not x_ticks or across(x) - x_ticks[-1][0] >= apart:
             x_ticks.append((across(x), text))
     count = round(top / step)
-    return Layout(
+    return Geometry(
         box=box,
         x_ticks=tuple(x_ticks),
         y_ticks=tuple((down(step * index), f"{step * index:.6g}") for index in range(count + 1)),

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kit.formats import figure, percent
+from kit import verdicts
+from kit.formats import figure, percent, rate
 from kit.model import Spread
 from kit.model.profile import Language
 from kit.model.report import CaseDetail, Estimate, Report
@@ -12,6 +13,8 @@ from kit.texts import say
 
 FEWEST = {"p50": 1, "p90": 10, "p99": 100}
 """How many samples a percentile needs to say more than their maximum."""
+
+BRIEF_LINES = 6
 
 FEW = "†"
 
@@ -83,6 +86,47 @@ def distribution(report: Report) -> Table:
         rows=rows,
         notes=(say(lang, "distribution-note"), *((say(lang, "few-note"),) if few else ())),
     )
+
+
+def criteria(report: Report) -> Table:
+    """Each criterion with its limit, value and verdict; no rows where there were none."""
+    lang = report.language
+    return Table(say(lang, "criteria"), verdicts.columns(lang), verdicts.rows(report.verdict, lang), ())
+
+
+def highlights(report: Report) -> Table:
+    """Five figures for those who read no more: each with the case that it is from."""
+    lang, rows = report.language, report.rows
+    sent, good = sum(detail.requests for detail in report.details), sum(d.succeeded for d in report.details)
+    picks = (
+        ("high-throughput", "tok/s", figure, [(row.output_throughput, row) for row in rows], max),
+        ("high-tps", "tok/s", rate, [(row.tps, row) for row in rows], max),
+        ("high-ttft-least", "s", figure, [(row.ttft_s, row) for row in rows], min),
+        ("high-ttft-most", "s", figure, [(row.ttft_s, row) for row in rows], max),
+    )
+    found = []
+    for key, unit, written, values, choose in picks:
+        known = [(value, row) for value, row in values if value is not None]
+        best = choose(known, key=lambda pair: pair[0]) if known else None
+        found.append(
+            (say(lang, key), f"{written(best[0])} {unit}", best[1].case.id) if best else (say(lang, key), "—", "—")
+        )
+    found.append((say(lang, "high-success"), percent(good, sent), say(lang, "high-requests", good=good, sent=sent)))
+    return Table(
+        title=say(lang, "highlights"),
+        columns=tuple(say(lang, key) for key in ("col-metric", "col-value", "col-case")),
+        rows=tuple(found),
+        notes=(say(lang, "highlights-note"),),
+    )
+
+
+def brief_conclusion(report: Report) -> tuple[str, ...]:
+    """The conclusion in few lines; how many more there are is said."""
+    lines = report.conclusion
+    if len(lines) <= BRIEF_LINES:
+        return lines
+    kept = lines[: BRIEF_LINES - 1]
+    return (*kept, say(report.language, "more-lines", count=len(lines) - len(kept)))
 
 
 def estimate(value: Estimate) -> str:

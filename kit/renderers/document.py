@@ -1,7 +1,7 @@
 """The body of the Word report: its sections in order, as WordprocessingML."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from copy import deepcopy
 
 from docx.document import Document as Opened
@@ -11,8 +11,8 @@ from kit import verdicts
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
 from kit.renderers import charts, pictures, word
-from kit.renderers.details import Table, distribution, stability
-from kit.renderers.word import Cell, cell, field, merged, paragraph, run, table
+from kit.renderers.details import Table, brief_conclusion, distribution, highlights, stability
+from kit.renderers.word import Cell, cell, field, merged, paragraph, run, side_by_side, table
 from kit.texts import say
 
 PORTRAIT, LANDSCAPE = 9400, 14300  # widths of tables in twentieths of a point
@@ -36,7 +36,27 @@ class Content:
         self._captions = {"table": 0, "figure": 0}
         self._section = document.element.body.sectPr
 
+    def parts(self) -> dict[str, Callable[[], str]]:
+        """What a template may place, by name: `content` is the whole report."""
+        report = self._report
+        return {
+            "content": self.build,
+            "draft": self._draft,
+            "conclusion": lambda: self._only(lambda: self._lines(brief_conclusion(report))),
+            "figures": lambda: self._only(lambda: self._details(highlights(report), (3600, 2600, 3200), (0, 2))),
+            "chart": lambda: self._only(self._one_chart),
+            "criteria": lambda: self._only(self._criteria),
+            "sign_off": lambda: self._only(self._sign_off),
+        }
+
+    def _only(self, add: Callable[[], None]) -> str:
+        before, self._parts = self._parts, []
+        add()
+        found, self._parts = self._parts, before
+        return "".join(found)
+
     def build(self) -> str:
+        """All sections in order."""
         report = self._report
         self._basics()
         self._environment()
@@ -45,11 +65,14 @@ class Content:
         self._performance()
         self._add(self._end_section(landscape=True))
         self._heading(1, "conclusion")
-        self._add(*(paragraph("ListBullet", run(line)) for line in report.conclusion))
+        self._lines(report.conclusion)
         self._criteria()
         self._sign_off()
         self._attachments()
         return "".join((*self._front(), *self._parts))
+
+    def _lines(self, lines: Sequence[str]) -> None:
+        self._add(*(paragraph("ListBullet", run(line)) for line in lines))
 
     def _say(self, key: str, **values: object) -> str:
         return say(self._lang, key, **values)
@@ -57,13 +80,15 @@ class Content:
     def _add(self, *parts: str) -> None:
         self._parts.extend(parts)
 
+    def _draft(self) -> str:
+        return paragraph("KitDraft", run(self._report.draft)) if self._report.draft else ""
+
     def _front(self) -> list[str]:
         report = self._report
-        draft = [paragraph("KitDraft", run(report.draft))] if report.draft else []
         return [
             paragraph("Title", run(report.project)),
             paragraph("Subtitle", run(f"{self._say('report')} · {report.run}")),
-            *draft,
+            self._draft(),
             paragraph("KitContents", run(self._say("contents"))),
             *self._contents(),
         ]
@@ -196,12 +221,12 @@ class Content:
         self._details(distribution(report), (900, 900, 1000, *(1020,) * 9, 1520))
         self._charts()
 
-    def _details(self, found: Table, widths: Sequence[int]) -> None:
+    def _details(self, found: Table, widths: Sequence[int], texts: Container[int] = (0, 1)) -> None:
         if not found.rows:
             return
         rows = [[cell(text, "KitHead") for text in found.columns]]
         rows += [
-            [cell(text, "KitCell" if at < 2 else "KitNumber") for at, text in enumerate(row)] for row in found.rows
+            [cell(text, "KitCell" if at in texts else "KitNumber") for at, text in enumerate(row)] for row in found.rows
         ]
         self._add(
             self._caption("table", found.title),
@@ -210,19 +235,26 @@ class Content:
         )
 
     def _charts(self) -> None:
-        """Two pictures beside each other; their labels are Latin, so that they look alike everywhere."""
-        drawn = charts.of(self._report, "en")
-        told = charts.of(self._report, self._lang)
-        width = LANDSCAPE // 2 * _EMU_PER_TWIP * 94 // 100
-        height = width * pictures.HEIGHT // pictures.WIDTH
-        cells = []
-        for number, (chart, words) in enumerate(zip(drawn, told, strict=True), start=1):
-            relation, _ = self._document.part.get_or_add_image(io.BytesIO(pictures.png(chart)))
-            shown = word.picture(relation, 1000 + number, f"chart-{chart.key}", words.alt, width, height)
-            cells.append(f"{paragraph('KitFigure', shown)}{self._caption('figure', words.title)}")
+        """Two pictures beside each other."""
+        width = LANDSCAPE // 2
+        cells = [self._chart(number, width * 94 // 100) for number in range(len(charts.of(self._report, self._lang)))]
         for at in range(0, len(cells), 2):
             pair = [*cells[at : at + 2], paragraph("KitFigure")][:2]
-            self._add(_side_by_side(pair, LANDSCAPE // 2))
+            self._add(side_by_side(pair, width))
+
+    def _one_chart(self) -> None:
+        found = charts.of(self._report, self._lang)
+        if chart := charts.main(found):
+            self._add(self._chart(found.index(chart), PORTRAIT * 62 // 100))
+
+    def _chart(self, number: int, width: int) -> str:
+        """A picture with its caption. Its labels are Latin, so that they look alike everywhere."""
+        drawn, words = charts.of(self._report, "en")[number], charts.of(self._report, self._lang)[number]
+        across = width * _EMU_PER_TWIP
+        relation, _ = self._document.part.get_or_add_image(io.BytesIO(pictures.png(drawn)))
+        size = (across, across * pictures.HEIGHT // pictures.WIDTH)
+        shown = word.picture(relation, 1001 + number, f"chart-{drawn.key}", words.alt, *size)
+        return f"{paragraph('KitFigure', shown)}{self._caption('figure', words.title)}"
 
     def _criteria(self) -> None:
         """What was held against what, where there were criteria."""
@@ -263,15 +295,3 @@ class Content:
             self._add(paragraph("KitItem", run(name)), paragraph("KitCode", run(command)))
         self._add(paragraph("KitItem", run(self._say("provenance"))))
         self._add(*(paragraph("ListBullet", run(line)) for line in report.provenance))
-
-
-def _side_by_side(contents: Sequence[str], width: int) -> str:
-    """A table without lines that holds pictures."""
-    cells = "".join(
-        f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>{content}</w:tc>' for content in contents
-    )
-    grid = f'<w:gridCol w:w="{width}"/>' * len(contents)
-    return (
-        f'<w:tbl><w:tblPr><w:tblW w:w="{width * len(contents)}" w:type="dxa"/><w:tblLayout w:type="fixed"/></w:tblPr>'
-        f"<w:tblGrid>{grid}</w:tblGrid><w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}</w:tr></w:tbl>"
-    )

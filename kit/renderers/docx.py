@@ -3,18 +3,21 @@
 import io
 from datetime import UTC
 from pathlib import Path
+from zipfile import BadZipFile
 
 from docx import Document
 from docx.document import Document as Opened
-from docx.oxml import parse_xml
-from docx.oxml.ns import nsdecls, qn
+from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml.ns import qn
 
 from kit.errors import UsageError
 from kit.model.report import Report
 from kit.renderers import word
 from kit.renderers.archive import still
+from kit.renderers.details import criteria, highlights
 from kit.renderers.document import Content
-from kit.resources import folder
+from kit.renderers.filling import fill
+from kit.renderers.layouts import STANDARD, Layout
 from kit.texts import say
 
 STYLES = (
@@ -24,27 +27,29 @@ STYLES = (
 """The styles, by their ids, that a template must have."""
 
 
-def render(report: Report) -> bytes:
-    return written(report)
+def render(report: Report, layout: Layout = STANDARD) -> bytes:
+    return written(report, layout)
 
 
-def written(report: Report, *, for_layout: bool = False) -> bytes:
+def written(report: Report, layout: Layout = STANDARD, *, for_layout: bool = False) -> bytes:
     """The document. `for_layout`: for a program that fills in page numbers, but not those inside a table of contents."""
-    document = Document(str(folder("templates") / "report.docx"))
-    check(document, folder("templates") / "report.docx")
-    body = document.element.body
-    last = body.sectPr
-    for child in list(body):
-        if child is not last:
-            body.remove(child)
-    content = Content(report, document, for_layout).build()
-    names = nsdecls("w", "r", "wp", "a", "pic")
-    for child in list(parse_xml(f"<w:body {names}>{content}</w:body>")):
-        last.addprevious(child)
+    path = layout.path("report.docx")
+    document = _opened(path)
+    check(document, path)
+    content = Content(report, document, for_layout)
+    values: dict[str, object] = {"highlights": highlights(report), "criteria": criteria(report)}
+    fill(document, path, content.parts(), layout.environment(report), values)
     _properties(document, report)
     stored = io.BytesIO()
     document.save(stored)
     return still(stored.getvalue())
+
+
+def _opened(path: Path) -> Opened:
+    try:
+        return Document(str(path))
+    except (OSError, ValueError, KeyError, BadZipFile, PackageNotFoundError) as error:
+        raise UsageError(f"{path} is no Word document: {error}", hint="save it as .docx, not .doc or .dotx") from error
 
 
 def check(document: Opened, path: Path) -> None:

@@ -5,16 +5,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from kit import verdicts
-from kit.formats import duration, figure, rate
 from kit.model.report import PerformanceRow, Report, RequestRow
 from kit.renderers import charts
-from kit.renderers.charts import Box, Chart, Histogram, Layout
-from kit.renderers.details import distribution, stability
+from kit.renderers.charts import Box, Chart, Geometry, Histogram
+from kit.renderers.details import brief_conclusion, criteria, distribution, highlights, stability
+from kit.renderers.layouts import STANDARD, Layout
 from kit.renderers.word import clean
-from kit.resources import folder
 from kit.texts import say
 
 WIDTH, HEIGHT = 640, 400
@@ -26,7 +22,7 @@ class Drawing:
     """A chart with its geometry."""
 
     chart: Chart
-    layout: Layout
+    layout: Geometry
 
     def corners(self, series: int, x: float, y: float) -> str:
         """The points of a marker, or nothing for a circle."""
@@ -45,37 +41,30 @@ class Group:
     rows: int
 
 
-def render(report: Report) -> bytes:
-    environment = ImmutableSandboxedEnvironment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
-    environment.filters.update(figure=figure, rate=rate, duration=duration)
-    template = environment.from_string(_file("report.html.j2"))
-    style, script = _file("report.css"), _file("report.js")
-
-    def word(key: str, **values: object) -> str:
-        return say(report.language, key, **values)
-
-    page = template.render(
-        report=report,
-        say=word,
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+def render(report: Report, layout: Layout = STANDARD) -> bytes:
+    environment = layout.environment(report)
+    environment.autoescape = True
+    environment.finalize = _shown
+    style, script = layout.text("report.css"), layout.text("report.js")
+    found = charts.of(report, report.language)
+    values = {
+        "style": style,
+        "script": script,
+        "policy": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
-        groups=_groups(report.rows, report),
-        drawings=[Drawing(chart, charts.layout(chart, _BOX)) for chart in charts.of(report, report.language)],
-        details=(stability(report), distribution(report)),
-        criteria=verdicts.rows(report.verdict, report.language),
-        criteria_columns=verdicts.columns(report.language),
-        histograms=_histograms(report),
-        colours=len(charts.COLOURS),
-        width=WIDTH,
-        height=HEIGHT,
-    )
-    return page.encode()
-
-
-def _file(name: str) -> str:
-    return (folder("templates") / name).read_text("utf-8")
+        "groups": _groups(report.rows, report),
+        "drawings": [Drawing(chart, charts.layout(chart, _BOX)) for chart in found],
+        "details": (stability(report), distribution(report)),
+        "highlights": highlights(report),
+        "criteria": criteria(report),
+        "conclusion": brief_conclusion(report),
+        "chart": charts.main(found),
+        "histograms": _histograms(report),
+        "colours": len(charts.COLOURS),
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+    return layout.rendered(environment, "report.html.j2", values).encode()
 
 
 def _hash(text: str) -> str:

@@ -3,13 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from kit.formats import figure, rate
 from kit.model.report import PerformanceRow, Report
-from kit.renderers.details import distribution, stability
-from kit.resources import folder
-from kit.texts import say
+from kit.renderers import charts
+from kit.renderers.details import brief_conclusion, criteria, distribution, highlights, stability
+from kit.renderers.layouts import STANDARD, Layout
 
 # Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
 _ACTIVE = re.compile(
@@ -18,16 +16,18 @@ _ACTIVE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def render(report: Report) -> bytes:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters.update(code=code, block=block, text=escape)
-    template = environment.from_string((folder("templates") / "report.md.j2").read_text("utf-8"))
-
-    def word(key: str, **values: object) -> str:
-        return say(report.language, key, **values)
-
-    details = tuple(found for found in (stability(report), distribution(report)) if found.rows)
-    return template.render(report=report, say=word, rows=table(report), details=details).encode()
+def render(report: Report, layout: Layout = STANDARD) -> bytes:
+    environment = layout.environment(report, code=code, block=block, text=escape)
+    values = {
+        "rows": table(report),
+        "details": tuple(found for found in (stability(report), distribution(report)) if found.rows),
+        "highlights": highlights(report),
+        "criteria": criteria(report),
+        "conclusion": brief_conclusion(report),
+        "chart": charts.main(charts.of(report, report.language)),
+        "executions": {execution.name: execution for execution in report.executions},
+    }
+    return layout.rendered(environment, "report.md.j2", values).encode()
 
 
 def table(report: Report) -> list[tuple[str, ...]]:

@@ -8,13 +8,14 @@ from kit.host import LocalHost
 from kit.model.report import Report
 from kit.ports import Host, ToolMissing, ToolTimeout
 from kit.renderers import docx
+from kit.renderers.layouts import STANDARD, Layout
 
 TIME_LIMIT_S = 180.0
 _HINT = "install LibreOffice Writer (Debian: libreoffice-writer), or open report.docx and print it"
 
 
-def render(report: Report) -> bytes:
-    return laid_out(docx.written(report, for_layout=True), LocalHost())
+def render(report: Report, layout: Layout = STANDARD) -> bytes:
+    return laid_out(docx.written(report, layout, for_layout=True), LocalHost())
 
 
 def laid_out(document: bytes, host: Host) -> bytes:

@@ -126,3 +126,15 @@ def picture(relation: str, number: int, name: str, alt: str, width: int, height:
         '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline>'
         "</w:drawing></w:r>"
     )
+
+
+def side_by_side(contents: Sequence[str], width: int) -> str:
+    """A table without lines that holds pictures."""
+    cells = "".join(
+        f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>{content}</w:tc>' for content in contents
+    )
+    grid = f'<w:gridCol w:w="{width}"/>' * len(contents)
+    return (
+        f'<w:tbl><w:tblPr><w:tblW w:w="{width * len(contents)}" w:type="dxa"/><w:tblLayout w:type="fixed"/></w:tblPr>'
+        f"<w:tblGrid>{grid}</w:tblGrid><w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}</w:tr></w:tbl>"
+    )

@@ -10,7 +10,7 @@ import pytest
 from kit import renderers
 from kit.host import LocalHost
 from kit.model.report import Report
-from kit.renderers import pdf
+from kit.renderers import layouts, pdf
 from tests.conftest import REQUIRED
 from tests.unit.test_report import Written, failing
 
@@ -100,3 +100,15 @@ def test_a_draft_says_so_on_the_first_page_and_in_the_title(tmp_path: Path) -> N
     assert built.draft is not None
     assert built.draft in found[0]
     assert built.draft in poppler("pdfinfo", str(tmp_path / "report.pdf"))
+
+
+@pytest.mark.parametrize("lines", [1, 30])
+def test_the_brief_is_one_page(built: Report, tmp_path: Path, lines: int) -> None:
+    long = built.model_copy(
+        update={"conclusion": tuple(f"128-512-c{n} 端到端时延：实测 30.44，要求 ≤ 20，差 52%" for n in range(lines))}
+    )
+    found = pages(renderers.render("pdf", long, layouts.find("brief")), tmp_path)
+    assert len(found) == 1
+    assert "24.56" in found[0]
+    assert "87.5%" in found[0]
+    assert "编制" in found[0]

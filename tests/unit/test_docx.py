@@ -256,16 +256,16 @@ def test_a_template_without_a_style_is_named_with_the_style() -> None:
         docx.check(Document(), Path("plain.docx"))
 
 
-def test_the_template_in_the_tree_is_what_the_tool_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["report.docx", "brief/report.docx"])
+def test_the_template_in_the_tree_is_what_the_tool_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     tool = Path(__file__).resolve().parents[2] / "tools" / "make_docx_template.py"
-    monkeypatch.setattr(sys, "argv", ["make_docx_template.py", str(tmp_path / "new.docx")])
+    monkeypatch.setattr(sys, "argv", ["make_docx_template.py", str(tmp_path)])
     runpy.run_path(str(tool), run_name="__main__")
-    with (
-        zipfile.ZipFile(tmp_path / "new.docx") as new,
-        zipfile.ZipFile(folder("templates") / "report.docx") as stored,
-    ):
-        assert {name: new.read(name) for name in new.namelist()} == {
-            name: stored.read(name) for name in stored.namelist()
+    with zipfile.ZipFile(tmp_path / name) as new, zipfile.ZipFile(folder("templates") / name) as stored:
+        assert {part: new.read(part) for part in new.namelist()} == {
+            part: stored.read(part) for part in stored.namelist()
         }
 
 
