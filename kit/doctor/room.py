@@ -68,12 +68,16 @@ def output(asked: Asked) -> Iterator[Check]:
     """Runs can be written where they are to go, and there is room for this one."""
     path = asked.output
     name = f"output directory {path}"
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".kit-probe"
         probe.write_bytes(b"kit")
         probe.unlink()
         free = shutil.disk_usage(path).free
+        # A look leaves nothing behind: the run makes the directory when it begins.
+        for folder in made:
+            folder.rmdir()
     except OSError as error:
         yield check(name, "fail", str(error.strerror), remedy="give a writable directory with --out")
         return

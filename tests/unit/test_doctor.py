@@ -299,6 +299,11 @@ def test_an_output_directory_that_cannot_be_written_is_told(site: Site) -> None:
     assert "fail output directory" in "\n".join(site.wrong())
 
 
+def test_a_look_at_the_output_directory_leaves_nothing(site: Site) -> None:
+    assert not [line for line in site.wrong() if "output directory" in line]
+    assert not (site.folder / "runs").exists()
+
+
 # --- models ------------------------------------------------------------------------------------------------------
 
 
