@@ -241,7 +241,7 @@ def _network(inventory: Inventory) -> Iterator[tuple[str, str]]:
         speed = "?" if card.speed_mbps.value is None else f"{card.speed_mbps.value} Mb/s"
         yield (
             f"网卡 {card.name}",
-            f"{card.driver.value or '?'}，{speed}，{card.state.value or '?'}，{card.mac.value or '?'}",
+            f"{card.model.value or '?'}，{card.driver.value or '?'}，{speed}，{card.state.value or '?'}，{card.mac.value or '?'}",
         )
 
 
@@ -271,6 +271,7 @@ def _containers(inventory: Inventory) -> _Entries:
         ("Docker", _said(found.docker)),
         ("Docker 运行时", _list(found.docker_runtimes)),
         ("Podman", _said(found.podman)),
+        ("Podman 运行时", _said(found.podman_runtime)),
     ]
 
 

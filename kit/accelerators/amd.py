@@ -1,8 +1,9 @@
-"""AMD: `rocm-smi` as JSON, and `rocminfo` where a name is wanted."""
+"""AMD: `rocm-smi` as JSON, and `rocminfo` where that is not there."""
 
 import json
 import re
 
+from kit.accelerators import rocm, tables
 from kit.accelerators.device import blank, in_order, listed, nothing
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, number, stated, whole
@@ -11,23 +12,31 @@ from kit.model.fact import Fact
 KIND = "amd"
 VENDOR = "AMD"
 SMI = "rocm-smi --showproductname --showmeminfo vram --showuse --showpower --showtemp --showbus --json"
+TOPO = "rocm-smi --showtopotype"
 DRIVER = "rocm-smi --showdriverversion --json"
-QUESTIONS: tuple[Question, ...] = tuple(Command(tuple(key.split()), 20.0) for key in (SMI, DRIVER))
+QUESTIONS: tuple[Question, ...] = tuple(Command(tuple(key.split()), 20.0) for key in (SMI, DRIVER, TOPO, rocm.ROCMINFO))
 grant = nothing
 
 
 def family(evidence: Evidence) -> Family:
     """All GPUs of AMD. Hygon's rocm-smi prints the same form: a card that does not name AMD is not taken."""
-    devices = in_order(
+    queried = in_order(
         _device(int(name[4:]), card)
         for name, card in _cards(evidence[SMI].text or "").items()
         if re.search(r"\bAMD\b|Advanced Micro Devices", " ".join(card.values()))
     )
+    agents = [agent for agent in rocm.agents(evidence[rocm.ROCMINFO].text or "") if agent.vendor == "AMD"]
+    devices = queried or in_order(rocm.device(index, agent) for index, agent in enumerate(agents))
     return Family(
         kind=KIND,
         vendor=VENDOR,
-        devices=listed(evidence, SMI, devices, ("1002", "74[0-9a-f]{2}|75[0-9a-f]{2}", "AMD.*Instinct")),
-        topology=Fact(source=SMI, reason="kit does not ask for it"),
+        devices=listed(
+            evidence,
+            SMI if queried or not devices else rocm.ROCMINFO,
+            devices,
+            ("1002", "74[0-9a-f]{2}|75[0-9a-f]{2}", "AMD.*Instinct"),
+        ),
+        topology=fact(evidence, TOPO, tables.topology),
         software=(Version(name="driver", version=fact(evidence, DRIVER, _driver)),),
         notes=(),
     )

@@ -39,8 +39,8 @@ QUESTIONS: tuple[Question, ...] = (
             for subject in ("board", "memory", "usages", "common")
         ),
         names=npus,
-        # The first number of rows with a number and a name, above the process table.
-        shell=r"sed -n '/Process id/q; s/^|[[:blank:]]*\([0-9][0-9]*\)[[:blank:]][[:blank:]]*[0-9]*[A-Za-z][^|]*|[^|]*|.*/\1/p' npu-smi_info.txt | sort -u",
+        # The first number of every row above the process table: a chip's among them, which costs a question and no more.
+        shell=r"sed -n '/Process id/q; s/^[[:blank:]]*|[[:blank:]]*\([0-9][0-9]*\)[[:blank:]|].*/\1/p' npu-smi_info.txt | sort -u",
     ),
     Each(
         tuple(File(path) for path in FILES),
@@ -84,7 +84,7 @@ def family(evidence: Evidence) -> Family:
     return Family(
         kind=KIND,
         vendor=VENDOR,
-        devices=listed(evidence, INFO, devices, _BUS, r"There is no NPU card"),
+        devices=_explained(listed(evidence, INFO, devices, _BUS, r"There is no NPU card")),
         topology=fact(evidence, TOPO, tables.topology),
         software=versions(evidence, npus(evidence)),
         notes=tuple(_notes(evidence, devices)),
@@ -117,6 +117,21 @@ def grant(chosen: Sequence[Device], there: Sequence[Device], present: Callable[[
     )
 
 
+# What npu-smi means by its codes, in the words of whoever has to do something about it.
+_CODES = {
+    "-8002": "not permitted: root is needed",
+    "-8005": "the driver is not loaded, the user may not use it, or another container has the device",
+    "-8020": "another container has the device",
+}
+
+
+def _explained(found: Fact[tuple[Device, ...]]) -> Fact[tuple[Device, ...]]:
+    code = re.search(r"ret is (-\d+)", found.reason or "")
+    if code is None or code[1] not in _CODES:
+        return found
+    return Fact(source=found.source, reason=f"{found.reason} ({_CODES[code[1]]})")
+
+
 def _rows(evidence: Evidence) -> list[_Row]:
     found: list[_Row] = []
     for section in tables.sections(evidence[INFO].text or ""):
@@ -137,10 +152,11 @@ def _device(row: _Row, about: Chip, uses: "_Uses", same: bool, two_dies: bool) -
     facts["bus_id"] = first(stated(row.get("Bus-Id"), INFO), about.bus_id)
     facts["board"], facts["serial"], facts["cores"] = about.board, about.serial, about.cores
     facts["clock_mhz"] = about.clock_mhz
-    facts["power_w"] = first(stated(number(row.get("Power(W)")), INFO), about.power_w)
+    power = number(row.get("Power(W)"))
+    facts["power_w"] = about.power_w if power is None else Fact(value=power, source=INFO)
     facts["temperature_c"] = stated(number(row.get("Temp(C)")), INFO)
     facts["utilisation_percent"] = stated(number(row.get("AICore(%)", "NPU Util(%)")), INFO)
-    printed = whole(row.get("Phy-ID", "Chip Phy-ID", "Device"))
+    printed = whole(row.get("Phy-ID", "Device"))
     nodes = stated(row.npu, f"{INFO}, ls /dev") if same else stated(None, INFO, f"{INFO} prints no Phy-ID")
     facts["physical_id"] = first(stated(printed, INFO), about.physical_id, nodes)
     column = "HBM-Usage(MB)" if "HBM-Usage(MB)" in row.values else "Memory-Usage(MB)"
@@ -185,7 +201,7 @@ def _uses(evidence: Evidence) -> _Uses:
             process = Process(
                 pid=int(values["Process id"]),
                 name=values.get("Process name") or None,
-                memory_bytes=mebibytes(values.get("Process memory(MB)")),
+                memory_bytes=next((mebibytes(v) for k, v in values.items() if k.startswith("Process memory")), None),
             )
             found[key] = (*found.get(key, ()), process)
         idle = [re.search(r"No running processes found(?: in NPU (\d{1,9}))?", line) for line in section.lone]

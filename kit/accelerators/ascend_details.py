@@ -62,7 +62,10 @@ def device_nodes(evidence: Evidence) -> set[int]:
 def paragraphs(text: str) -> list[dict[str, str]]:
     """Blocks of `Name : value` lines as npu-smi prints them, parted by blank lines; `Chip ID` may stand first or last."""
     found: list[dict[str, str]] = [{}]
-    for line in tables.lines(text):
+    rows = tables.lines(text)
+    if rows and not text.endswith("\n") and not rows[-1].startswith("Chip ID"):
+        rows.pop()  # its value may go on
+    for line in rows:
         name, separator, value = line.partition(":")
         if not line:
             found.append({})
@@ -92,11 +95,24 @@ def about_chip(evidence: Evidence, npu: int, chip: int) -> Chip:
             stated(mebibytes(usages.get("HBM Capacity(MB)")) or None, keys["usages"], why["usages"]),
             stated(mebibytes(memory.get("HBM Capacity(MB)")) or None, keys["memory"], why["memory"]),
         ),
-        power_w=stated(number(common.get("NPU Real-time Power(W)")), keys["common"], why["common"]),
+        power_w=_power(common, evidence[keys["common"]].text or "", keys["common"], why["common"]),
         clock_mhz=stated(number(common.get("Aicore Freq(MHZ)")), keys["common"], why["common"]),
         cores=stated(whole(common.get("Aicore Count")), keys["common"], why["common"]),
         physical_id=stated(_physical_ids(evidence).get((npu, chip)), MAP, evidence[MAP].reason or ""),
     )
+
+
+def _power(common: dict[str, str], text: str, source: str, why: str) -> Fact[float]:
+    """A chip's power, or its card's where the card has no other chip; a card's power is not shared out among chips."""
+    own = number(common.get("NPU Real-time Power(W)"))
+    card = next(
+        (number(b.get("NPU Real-time Power(W)")) for b in paragraphs(text) if b.get("Chip Name") == "mcu"), None
+    )
+    if own is not None or card is None:
+        return stated(own, source, why)
+    if common.get("Chip Count") == "1":
+        return Fact(value=card, source=f"{source}, mcu")
+    return Fact(source=source, reason=f"{source} tells the power of the whole card only: {card:g} W")
 
 
 def _bus_id(text: str | None) -> str | None:
@@ -146,7 +162,11 @@ def versions(evidence: Evidence, npus: Sequence[str]) -> tuple[Version, ...]:
         Version(name="firmware", version=first(of(FILES[1], names=("Version",)), *of_boards("Firmware Version"))),
         Version(
             name="CANN toolkit",
-            version=first(of(*installs, names=("version",)), of(*others, names=("version_dir", "Version"))),
+            version=first(
+                of(*installs, names=("version",)),
+                of(*others, names=("version_dir", "Version")),
+                *_running(evidence, roots),
+            ),
         ),
         Version(name="CANN toolkit, internal", version=of(*installs, names=("innerversion",))),
         Version(name="CANN kernels", version=of(*kernels, names=("version_dir", "Version"))),
@@ -160,6 +180,17 @@ def versions(evidence: Evidence, npus: Sequence[str]) -> tuple[Version, ...]:
             version=of("{}/mindie/latest/version.info", names=("Ascend-mindie", "mindie-llm", "mindie-service")),
         ),
     )
+
+
+def _running(evidence: Evidence, roots: Sequence[str]) -> list[Fact[str]]:
+    """Older toolkits have but a version.cfg: `toolkit_running_version=[7.6.0.1.220:8.0.RC3]`."""
+
+    def find(text: str) -> str | None:
+        found = re.fullmatch(r"\[[^\[\]:]*:([^\[\]:]+)\]", field(text, "toolkit_running_version") or "")
+        return found[1] if found else None
+
+    files = [file for file in FILES if file.endswith("version.cfg")]
+    return [fact(evidence, file.replace("{}", root), find) for root in roots for file in files]
 
 
 def _plain(text: str | None) -> str | None:

@@ -110,11 +110,22 @@ def listed(
     said = evidence[source]
     if none is not None and said.text is not None and re.search(none, said.text):
         return Fact(value=(), source=source)
-    told = next((line for line in tables.lines(said.text or "") if re.search("(?i)fail|error|not found", line)), "")
-    reason = said.reason or (told[:200] or f"{source} printed no whole table of devices")
+    reason = said.reason or _complaint(said.text or "") or f"{source} printed no whole table of devices"
     if count := seen_on_the_bus(evidence, *bus):
         reason = f"lspci lists {count} of them, but {reason}"
     return Fact(source=source, reason=reason)
+
+
+# What drivers print before their tool says anything.
+_PRELUDE = re.compile(r"DrvMngGetConsoleLogLevel|g_conLogLevel|^\[WARNING\]", re.IGNORECASE)
+_COMPLAINT = re.compile(r"(?i)fail|error|ret is -|not (?:found|permitted|support)|cannot open|couldn't|No devices")
+
+
+def _complaint(text: str) -> str | None:
+    """The line in which a tool says what is wrong; error texts are short, tables are not."""
+    said = [line for line in tables.lines(text) if line and not _PRELUDE.search(line)]
+    found = next((line for line in said if _COMPLAINT.search(line)), None)
+    return None if found is None else found[:200]
 
 
 def printed(pattern: str) -> Callable[[str], str | None]:

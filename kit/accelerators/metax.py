@@ -4,12 +4,12 @@ from kit.accelerators import tables
 from kit.accelerators.device import cards, drawn, in_order, listed, nothing, printed
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import Command, Evidence, Question, fact, stated
-from kit.model.fact import Fact
 
 KIND = "metax"
 VENDOR = "MetaX"
 TABLE = "mx-smi"
-QUESTIONS: tuple[Question, ...] = (Command((TABLE,), 20.0),)
+TOPO = "mx-smi topo -m"
+QUESTIONS: tuple[Question, ...] = (Command((TABLE,), 20.0), Command(tuple(TOPO.split()), 20.0))
 grant = nothing
 
 
@@ -20,7 +20,7 @@ def family(evidence: Evidence) -> Family:
         kind=KIND,
         vendor=VENDOR,
         devices=listed(evidence, TABLE, devices, ("9999", "[0-9a-f]{4}", "MetaX")),
-        topology=Fact(source=TABLE, reason="kit does not ask for it"),
+        topology=fact(evidence, TOPO, tables.topology),
         software=(
             Version(name="driver", version=fact(evidence, TABLE, printed(r"Kernel Mode Driver Version:\s*([\w.]+)"))),
             Version(name="MACA", version=fact(evidence, TABLE, printed(r"MACA Version:\s*([\w.]+)"))),

@@ -17,6 +17,13 @@ _FIELDS = (
     "index,name,pci.bus_id,driver_version,vbios_version,memory.total,memory.used,utilization.gpu,temperature.gpu,"
     "power.draw,power.limit,clocks.max.sm,pstate,persistence_mode,mig.mode.current,ecc.mode.current"
 )
+_UNITS = {
+    **dict.fromkeys(("memory.total", "memory.used", "used_gpu_memory"), "MiB"),
+    "utilization.gpu": "%",
+    "power.draw": "W",
+    "power.limit": "W",
+    "clocks.max.sm": "MHz",
+}
 # Without persistence mode, many GPUs have taken fifteen seconds.
 _LIMIT_S = 30.0
 TABLE = "nvidia-smi"
@@ -80,8 +87,9 @@ def _common(rows: list[dict[str, str]], name: str) -> str | None:
 
 def _value(row: dict[str, str], name: str) -> str | None:
     value = row.get(name, "")
-    # `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `[Requested functionality has been deprecated]`
-    return None if value in UNSAID or value.startswith("[") else value
+    # `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `[Requested functionality has been deprecated]`;
+    # and a number without its unit may be half of one.
+    return None if value in UNSAID or value.startswith("[") or not value.endswith(_UNITS.get(name, "")) else value
 
 
 def _queried(evidence: Evidence, row: dict[str, str]) -> Device | None:
@@ -106,7 +114,12 @@ def _queried(evidence: Evidence, row: dict[str, str]) -> Device | None:
 
 def _drawn(evidence: Evidence, card: tables.Card) -> Device:
     facts = drawn(card, evidence, TABLE)
-    facts["name"] = stated(_bare(card.name), TABLE, f"{TABLE} shortens the name")
+    # The table shortens long names; the list does not.
+    whole_name = printed(rf"(?m)^GPU {card.index}: (.+?) \(UUID:")
+    facts["name"] = first(
+        stated(_bare(card.name), TABLE, f"{TABLE} shortens the name"),
+        fact(evidence, LIST, lambda text: _bare(whole_name(text))),
+    )
     facts["partitions"] = _partitions(evidence, card.index, None)
     facts["processes"] = _processes(evidence, card.index, card.bus_id)
     return Device(card=card.index, chip=0, **facts)

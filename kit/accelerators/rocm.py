@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 
 from kit.accelerators import tables
+from kit.accelerators.device import blank
+from kit.model.accelerator import Device
+from kit.model.evidence import stated
 
 ROCMINFO = "rocminfo"
 
@@ -55,3 +58,12 @@ def agents(text: str) -> tuple[Agent, ...]:
                 )
             )
     return tuple(found)
+
+
+def device(index: int, agent: Agent) -> Device:
+    """A device of which no more is known than its agent tells; its number is its place among them."""
+    facts = blank(ROCMINFO)
+    facts["name"] = stated(agent.name, ROCMINFO)
+    facts["series"] = stated(agent.gfx, ROCMINFO)
+    facts["memory_bytes"] = stated(agent.memory_bytes, ROCMINFO)
+    return Device(card=index, chip=0, **facts)

@@ -12,10 +12,11 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _RULE = re.compile(r"^[+|][-=+|\s]*[-=]{3,}[-=+|\s]*$")
 BUS_ID = re.compile(r"\b(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]\b")
 _SLOTS = re.compile(
-    r"NPU Util\(%\)|[A-Za-z][A-Za-z-]*\([^()]*\)|Process id in container|Process id|Process name|Process memory\([^()]*\)"
-    r"|NPU ID|Slot ID|Chip Phy-ID|Chip ID|Phy-ID|Bus-Id|NPU|Name|Chip|Device|Health"
+    r"NPU Util\(%\)|[A-Za-z][A-Za-z-]*\([^()]*\)|Process id in container|Process id|Process name|Process memory(?:\([^()]*\))?"
+    r"|NPU ID|Slot ID|Chip ID|Phy-ID|Bus-Id|NPU|Name|Chip|Device|Health"
 )
 NUMBERED = ("NPU", "NPU ID", "Chip", "Chip ID", "Process id")
+_FORMS = {"Health": r"-|[A-Za-z][A-Za-z ]*", "Bus-Id": r"-|NA|\S*:\S*"}
 _VALUES = re.compile(r"[^\s/]+\s*/\s*[^\s/]+|[^\s/]+")
 
 
@@ -87,17 +88,26 @@ def sections(text: str) -> Iterator[Section]:
             current.entries.append({name: value for part in reversed(waiting) for name, value in part.items()})
             waiting = []
     if current is not None:
-        end = next((line for line in reversed(lines(text)) if line), "")
+        end = next((line for line in reversed(lines(text)) if line[:1] in ("|", "+")), "")
         current.cut |= bool(waiting) or not (is_rule(end) or len(cells(end) or ()) == 1)
         yield current
 
 
 def _header(row: Sequence[str]) -> list[list[str]] | None:
     """The names above the columns, by cell; a cell with an unknown title is one column. None for rows that hold data."""
-    known = [_SLOTS.findall(cell) for cell in row]
-    if len(row) < 2 or sum(map(bool, known)) < 2 or any(re.search(r"[0-9]", cell) for cell in row):
+    if len(row) < 2 or sum(bool(_SLOTS.search(cell)) for cell in row) < 2 or re.match(r"[0-9]", "".join(row)):
         return None
-    return [names or [cell] for names, cell in zip(known, row, strict=True)]
+    return [_titles(cell) for cell in row]
+
+
+def _titles(cell: str) -> list[str]:
+    """The names in a cell: parted by blanks as wide as columns have them, or told by those that are known."""
+    apart = re.split(r"\s{2,}", cell)
+    if len(apart) > 1 and all(len(_SLOTS.findall(part)) < 2 for part in apart):
+        return apart
+    if not _SLOTS.search(cell):
+        return [cell]
+    return re.findall(rf"{_SLOTS.pattern}|\S+", cell)
 
 
 def _entry(header: Sequence[Sequence[str]], row: Sequence[str]) -> dict[str, str] | None:
@@ -116,7 +126,10 @@ def _entry(header: Sequence[Sequence[str]], row: Sequence[str]) -> dict[str, str
         if len(values) == len(names):
             found.update(zip(names, values, strict=True))
     numbered = [name for names in header for name in names if name in NUMBERED]
-    return found if all(re.fullmatch(r"[0-9]{1,9}", found.get(name, "")) for name in numbered) else None
+    if not all(re.fullmatch(r"[0-9]{1,9}", found.get(name, "")) for name in numbered):
+        return None
+    # A row in the place of another is none.
+    return found if all(re.fullmatch(form, found.get(name, "NA")) for name, form in _FORMS.items()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +160,7 @@ def cards(text: str) -> tuple[Card, ...]:
             continue
         if (
             group
-            and re.search(r"\bName\b", group[0][0], re.IGNORECASE)
+            and any(re.search(r"\bName\b", cell, re.IGNORECASE) for cell in group[0])
             and re.search("Bus-Id", " ".join(group[0]), re.I)
         ):
             header = group
@@ -158,12 +171,13 @@ def cards(text: str) -> tuple[Card, ...]:
 
 
 def _card(header: Sequence[Sequence[str]], group: Sequence[Sequence[str]]) -> Card | None:
-    begin = re.fullmatch(r"([0-9]{1,5})\s+(\S.*)", group[0][0])
+    at = next(place for place, cell in enumerate(header[0]) if re.search(r"\bName\b", cell, re.IGNORECASE))
+    begin = re.fullmatch(r"([0-9]{1,5})\s+(\S.*)", group[0][at]) if at < len(group[0]) else None
     bus = next((found[0] for cell in group[0] if (found := BUS_ID.search(cell))), None)
     if begin is None or bus is None or [len(row) for row in group] != [len(row) for row in header[: len(group)]]:
         return None
     name: str | None = begin[2].strip()
-    if re.search(r"Persistence-M", header[0][0]):
+    if re.search(r"Persistence-M", header[0][at]):
         name = re.sub(r"\s+(On|Off|N/A)$", "", str(name))
     if name is not None and name.endswith("..."):
         name = None
@@ -172,8 +186,10 @@ def _card(header: Sequence[Sequence[str]], group: Sequence[Sequence[str]]) -> Ca
     power = re.search(r"(\d+(?:\.\d+)?)\s*W\s*/\s*(?:(\d+(?:\.\d+)?)\s*W|N/A)", rest)
     temperature = re.search(r"(?<![\w.])(-?\d+)\s*C\b", rest)
     index = int(begin[1])
-    if re.search(r"^GPU\b", header[0][1]) and (other := re.match(r"[0-9]{1,5}\b", group[0][1])):
-        index = int(other[0])  # two numbers: the board's, and the GPU's that programs use
+    # Two numbers: the board's beside its name, and the GPU's that programs use in a cell of its own.
+    for title, cell in zip(header[0], group[0], strict=True):
+        if re.match(r"GPU\b(?!-)", title) and not re.search(r"\bName\b", title, re.I) and cell.split()[:1]:
+            index = int(cell.split()[0]) if cell.split()[0].isdigit() else index
     return Card(
         index=index,
         name=name,
@@ -228,28 +244,54 @@ def uses(text: str) -> tuple[Use, ...] | None:
 
 
 def comma_separated(text: str) -> list[dict[str, str]] | None:
-    """Rows of `--format=csv` by the header's names without their units; None where there is no header."""
+    """Rows of `--format=csv` by the header's names, with units where they are told; None where there is no header."""
     rows = [[cell.strip() for cell in line.split(",")] for line in lines(text) if "," in line]
     if not rows or any(re.fullmatch(r"-?[\d.]+", cell) for cell in rows[0]):
         return None
-    names = [re.sub(r"\s*\[.*\]$", "", cell) for cell in rows[0]]
-    return [dict(zip(names, row, strict=True)) for row in rows[1:] if len(row) == len(names)]
+    if not text.endswith("\n"):
+        rows[-1][-1] = ""  # it may go on
+    titles = [re.fullmatch(r"(.*?)(?:\s*\[(.*)\])?", cell) for cell in rows[0]]
+    names = [(title[1], title[2]) if title else ("", None) for title in titles]
+    return [
+        {
+            # `nounits` leaves the unit to the title.
+            name: f"{cell} {unit}" if unit and re.fullmatch(r"-?[\d.]+", cell) else cell
+            for (name, unit), cell in zip(names, row, strict=True)
+        }
+        for row in rows[1:]
+        if len(row) == len(names)
+    ]
+
+
+_AFFINITIES = ("CPU Affinity", "NUMA Affinity", "Node Affinity")
+_TITLES = re.compile(r"(?:CPU|NUMA|Node) Affinity|GPU NUMA ID|\S+")
 
 
 def topology(text: str) -> Topology | None:
-    """The matrix of links as `npu-smi info -t topo` and `nvidia-smi topo -m` print it. Raises `Unread` for half of one."""
+    """The matrix of links as `npu-smi info -t topo`, `nvidia-smi topo -m` and their like print it.
+
+    Raises `Unread` for half of one.
+    """
     rows = [line.split() for line in lines(text)]
     for at, header in enumerate(rows):
         names = list(itertools.takewhile(lambda word: re.fullmatch(r"[A-Za-z][A-Za-z-]*[0-9]\w*", word), header))
-        if not names or header[len(names) :][:1] != ["CPU"]:
+        titles = _TITLES.findall(" ".join(header[len(names) :]))
+        if not names or (titles and titles[0] not in _AFFINITIES) or (not titles and len(header) > len(names)):
             continue
         matrix = rows[at + 1 : at + 1 + len(names)]
         if [row[:1] for row in matrix] != [[name] for name in names] or any(len(row) <= len(names) for row in matrix):
             raise Unread("the matrix is not whole")
-        near = [row[len(names) + 1] if len(row) > len(names) + 1 else None for row in matrix]
+        if any(row[number + 1] not in ("X", "0") for number, row in enumerate(matrix)):
+            continue
+        cpus = titles.index("CPU Affinity") if "CPU Affinity" in titles else None
+        # A blank cell would shift those behind it: only a row with a value for every title is believed.
+        near = [
+            row[len(names) + 1 + cpus] if cpus is not None and len(row) == len(names) + 1 + len(titles) else None
+            for row in matrix
+        ]
         return Topology(
             names=tuple(names),
             links=tuple(tuple(row[1 : len(names) + 1]) for row in matrix),
-            cpus=tuple(None if cpus in UNSAID else cpus for cpus in near),
+            cpus=tuple(None if list_ in UNSAID else list_ for list_ in near),
         )
     return None

@@ -65,10 +65,12 @@ def _answer(
 
 def _run(host: Host, command: Command) -> tuple[Command, Raw, bool]:
     tool, *rest = command.argv
+    refused = False
     for path in (tool, *(f"{place}/{tool}" for place in PLACES)):
         try:
             output = host.run((path, *rest), timeout_s=command.limit_s)
-        except ToolMissing:
+        except ToolMissing as error:
+            refused = refused or "Permission denied" in str(error)
             continue
         except ToolTimeout:
             return command, Raw(None, f"{tool} gave no answer in {command.limit_s:g} s"), True
@@ -77,7 +79,7 @@ def _run(host: Host, command: Command) -> tuple[Command, Raw, bool]:
             return command, Raw(output.stdout), False
         said = " ".join(output.stderr.split())[:200] or "no output"
         return command, Raw(None, f"{tool} ended with code {output.code}: {said}"), False
-    return command, Raw(None, f"{tool} is not installed"), False
+    return command, Raw(None, f"this user may not run {tool}" if refused else f"{tool} is not installed"), False
 
 
 def _read(host: Host, question: File) -> Raw:
@@ -119,6 +121,7 @@ def _recorded(place: Path, key: str) -> Raw:
         text = (place / file_name(key)).read_bytes().decode("utf-8", errors="replace")
     except OSError:
         return Raw(None, f"{key} was not recorded")
+    text = text.replace("\r\n", "\n")
     # In place of an answer lies the reason, in parentheses.
     if text.startswith("(") and text.rstrip("\n").endswith(")") and text.count("\n") <= 1:
         return Raw(None, text.strip()[1:-1])

@@ -85,6 +85,7 @@ def facts(inventory: Inventory) -> Iterator[Named]:
     yield _named("Docker", inventory.containers.docker, performance=False)
     yield _named("Docker runtimes", inventory.containers.docker_runtimes, performance=False)
     yield _named("Podman", inventory.containers.podman, performance=False)
+    yield _named("Podman runtime", inventory.containers.podman_runtime, performance=False)
     yield _named("clock synchronised", system.clock_synchronised, performance=False)
     yield _named("Python", system.python, performance=False)
     yield _named("server vendor", board.vendor, performance=False)

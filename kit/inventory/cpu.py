@@ -14,6 +14,7 @@ from kit.model.evidence import (
     first,
     number,
     numbers,
+    ranges,
     stated,
     whole,
 )
@@ -85,7 +86,9 @@ def cpu(evidence: Evidence) -> Cpu:
 
     return Cpu(
         model=_model(evidence),
-        architecture=fact(evidence, "lscpu", lambda text: field(text, "Architecture")),
+        architecture=first(
+            fact(evidence, "lscpu", lambda text: field(text, "Architecture")), fact(evidence, "uname -a", _machine)
+        ),
         sockets=first(fact(evidence, "lscpu", count("Socket(s)")), _populated_sockets(evidence)),
         physical_cores=fact(evidence, "lscpu", cores),
         threads=fact(evidence, "lscpu", count("CPU(s)")),
@@ -94,6 +97,11 @@ def cpu(evidence: Evidence) -> Cpu:
         flags=fact(evidence, "lscpu", _flags),
         numa_nodes=tuple(_nodes(evidence)),
     )
+
+
+def _machine(text: str) -> str | None:
+    found = re.findall(r"(?<!\S)(aarch64|x86_64|loongarch64|riscv64|ppc64le)(?!\S)", text)
+    return found[-1] if found else None
 
 
 def _populated_sockets(evidence: Evidence) -> Fact[int]:
@@ -161,10 +169,10 @@ def _flags(text: str) -> tuple[str, ...] | None:
 
 
 def _nodes(evidence: Evidence) -> list[NumaNode]:
-    from_lscpu = {int(index): cpus for index, cpus in _NODE.findall(evidence["lscpu"].text or "")}
-    sizes, distances = _numactl(evidence["numactl -H"].text or "")
+    lists = {int(index): cpus for index, cpus in _NODE.findall(evidence["lscpu"].text or "")}
+    listed, sizes, distances = _numactl(evidence["numactl -H"].text or "")
     found = []
-    for index, cpus in from_lscpu.items():
+    for index, cpus in (lists or listed).items():
         meminfo, distance = f"{_NODES}/node{index}/meminfo", f"{_NODES}/node{index}/distance"
         found.append(
             NumaNode(
@@ -191,10 +199,15 @@ def _distances(text: str) -> tuple[int, ...] | None:
     )
 
 
-def _numactl(text: str) -> tuple[dict[int, int], dict[int, tuple[int, ...]]]:
+def _numactl(text: str) -> tuple[dict[int, str], dict[int, int], dict[int, tuple[int, ...]]]:
+    """CPUs, sizes and distances by node."""
+    cpus = {
+        int(node): ranges(int(word) for word in row.split())
+        for node, row in re.findall(r"^node (\d{1,5}) cpus:((?:[ \t]+\d{1,6})*)[ \t]*$", text, re.M)
+    }
     sizes = {
         int(node): int(size) * 1024**2 for node, size in re.findall(r"^node (\d{1,5}) size: (\d{1,12}) MB", text, re.M)
     }
     matrix = text.partition("node distances:")[2]
     rows = re.findall(r"^\s*(\d{1,5}):((?:\s+\d{1,5})+)\s*$", matrix, re.MULTILINE)
-    return sizes, {int(node): tuple(int(word) for word in row.split()) for node, row in rows}
+    return cpus, sizes, {int(node): tuple(int(word) for word in row.split()) for node, row in rows}

@@ -9,8 +9,8 @@ _DIMMS = "dmidecode -t memory"
 _UNITS = {"bytes": 1, "kB": 2**10, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 # How makers name a slot's place: socket, channel.
 _PLACES = (
-    r"SOCKET\s*(\d+)\s+CHANNEL\s*(\w+)",
-    r"(?:CPU|PROC|NODE|P)[ _-]?(\d+).*?CHANNEL[ _-]?(\w+)",
+    r"SOCKET\s*(\d+)\s+CHANNEL\s*([A-Z]|\d+)(?![A-Z])",
+    r"(?:CPU|PROC|NODE|P)[ _-]?(\d+).*?CHANNEL[ _-]?([A-Z]|\d+)(?![A-Z])",
     r"(?:CPU|PROC|P)[ _-]?(\d+)[ _-]*C(?:H)?[ _-]?(\w)(?:[ _-]?D\w+)?$",
     r"(?:CPU|PROC|P)[ _-]?(\d+)[ _-]*(?:DIMM[ _-]?)?([A-Z])\d+$",
     r"^DIMM(\d)(\d)\d\b",

@@ -11,6 +11,7 @@ _DISKS = "lsblk -J -b -d -o NAME,SIZE,MODEL,ROTA,TYPE,TRAN"
 _ROOM = "df -P -k -T"
 _INTERFACES = "/proc/net/dev"
 _NETWORK = "/sys/class/net"
+_PCI = "lspci -nn"
 # What holds no models: memory, layers of containers, and what the kernel shows as files.
 _NO_ROOM = re.compile(
     r"tmpfs|devtmpfs|overlay|squashfs|proc|sysfs|cgroup2?|efivarfs|devpts|mqueue|autofs|iso9660|fuse\.(?:lxcfs|snapfuse|gvfsd).*|vfat"
@@ -77,6 +78,20 @@ def _file_systems(text: str) -> tuple[FileSystem, ...] | None:
     return tuple(found) if "Mounted on" in text else None
 
 
+def _model(evidence: Evidence, device: str) -> Fact[str]:
+    """What lspci calls the card that the kernel ties to an interface."""
+    slot = re.search(r"^PCI_SLOT_NAME=(?:0000:)?(\S+)$", evidence[device].text or "", re.MULTILINE)
+    if slot is None:
+        return Fact(source=device, reason=evidence[device].reason or f"{device} names no PCI slot")
+
+    def find(text: str) -> str | None:
+        found = re.search(rf"^(?:0000:)?{re.escape(slot[1])}\s+[^:]+:\s+(.+?)\s*$", text, re.MULTILINE)
+        # The ids behind the name tell nothing more to a reader.
+        return re.sub(r"\s*\[[0-9a-f]{4}:[0-9a-f]{4}\].*$|\s*\(rev [0-9a-f]+\).*$", "", found[1]) if found else None
+
+    return fact(evidence, _PCI, find)
+
+
 def network(evidence: Evidence) -> Fact[tuple[NetworkCard, ...]]:
     """The interfaces that belong to hardware."""
 
@@ -86,6 +101,7 @@ def network(evidence: Evidence) -> Fact[tuple[NetworkCard, ...]]:
         )
         return NetworkCard(
             name=name,
+            model=_model(evidence, device),
             driver=fact(evidence, device, lambda text: text.partition("DRIVER=")[2].split("\n")[0] or None),
             mac=fact(evidence, mac, lambda text: text.strip() or None),
             state=fact(evidence, state, lambda text: text.strip() or None),

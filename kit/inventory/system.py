@@ -13,6 +13,7 @@ _BOARD = ("sys_vendor", "product_name", "product_serial", "bios_vendor", "bios_v
 _THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 _OS = "/etc/os-release"
 PYTHON = "python"
+_PODMAN_RUNTIME = "podman info --format {{.Host.OCIRuntime.Name}}"
 _DATE = Command(("date", "-u", "+%Y-%m-%dT%H:%M:%SZ"))
 QUESTIONS: tuple[Question, ...] = (
     _DATE,
@@ -24,6 +25,7 @@ QUESTIONS: tuple[Question, ...] = (
     Command(("docker", "version")),
     Command(("docker", "info")),
     Command(("podman", "--version")),
+    Command(tuple(_PODMAN_RUNTIME.split())),
     Command(("lspci", "-nn")),
     Command(("dmidecode", "-t", "system")),
     Command(("dmidecode", "-t", "bios")),
@@ -80,7 +82,10 @@ def system(evidence: Evidence) -> System:
         os=_os(evidence),
         kernel=fact(evidence, "uname -a", lambda text: text.split()[2]),
         command_line=fact(evidence, "/proc/cmdline", lambda text: text.strip() or None),
-        virtualisation=fact(evidence, "systemd-detect-virt", lambda text: text.strip() or None),
+        virtualisation=first(
+            fact(evidence, "systemd-detect-virt", lambda text: text.strip() or None),
+            fact(evidence, "lscpu", lambda text: field(text, "Hypervisor vendor")),
+        ),
         hugepages=fact(evidence, "/proc/meminfo", lambda text: whole(field(text, "HugePages_Total"))),
         hugepage_bytes=fact(evidence, "/proc/meminfo", lambda text: kibibytes(text, "Hugepagesize")),
         transparent_hugepages=fact(evidence, _THP, lambda text: text[text.index("[") + 1 : text.index("]")]),
@@ -129,6 +134,9 @@ def containers(evidence: Evidence) -> Containers:
         docker=fact(evidence, "docker version", _docker),
         docker_runtimes=fact(evidence, "docker info", _runtimes),
         podman=fact(evidence, "podman --version", lambda text: text.strip().removeprefix("podman version ") or None),
+        podman_runtime=fact(
+            evidence, _PODMAN_RUNTIME, lambda text: found if (found := text.strip()).isalnum() else None
+        ),
     )
 
 

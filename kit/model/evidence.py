@@ -1,7 +1,7 @@
 """Evidence: what to ask of a machine, what it answered, and facts made from the answers."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -145,3 +145,14 @@ def numbers(text: str) -> list[int]:
         if begin.isdigit() and (end or begin).isdigit() and len(begin) < 7 and len(end) < 7:
             found.extend(range(int(begin), int(end or begin) + 1)[:4096])
     return found[:4096]
+
+
+def ranges(found: Iterable[int]) -> str:
+    """Numbers as the kernel lists them: `0-3,8`."""
+    parts: list[list[int]] = []
+    for value in sorted(set(found)):
+        if parts and value == parts[-1][-1] + 1:
+            parts[-1][1:] = [value]
+        else:
+            parts.append([value])
+    return ",".join("-".join(map(str, part)) for part in parts)

@@ -91,9 +91,10 @@ class FileSystem(Record):
 
 
 class NetworkCard(Record):
-    """A network interface that is hardware. `speed_mbps` as negotiated."""
+    """A network interface that is hardware. `model` as lspci names it; `speed_mbps` as negotiated."""
 
     name: str
+    model: Fact[str]
     driver: Fact[str]
     mac: Fact[str]
     state: Fact[str]
@@ -113,6 +114,7 @@ class Containers(Record):
     docker: Fact[str]
     docker_runtimes: Fact[tuple[str, ...]]
     podman: Fact[str]
+    podman_runtime: Fact[str]
 
 
 class System(Record):
