@@ -148,7 +148,7 @@ def test_every_check_says_what_was_found_and_what_to_do(site: Site) -> None:
         ({NPU: None}, "fail accelerators: none could be seen (not there)"),
         (
             {NPU: "dcmi module initialize failed. ret is -8005\n"},
-            "fail accelerators: none could be seen (dcmi module initialize failed. ret is -8005)",
+            "fail accelerators: none could be seen (dcmi module initialize failed. ret is -8005 (the driver is not loaded",
         ),
         ({NPU: ascend_host.npu_info(model="910B3")}, "fail NPU 1 model: 910B3"),
         ({NPU: ascend_host.npu_info(model="910B4-1")}, "warn NPU 1 model: 910B4-1, a variant"),
