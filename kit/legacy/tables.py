@@ -35,6 +35,7 @@ _TITLES: tuple[tuple[str, str], ...] = (
     ("per_stream_throughput", r"per_stream_tok_s|(单轮次)?平均单路吞吐.*|avg throughput per stream.*"),
 )
 _CASE = ("input", "output", "concurrency")
+_ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)["']""")
 _SCRIPT = "average time per output token (s)"
 
 
@@ -210,11 +211,22 @@ def inspect(content: bytes) -> None:
             if len(members) > 2000 or sum(member.file_size for member in members) > 5 * LARGEST_BYTES:
                 raise UsageError("is too large once unpacked")
             for member in members:
-                # Office never writes a document type; entities can only come from one.
-                if member.filename.endswith((".xml", ".rels")):
-                    with archive.open(member) as file:
-                        xml = file.read(5 * LARGEST_BYTES)
-                    if b"<!DOCTYPE" in xml.replace(b"\0", b"").upper():
-                        raise UsageError(f"{member.filename} declares a document type, which no office program writes")
+                with archive.open(member) as file:
+                    _refuse_entities(member.filename, file.read(5 * LARGEST_BYTES))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise UsageError(f"is not an archive that can be read: {error}") from error
+
+
+def _refuse_entities(name: str, content: bytes) -> None:
+    """Office never writes a document type, and entities can only come from one; nor any encoding but UTF-8 and UTF-16."""
+    plain = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe\0 \t\r\n").replace(b"\0", b"")
+    if not plain.startswith(b"<"):
+        if name.endswith((".xml", ".rels")) and content:
+            raise UsageError(f"{name} is no XML")
+        return
+    declared = plain.partition(b"?>")[0] if plain.startswith(b"<?xml") else b""
+    said = _ENCODING.search(declared)
+    if len(declared) > 200 or (said is not None and said[1].lower() not in (b"utf-8", b"utf-16", b"us-ascii")):
+        raise UsageError(f"{name} is written in an encoding that no office program uses")
+    if b"<!DOCTYPE" in plain.upper():
+        raise UsageError(f"{name} declares a document type, which no office program writes")

@@ -18,7 +18,9 @@ from kit.errors import KitError, UsageError
 from kit.formats import figure, rate
 from kit.legacy import again, lines, report
 from kit.legacy import profiles as writing
+from kit.legacy.blocks import Block, Grid, Paragraph, TableRow
 from kit.legacy.report import OldReport
+from kit.legacy.word import read as word_blocks
 from kit.resources import folder
 from tests.unit.old_reports import (
     BASELINE,
@@ -192,6 +194,94 @@ def test_entities_are_refused_before_they_grow(member: str) -> None:
     bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
     with pytest.raises(UsageError, match="document type"):
         read(rezipped(word(written()[:1]), member, bomb), "old.docx")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE x+AD4-<x/>',
+        b'<?xml version="1.0"' + b" " * 300 + b'encoding="UTF-7"?><x/>',
+        "<?xml version='1.0' encoding='IBM037'?><!DOCTYPE x><x/>".encode("cp037"),
+        "<?xml version='1.0'?><!DOCTYPE x><x/>".encode("utf-16"),
+    ],
+    ids=["utf-7", "far", "ebcdic", "utf-16"],
+)
+def test_entities_cannot_hide_in_an_encoding(text: bytes) -> None:
+    with pytest.raises(UsageError, match=r"encoding|is no XML|document type"):
+        read(rezipped(word(written()[:1]), "word/document.xml", text + b"<!--"), "old.docx")
+
+
+def replaced(content: bytes, old: str, new: str) -> bytes:
+    """A Word document with a part of its body's XML replaced."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            text = source.read(name)
+            if name == "word/document.xml":
+                assert old.encode() in text
+                text = text.replace(old.encode(), new.encode())
+            target.writestr(name, text)
+    return result.getvalue()
+
+
+def body(xml: str) -> tuple[Block, ...]:
+    """The blocks of a Word document with this in its body."""
+    document = Document()
+    document.add_paragraph("HERE")
+    stored = io.BytesIO()
+    document.save(stored)
+    return word_blocks(replaced(stored.getvalue(), "<w:p><w:r><w:t>HERE</w:t></w:r></w:p>", xml))
+
+
+def cell(inner: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr><w:p>{inner}</w:p></w:tc>"
+
+
+def said(text: str) -> str:
+    return f"<w:r><w:t>{text}</w:t></w:r>"
+
+
+def test_what_a_person_sees_in_a_word_document_is_read() -> None:
+    """Content controls, links and pending insertions are text like any other; deletions and moved-away text are gone."""
+    link = f"<w:hyperlink>{said('linked ')}</w:hyperlink>"
+    inserted = f"<w:ins>{said('in')}</w:ins><w:del><w:r><w:delText>out</w:delText></w:r></w:del>"
+    moved = f"<w:moveFrom>{said('away')}</w:moveFrom><w:smartTag>{said(' kept')}</w:smartTag>"
+    control = f"<w:sdt><w:sdtContent><w:p>{link}{inserted}{moved}</w:p></w:sdtContent></w:sdt>"
+    (found,) = body(control)
+    assert found == Paragraph("paragraph 1", "linked in kept")
+
+
+def test_rows_that_were_deleted_are_not_read_and_those_in_controls_are() -> None:
+    gone = f"<w:tr><w:trPr><w:del/></w:trPr>{cell(said('gone'))}</w:tr>"
+    wrapped = (
+        f"<w:sdt><w:sdtContent><w:tr>{cell(said('1'))}{cell(said('.94') + said('5'))}</w:tr></w:sdtContent></w:sdt>"
+    )
+    (found,) = body(f"<w:tbl>{gone}{wrapped}</w:tbl>")
+    assert found == Grid("table 1", (TableRow("table 1, row 2", ("1", ".945")),))
+
+
+def test_cells_merged_in_both_directions_repeat_their_text() -> None:
+    merged = cell(said("a"), '<w:gridSpan w:val="2"/><w:vMerge w:val="restart"/>')
+    below = cell("", '<w:gridSpan w:val="2"/><w:vMerge/>')
+    rows = "".join(
+        f"<w:tr>{first}{cell(said(last))}</w:tr>" for first, last in ((below, "0"), (merged, "1"), (below, "2"))
+    )
+    (found,) = body(f"<w:tbl>{rows}</w:tbl>")
+    assert isinstance(found, Grid)
+    assert [row.cells for row in found.rows] == [("", "", "0"), ("a", "a", "1"), ("a", "a", "2")]
+
+
+@pytest.mark.parametrize("width", ["201", "3000000", "-1", "x"])
+def test_a_cell_that_spans_more_than_any_table_has_is_refused(width: str) -> None:
+    with pytest.raises(UsageError, match="columns"):
+        body("<w:tbl><w:tr>" + cell(said("a"), f'<w:gridSpan w:val="{width}"/>') + "</w:tr></w:tbl>")
+
+
+def test_a_column_merged_over_thousands_of_rows_is_read() -> None:
+    rows = "".join(f"<w:tr>{cell('', '<w:vMerge/>')}{cell(said(str(at)))}</w:tr>" for at in range(3000))
+    (found,) = body(f"<w:tbl>{rows}</w:tbl>")
+    assert isinstance(found, Grid)
+    assert found.rows[-1].cells == ("", "2999")
 
 
 def test_an_archive_that_grows_beyond_bounds_is_refused() -> None:
