@@ -1,11 +1,14 @@
-"""What a case shows beyond the original's columns: how steady it was over rounds, how its single requests spread."""
+"""What the report shows beyond the original's columns: how steady a case was, how its requests spread, what was there before."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from kit import stats
-from kit.model import Case, RoundResult
-from kit.model.report import CaseDetail, Estimate, RequestRow, RoundRow
+from kit import acceptance, stats
+from kit.legacy import again
+from kit.model import Case, Plan, RoundResult
+from kit.model.profile import Language
+from kit.model.report import Baseline, CaseDetail, Estimate, RequestRow, RoundRow
+from kit.texts import say
 
 
 def of(
@@ -20,6 +23,21 @@ def of(
         sent[request.case.id].append(request)
     done = Counter(result.case.id for result in results)
     return tuple(_detail(case, done[case.id], planned[case.id], sent[case.id]) for case in cases)
+
+
+def baseline(content: bytes | None, name: str) -> Baseline | None:
+    """The results that a profile names to compare with."""
+    if content is None:
+        return None
+    return Baseline(name=name, rows=tuple(map(again.row, acceptance.expected(content, name))))
+
+
+def rounds_note(plan: Plan, lang: Language) -> str:
+    """How often each case was run, and with how many requests."""
+    ratios = {case.requests / case.concurrency for case in plan.cases}
+    if len(ratios) == 1 and (ratio := ratios.pop()).is_integer():
+        return say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=int(ratio))
+    return say(lang, "rounds-note-mixed", rounds=plan.rounds_per_case)
 
 
 def _detail(case: Case, done: int, rounds: Sequence[RoundRow], requests: Sequence[RequestRow]) -> CaseDetail:

@@ -130,7 +130,7 @@ def build(run: Run, language: Language | None = None) -> Report:
         start_note=say(lang, "ready", seconds=figure(run.starts[0].ready_s)) if run.starts else None,
         load_example=say(lang, "example", case=case, round=number) if example[0] else "",
         load_command=_inside(run, example),
-        rounds_note=_rounds_note(plan, lang),
+        rounds_note=details.rounds_note(plan, lang),
         rows=rows,
         rounds=rounds,
         details=details.of(plan.cases, rounds, run.results, run.requests),
@@ -138,6 +138,7 @@ def build(run: Run, language: Language | None = None) -> Report:
         notes=tuple(notes),
         conclusion=_conclusion(run, verdict, lang),
         verdict=verdict,
+        baseline=details.baseline(run.baseline, str(plan.acceptance.baseline)),
         hardware_file=hardware_file(run.inventory),
         hardware_text=hardware_text(run.inventory),
         commands=run.commands,
@@ -146,13 +147,6 @@ def build(run: Run, language: Language | None = None) -> Report:
         started=run.status.started,
         provenance=_provenance(run, lang),
     )
-
-
-def _rounds_note(plan: Plan, lang: Language) -> str:
-    ratios = {case.requests / case.concurrency for case in plan.cases}
-    if len(ratios) == 1 and (ratio := ratios.pop()).is_integer():
-        return say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=int(ratio))
-    return say(lang, "rounds-note-mixed", rounds=plan.rounds_per_case)
 
 
 def hardware_file(inventory: Inventory) -> str:

@@ -61,6 +61,12 @@ JUDGEMENTS: dict[str, tuple[str, str]] = {
     "outcome-waived": ("已豁免", "waived"),
     "reason-excess": ("差 {excess}", "off by {excess}"),
     "reason-waiver": ("{reason}（{name}，有效期至 {expires}）", "{reason} ({name}, until {expires})"),
+    # beside the baseline
+    "comparison": ("与基线对比（基线 → 本次，变化）", "Against the baseline (baseline → this test, change)"),
+    "comparison-note": (
+        "基线：{name}。基线数值为其记录的精度；“—”表示没有该数据。",
+        "Baseline: {name}, with the precision in which it was written; “—” where there is no such figure.",
+    ),
     # why nothing could be decided
     "uncertain-no-such-case": ("没有工况符合该标准：{limit}", "no case fits this criterion: {limit}"),
     "uncertain-no-baseline": ("基线中没有该工况的数据", "the baseline has no such figure"),

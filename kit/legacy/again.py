@@ -29,7 +29,7 @@ def report(found: OldReport, content: bytes) -> Report:
         load_example=found.load_example,
         load_command=found.load_command,
         rounds_note="",
-        rows=tuple(map(_row, found.rows)),
+        rows=tuple(map(row, found.rows)),
         rounds=tuple(map(_round, found.rows)),
         details=(),
         requests=(),
@@ -57,11 +57,12 @@ def _figures(row: Row) -> dict[str, float]:
     return {names.get(name, name): cell.value for name, cell in row.cells()}
 
 
-def _row(row: Row) -> PerformanceRow:
+def row(found: Row) -> PerformanceRow:
+    """A row of a table as a row of a report."""
     empty: dict[str, float | None] = dict.fromkeys(
         ("latency_s", "output_throughput", "ttft_s", "tpot_s", "tps", "per_stream_throughput")
     )
-    return PerformanceRow.model_validate({"case": _case(row), **empty, **_figures(row)})
+    return PerformanceRow.model_validate({"case": _case(found), **empty, **_figures(found)})
 
 
 def _round(row: Row) -> RoundRow:

@@ -34,6 +34,13 @@ class RoundRow(Record):
     per_stream_throughput: float | None = None
 
 
+class Baseline(Record):
+    """Results to compare with: the name of their file, and one row for each case."""
+
+    name: str
+    rows: tuple[PerformanceRow, ...]
+
+
 class Estimate(Record):
     """A mean over rounds and half of its 95 % confidence interval; no interval from a single round."""
 
@@ -117,6 +124,7 @@ class Report(Record):
     notes: tuple[str, ...]
     conclusion: tuple[str, ...]
     verdict: Verdict
+    baseline: Baseline | None = None
     hardware_file: str
     hardware_text: str
     commands: tuple[tuple[str, str], ...]

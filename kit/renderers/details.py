@@ -1,14 +1,14 @@
 """The tables beyond the original's columns, as text: shared by Markdown, Word and HTML."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kit import verdicts
 from kit.formats import figure, percent, rate
 from kit.model import Spread
 from kit.model.profile import Language
-from kit.model.report import CaseDetail, Estimate, Report
+from kit.model.report import CaseDetail, Estimate, PerformanceRow, Report
 from kit.texts import say
 
 FEWEST = {"p50": 1, "p90": 10, "p99": 100}
@@ -17,6 +17,9 @@ FEWEST = {"p50": 1, "p90": 10, "p99": 100}
 BRIEF_LINES = 6
 
 FEW = "†"
+
+_WRITERS = (*(figure,) * 4, *(rate,) * 2)
+"""How the six figures of a row are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,45 @@ def distribution(report: Report) -> Table:
         rows=rows,
         notes=(say(lang, "distribution-note"), *((say(lang, "few-note"),) if few else ())),
     )
+
+
+def comparison(report: Report) -> Table:
+    """What the baseline says beside what was measured, cases that only the baseline has at the end; no rows without one."""
+    lang = report.language
+    old = {row.case.key: row for row in report.baseline.rows} if report.baseline else {}
+    new = {row.case.key: row for row in report.rows} if report.baseline else {}
+    cases = {key: row.case for key, row in (new | old).items()}
+    return Table(
+        title=say(lang, "comparison"),
+        columns=(
+            *_case_columns(lang),
+            say(lang, "unit-s", title=say(lang, "latency")),
+            say(lang, "unit-rate", title=say(lang, "throughput")),
+            *(say(lang, "unit-s", title=say(lang, name)) for name in ("short-ttft", "short-tpot")),
+            "TPS",
+            say(lang, "metric-per_stream_throughput"),
+        ),
+        rows=tuple(
+            (case.input.label, case.output.label, str(case.concurrency), *_both(old.get(key), new.get(key)))
+            for key, case in cases.items()
+        ),
+        notes=(say(lang, "comparison-note", name=report.baseline.name),) if report.baseline else (),
+    )
+
+
+def _both(old: PerformanceRow | None, new: PerformanceRow | None) -> Sequence[str]:
+    return [_change(write, *pair) for write, *pair in zip(_WRITERS, _six(old), _six(new), strict=True)]
+
+
+def _six(row: PerformanceRow | None) -> Sequence[float | None]:
+    if row is None:
+        return (None,) * 6
+    return row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s, row.tps, row.per_stream_throughput
+
+
+def _change(write: Callable[[float | None], str], old: float | None, new: float | None) -> str:
+    both = f"{write(old)} → {write(new)}"
+    return both if old is None or new is None or old == 0 else f"{both} ({(new - old) / old * 100:+.1f}%)"
 
 
 def criteria(report: Report) -> Table:

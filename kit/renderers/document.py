@@ -11,7 +11,7 @@ from kit import verdicts
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
 from kit.renderers import charts, pictures, word
-from kit.renderers.details import Table, brief_conclusion, distribution, highlights, stability
+from kit.renderers.details import Table, brief_conclusion, comparison, distribution, highlights, stability
 from kit.renderers.word import Cell, cell, field, merged, paragraph, run, side_by_side, table
 from kit.texts import say
 
@@ -219,6 +219,7 @@ class Content:
         )
         self._details(stability(report), (800, 800, 900, 800, 950, 750, 1000, 1950, 2150, 1950, 2250))
         self._details(distribution(report), (900, 900, 1000, *(1020,) * 9, 1520))
+        self._details(comparison(report), (900, 900, 900, *(1930,) * 6))
         self._charts()
 
     def _details(self, found: Table, widths: Sequence[int], texts: Container[int] = (0, 1)) -> None:
