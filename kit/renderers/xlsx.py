@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Sequence
 from zipfile import ZIP_STORED, ZipFile
 
+import pandas as pd
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import Cell
@@ -94,8 +95,10 @@ def _text(cell: Cell, text: str) -> Cell:
 
 
 def _results(book: _Book, report: Report) -> None:
-    found = frame(report)
-    book.sheet("results", found.columns, found.rows, number_format="0.0000")
+    rows = frame(report)
+    titles = [str(title) for title in rows.columns]
+    values = ([None if pd.isna(value) else value for value in line] for line in rows.itertuples(index=False))
+    book.sheet("results", titles, values, number_format="0.0000")
 
 
 _CASE = ("input", "output", "concurrency")

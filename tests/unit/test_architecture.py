@@ -69,7 +69,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "cyclonedx": ("kit.sbom",),
     "subprocess": ("kit.host", "kit.runtimes"),
     "socket": ("kit.host",),
-    "pandas": (),
+    "pandas": ("kit.renderers",),
     "openpyxl": ("kit.renderers", "kit.legacy"),
     "jinja2": ("kit.renderers",),
     "docx": ("kit.renderers", "kit.legacy"),
