@@ -4,6 +4,7 @@ import ast
 import re
 import socket
 import subprocess
+import tomllib
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
@@ -159,6 +160,14 @@ def test_a_library_has_one_door(library: str) -> None:
         if name.split(".")[0] == library and not any(inside(module, door) for door in allowed)
     ]
     assert not users
+
+
+def test_the_packages_that_the_project_stands_on_are_declared() -> None:
+    """Fixed by those whom kit is made for; whatever else is needed may come and go."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[^a-z0-9]", line)[0] for line in project["dependencies"]}
+    declared |= set(project["optional-dependencies"])
+    assert declared >= {"docker", "typer", "evalscope", "jinja2", "pandas", "pydantic"}
 
 
 def test_every_layer_names_modules_that_exist() -> None:
