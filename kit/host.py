@@ -63,6 +63,12 @@ class LocalHost:
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
 
+    def names(self, directory: str) -> tuple[str, ...]:
+        try:
+            return tuple(os.listdir(directory))
+        except OSError:
+            return ()
+
     @contextmanager
     def hold(self) -> Iterator[str | None]:
         # A name that the kernel keeps for as long as its owner lives: no file stays behind, and no user is in another's way.

@@ -50,6 +50,9 @@ class Host(Protocol):
     def exists(self, path: str) -> bool:
         """Whether there is a file, directory or device of that name."""
 
+    def names(self, directory: str) -> tuple[str, ...]:
+        """What a directory such as `/proc` holds; nothing where it cannot be read."""
+
     def hold(self) -> AbstractContextManager[str | None]:
         """Be the one run of this machine while the context lasts. Gives None, or says who already is."""
 

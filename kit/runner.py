@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
-from kit import __version__, estimate, stats
+from kit import __version__, estimate, stats, telemetry
 from kit.errors import HostError, IncompleteError, InterruptedRunError, KitError
 from kit.events import Event, Kind, Seen
 from kit.loadgens import GENERATORS, ReadingError
@@ -76,6 +76,7 @@ class _Execution:
         self._overheads: list[float] = []
         self._failed: list[str] = []
         self._telling = threading.Lock()
+        self._sampler = telemetry.Sampler(plan, doors.host)
         self._began = doors.host.monotonic()
         self._started = doors.host.now()
 
@@ -84,7 +85,7 @@ class _Execution:
             self._status("running", None)
             self._learn_from_finished()
             self._tell_estimate()
-            with self._server() as server:
+            with self._server() as server, self._sampler.running():
                 for position, entry in enumerate(self._missing, start=1):
                     self._one(entry, server, position)
             if self._failed:
@@ -149,6 +150,7 @@ class _Execution:
         command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
         started, began = host.now(), host.monotonic()
         tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._sampler.begin(entry.program)
         try:
             with self._doors.runtime.start(
                 entry.program, directory=raw, log=log, secrets=self._secrets, on_line=tail.append
@@ -160,12 +162,15 @@ class _Execution:
                     server.require_alive(f"during {entry.id}")
         finally:
             self._clean(raw)
-        duration = host.monotonic() - began
+        duration = (ended_s := host.monotonic()) - began
+        ticks = self._sampler.end()
         if ended.code != 0:
             said = generator.blame(tuple(tail)) or " / ".join(line.strip() for line in list(tail)[-3:])
             raise _RoundFailedError(f"the load generator ended with {ended}: {said or 'it wrote nothing'}")
         reading = generator.read(raw, log, entry.order)
         found = stats.figures(entry.case, reading.samples)
+        window = telemetry.Window.of((began, ended_s), reading.began_s, found.window_s)
+        machine = telemetry.summary(ticks, self._sampler, reading.samples, window)
         result = RoundResult(
             case=entry.case,
             round=entry.round,
@@ -177,9 +182,11 @@ class _Execution:
             doubts=(
                 *generator.doubts(entry.order.version),
                 *stats.doubts(entry.case, reading.samples, found, reading.native),
+                *telemetry.doubts(ticks, machine, window),
             ),
+            telemetry=machine,
         )
-        self._run.write_round(entry, result, reading.samples)
+        self._run.write_round(entry, result, reading.samples, ticks)
         return result
 
     def _clean(self, raw: Path) -> None:

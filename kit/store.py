@@ -174,12 +174,17 @@ class RunDir:
     def write_status(self, status: RunStatus) -> None:
         replace(self.path / "run.json", status.to_json())
 
-    def write_round(self, entry: RoundPlan, result: RoundResult, samples: Iterable[Sample]) -> None:
+    def write_round(
+        self, entry: RoundPlan, result: RoundResult, samples: Iterable[Sample], ticks: Iterable[Record] = ()
+    ) -> None:
         """Commit a round: its samples first, its result last, so that a result never stands without them."""
         directory = self.round_directory(entry)
         lines = b"".join(sample.model_dump_json().encode() + b"\n" for sample in samples)
         write_once(directory / "command.txt", (result.command + "\n").encode())
         write_once(directory / "samples.jsonl", lines)
+        readings = b"".join(tick.model_dump_json().encode() + b"\n" for tick in ticks)
+        if readings:
+            write_once(directory / "telemetry.jsonl", readings)
         write_once(directory / "result.json", result.to_json())
 
     def set_aside(self, entry: RoundPlan) -> None:

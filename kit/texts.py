@@ -238,6 +238,26 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "测试工具自身汇总的成功请求数与逐请求重算相差 {difference}（{other}，重算 {own}）",
         "the load generator's own summary says {difference} for successful requests ({other} instead of {own})",
     ),
+    "telemetry-throttled": (
+        "加速卡 {cards} 在 {of} 次采样中有 {count} 次降频",
+        "accelerators {cards} were throttled in {count} of {of} readings",
+    ),
+    "telemetry-hot": (
+        "加速卡 {cards} 温度达到 {peak} °C（提示阈值 {limit} °C）",
+        "accelerators {cards} reached {peak} °C (told from {limit} °C on)",
+    ),
+    "telemetry-shared": (
+        "测试期间有其他程序开始使用加速卡 {cards}（pid {pids}）",
+        "other programs began to use accelerators {cards} during the round (pid {pids})",
+    ),
+    "telemetry-gaps": (
+        "加速卡采样有 {gaps} 次中断（最长 {longest} s），不给出能耗",
+        "the readings of the accelerators have {gaps} gaps (up to {longest} s): no energy is given",
+    ),
+    "telemetry-client": (
+        "测试工具的主线程在 {of} 次采样中有 {count} 次占满一个 CPU 核（最高 {peak}%），时延可能偏高",
+        "the load generator's own thread filled a core in {count} of {of} readings (up to {peak} %): latencies may be too high",
+    ),
     **JUDGEMENTS,
 }
 

@@ -76,6 +76,10 @@ class FakeHost:
     def exists(self, path: str) -> bool:
         return path not in self.absent
 
+    def names(self, directory: str) -> tuple[str, ...]:
+        inside = (path.removeprefix(f"{directory}/") for path in self.texts if path.startswith(f"{directory}/"))
+        return tuple(dict.fromkeys(path.split("/")[0] for path in inside))
+
     @contextmanager
     def hold(self) -> Iterator[str | None]:
         yield self.held_by

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from kit.accelerators import amd, ascend, hygon, iluvatar, metax, nvidia
 from kit.model.accelerator import Device, Family
-from kit.model.evidence import Evidence, Question
+from kit.model.evidence import Command, Evidence, Question
 from kit.model.plan import Grant
+from kit.model.telemetry import CardReading
 
 
 class Accelerator(Protocol):
@@ -18,6 +19,14 @@ class Accelerator(Protocol):
     """The name that stands before a device's own in reports."""
     QUESTIONS: tuple[Question, ...]
     """Commands to run and files to read."""
+
+    SAMPLES: tuple[Command, ...]
+    """What to ask while a run goes on: one question for all devices; the next where a tool does not know the first."""
+    DETAIL: Command | None
+    """What to ask now and then of each card, its number for `{}`."""
+
+    def sample(self, evidence: Evidence) -> tuple[CardReading, ...]:
+        """What the answers to these say of every device."""
 
     def family(self, evidence: Evidence) -> Family:
         """What the answers say. Never raises for what a tool printed."""

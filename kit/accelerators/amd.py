@@ -4,10 +4,11 @@ import json
 import re
 
 from kit.accelerators import rocm, tables
-from kit.accelerators.device import blank, in_order, listed, nothing
+from kit.accelerators.device import blank, in_order, listed, nothing, readings
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, number, stated, whole
 from kit.model.fact import Fact
+from kit.model.telemetry import CardReading
 
 KIND = "amd"
 VENDOR = "AMD"
@@ -16,6 +17,13 @@ TOPO = "rocm-smi --showtopotype"
 DRIVER = "rocm-smi --showdriverversion --json"
 QUESTIONS: tuple[Question, ...] = tuple(Command(tuple(key.split()), 20.0) for key in (SMI, DRIVER, TOPO, rocm.ROCMINFO))
 grant = nothing
+SAMPLES: tuple[Command, ...] = (Command(tuple(SMI.split()), 20.0),)
+DETAIL: Command | None = None
+
+
+def sample(evidence: Evidence) -> tuple[CardReading, ...]:
+    """What the tool prints at this moment."""
+    return readings(family(evidence))
 
 
 def family(evidence: Evidence) -> Family:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kit.accelerators import tables
-from kit.accelerators.ascend_details import FILES, Chip, about_chip, device_nodes, install_roots, versions
-from kit.accelerators.device import MIB, blank, in_order, listed, mebibytes, seen_on_the_bus
+from kit.accelerators.ascend_details import FILES, Chip, about_chip, clocks, device_nodes, install_roots, versions
+from kit.accelerators.device import MIB, blank, in_order, listed, mebibytes, readings, seen_on_the_bus
 from kit.model.accelerator import Device, Family, Process
 from kit.model.evidence import UNSAID, Command, Each, Evidence, File, Question, fact, first, number, stated, whole
 from kit.model.fact import Fact
 from kit.model.plan import Grant
 from kit.model.profile import Mount
+from kit.model.telemetry import CardReading
 
 KIND = "ascend"
 VENDOR = "Huawei Ascend"
@@ -89,6 +90,24 @@ def family(evidence: Evidence) -> Family:
         software=versions(evidence, npus(evidence)),
         notes=tuple(_notes(evidence, devices)),
     )
+
+
+SAMPLES: tuple[Command, ...] = (Command(tuple(INFO.split()), 10.0),)
+DETAIL: Command | None = Command(("npu-smi", "info", "-t", "common", "-i", "{}"), 10.0)
+_BUSY_PERCENT = 50.0
+_THROTTLED = 0.9
+
+
+def sample(evidence: Evidence) -> tuple[CardReading, ...]:
+    """What `npu-smi info` prints, and the clock that each card was last seen at. An idle card may lower its clock by itself."""
+    found = []
+    for reading in readings(family(evidence)):
+        now, rated = clocks(evidence, reading.card, reading.chip)
+        slow = now is not None and rated is not None and now < _THROTTLED * rated
+        busy = reading.utilisation_percent is not None and reading.utilisation_percent >= _BUSY_PERCENT
+        told = now is not None and rated is not None
+        found.append(reading.model_copy(update={"clock_mhz": now, "throttled": slow and busy if told else None}))
+    return tuple(found)
 
 
 _CONTROL_NODES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")

@@ -115,6 +115,12 @@ def _power(common: dict[str, str], text: str, source: str, why: str) -> Fact[flo
     return Fact(source=source, reason=f"{source} tells the power of the whole card only: {card:g} W")
 
 
+def clocks(evidence: Evidence, npu: int, chip: int) -> tuple[float | None, float | None]:
+    """The clock of the AI cores as it is, and as it is rated, in MHz."""
+    common = _of_chip(evidence, f"npu-smi info -t common -i {npu}", chip)
+    return number(common.get("Aicore curFreq(MHZ)")), number(common.get("Aicore Freq(MHZ)"))
+
+
 def _bus_id(text: str | None) -> str | None:
     found = tables.BUS_ID.fullmatch(text or "")
     return found[0] if found else None

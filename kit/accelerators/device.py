@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict
 
 from kit.accelerators import tables
-from kit.model.accelerator import Device, Process
+from kit.model.accelerator import Device, Family, Process
 from kit.model.evidence import UNSAID, Evidence, number, stated, whole
 from kit.model.fact import Fact
 from kit.model.plan import Grant
+from kit.model.telemetry import CardReading
 
 MIB = 1024**2
 
@@ -162,6 +163,24 @@ def seen_on_the_bus(evidence: Evidence, vendor: str, ids: str, name: str) -> int
         if by_id or ("[" not in line and re.search(name, line, re.IGNORECASE)):
             found += 1
     return found
+
+
+def readings(family: Family) -> tuple[CardReading, ...]:
+    """What an inventory says that changes from moment to moment; it prints no clock that a device runs at just now."""
+    return tuple(
+        CardReading(
+            card=device.card,
+            chip=device.chip,
+            power_w=device.power_w.value,
+            utilisation_percent=device.utilisation_percent.value,
+            memory_used_bytes=device.memory_used_bytes.value,
+            temperature_c=device.temperature_c.value,
+            pids=tuple(process.pid for process in device.processes.value)
+            if device.processes.value is not None
+            else None,
+        )
+        for device in family.devices.value or ()
+    )
 
 
 def nothing(chosen: Sequence[Device], there: Sequence[Device], present: Callable[[str], bool]) -> Grant:

@@ -3,10 +3,11 @@
 import re
 
 from kit.accelerators import rocm, tables
-from kit.accelerators.device import blank, in_order, listed, mebibytes, nothing
+from kit.accelerators.device import blank, in_order, listed, mebibytes, nothing, readings
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import Command, Evidence, Question, fact, first, number, stated, whole
 from kit.model.fact import Fact
+from kit.model.telemetry import CardReading
 
 KIND = "hygon"
 VENDOR = "Hygon"
@@ -22,6 +23,13 @@ QUESTIONS: tuple[Question, ...] = tuple(
 )
 _SAID = re.compile(r"(?:HCU|DCU|GPU)\[(\d{1,5})\]\s*:\s*(.+?)\s*:\s*(.+)")
 grant = nothing
+SAMPLES: tuple[Command, ...] = (Command((TABLE,), 20.0),)
+DETAIL: Command | None = None
+
+
+def sample(evidence: Evidence) -> tuple[CardReading, ...]:
+    """What the tool prints at this moment."""
+    return readings(family(evidence))
 
 
 def family(evidence: Evidence) -> Family:

@@ -3,10 +3,11 @@
 import re
 
 from kit.accelerators import tables
-from kit.accelerators.device import blank, cards, drawn, in_order, listed, mebibytes, nothing, printed
+from kit.accelerators.device import blank, cards, drawn, in_order, listed, mebibytes, nothing, printed, readings
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, number, stated
 from kit.model.fact import Fact
+from kit.model.telemetry import CardReading
 
 _INDEX = re.compile(r"[0-9]{1,5}")
 KIND = "iluvatar"
@@ -18,6 +19,13 @@ _FIELDS = ("index", "name", "memory.total", "memory.used", "utilization.gpu", "t
 QUERY = f"ixsmi --format=csv,noheader --query-gpu={','.join(_FIELDS)}"
 QUESTIONS: tuple[Question, ...] = tuple(Command(tuple(key.split()), 20.0) for key in (TABLE, TOPO, QUERY))
 grant = nothing
+SAMPLES: tuple[Command, ...] = (Command((TABLE,), 20.0),)
+DETAIL: Command | None = None
+
+
+def sample(evidence: Evidence) -> tuple[CardReading, ...]:
+    """What the tool prints at this moment."""
+    return readings(family(evidence))
 
 
 def family(evidence: Evidence) -> Family:

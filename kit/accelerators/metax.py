@@ -1,9 +1,10 @@
 """MetaX: `mx-smi`."""
 
 from kit.accelerators import tables
-from kit.accelerators.device import cards, drawn, in_order, listed, nothing, printed
+from kit.accelerators.device import cards, drawn, in_order, listed, nothing, printed, readings
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import Command, Evidence, Question, fact, stated
+from kit.model.telemetry import CardReading
 
 KIND = "metax"
 VENDOR = "MetaX"
@@ -11,6 +12,13 @@ TABLE = "mx-smi"
 TOPO = "mx-smi topo -m"
 QUESTIONS: tuple[Question, ...] = (Command((TABLE,), 20.0), Command(tuple(TOPO.split()), 20.0))
 grant = nothing
+SAMPLES: tuple[Command, ...] = (Command((TABLE,), 20.0),)
+DETAIL: Command | None = None
+
+
+def sample(evidence: Evidence) -> tuple[CardReading, ...]:
+    """What the tool prints at this moment."""
+    return readings(family(evidence))
 
 
 def family(evidence: Evidence) -> Family:

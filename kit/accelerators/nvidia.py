@@ -9,6 +9,7 @@ from kit.model.accelerator import Device, Family, Process, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, first, number, stated, whole
 from kit.model.fact import Fact
 from kit.model.plan import Grant
+from kit.model.telemetry import CardReading
 
 KIND = "nvidia"
 VENDOR = "NVIDIA"
@@ -66,6 +67,46 @@ def family(evidence: Evidence) -> Family:
             ),
         ),
         notes=(),
+    )
+
+
+_MOMENT = "index,pci.bus_id,power.draw,utilization.gpu,memory.used,temperature.gpu,clocks.current.sm"
+# Power caps are left out: a GPU at full load lives at its cap.
+_SLOWED = ("hw_slowdown", "hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown")
+_SLOWDOWNS = tuple(f"clocks_throttle_reasons.{name}" for name in _SLOWED)
+# Since driver 535 the reasons have another name, and one day the old one will be gone.
+_NEW_SLOWDOWNS = tuple(f"clocks_event_reasons.{name}" for name in _SLOWED)
+SAMPLES: tuple[Command, ...] = tuple(
+    Command(("nvidia-smi", f"--query-gpu={fields}", "--format=csv"), 10.0)
+    for fields in (f"{_MOMENT},{','.join(_SLOWDOWNS)}", f"{_MOMENT},{','.join(_NEW_SLOWDOWNS)}", _MOMENT)
+)
+DETAIL: Command | None = None
+
+
+def sample(evidence: Evidence) -> tuple[CardReading, ...]:
+    """What the first query that was answered says. Who uses a GPU would be a question of its own."""
+    for question in SAMPLES:
+        rows = tables.comma_separated(evidence[question.key].text or "") or []
+        found = [reading for row in rows if (reading := _moment(row)) is not None]
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _moment(row: dict[str, str]) -> CardReading | None:
+    index = whole(_value(row, "index"))
+    if index is None or index < 0:
+        return None
+    reasons = [row[name] for name in (*_SLOWDOWNS, *_NEW_SLOWDOWNS) if row.get(name) in ("Active", "Not Active")]
+    return CardReading(
+        card=index,
+        chip=0,
+        power_w=number(_value(row, "power.draw")),
+        utilisation_percent=number(_value(row, "utilization.gpu")),
+        memory_used_bytes=mebibytes(_value(row, "memory.used")),
+        temperature_c=number(_value(row, "temperature.gpu")),
+        clock_mhz=number(_value(row, "clocks.current.sm")),
+        throttled="Active" in reasons if reasons else None,
     )
 
 

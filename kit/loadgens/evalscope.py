@@ -143,7 +143,8 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
     if len(samples) != order.case.requests:
         msg = f"{database.name} holds {len(samples)} of {order.case.requests} requests"
         raise ReadingError(msg)
-    return Reading(samples, native)
+    # It stamps with `time.perf_counter()`, which on Linux is the machine's monotonic clock, in containers too.
+    return Reading(samples, native, origin if rows else None)
 
 
 def _only(raw: Path, name: str) -> Path:

@@ -7,10 +7,14 @@ from kit.model import NativeSummary, Sample
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Every request of a round, and the load generator's own summary of it."""
+    """Every request of a round, and the load generator's own summary of it.
+
+    `began_s` is when the first request was sent, on the machine's monotonic clock; None where that is not written.
+    """
 
     samples: tuple[Sample, ...]
     native: NativeSummary
+    began_s: float | None = None
 
 
 class ReadingError(Exception):

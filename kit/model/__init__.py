@@ -32,10 +32,13 @@ from kit.model.result import (
     ServerStart,
     Spread,
 )
+from kit.model.telemetry import CardReading, CardTick, HostTick, Telemetry
 
 __all__ = [
     "AcceleratorWish",
     "Acceptance",
+    "CardReading",
+    "CardTick",
     "Case",
     "CaseGroup",
     "Check",
@@ -49,6 +52,7 @@ __all__ = [
     "Family",
     "Figures",
     "Grant",
+    "HostTick",
     "Inventory",
     "Length",
     "Load",
@@ -79,6 +83,7 @@ __all__ = [
     "Spread",
     "System",
     "Target",
+    "Telemetry",
     "Topology",
     "Utc",
 ]

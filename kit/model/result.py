@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kit.model.profile import Case
 from kit.model.record import Pairs, Record, Utc
+from kit.model.telemetry import Telemetry
 
 
 class Sample(Record):
@@ -99,6 +100,7 @@ class RoundResult(Record):
     figures: Figures
     native: NativeSummary
     doubts: tuple[Doubt, ...] = ()
+    telemetry: Telemetry | None = None
 
 
 class Phase(Record):

@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.carrying", "kit.sbom"),
     ("kit.details", "kit.recount"),
     ("kit.doctor", "kit.report"),
-    ("kit.serving",),
+    ("kit.serving", "kit.telemetry"),
     ("kit.runner",),
     # faces
     ("kit.renderers",),
