@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kit.engines import ENGINES, diagnose
+from kit.engines import ENGINES, diagnose, fatal
+from kit.engines.failures import HOST_MEMORY, Failure
 from kit.errors import IncompleteError
 from kit.events import Kind
 from kit.model import Phase, Plan, ServerPlan, ServerStart
@@ -27,7 +28,7 @@ Tell = Callable[[Kind, str], None]
 def serving(plan: Plan, server: ServerPlan, doors: Doors, home: Path, tell: Tell) -> Iterator["Serving"]:
     """The server of a plan, ready; its command, log and start-up phases in `home`. Raises `IncompleteError`."""
     write_once(home / "argv.txt", (doors.runtime.command(server.program, None) + "\n").encode())
-    watch = _Watch(ENGINES[server.engine].PHASES, doors.host, tell)
+    watch = _Watch(server.engine, doors.host, tell)
     tell("server", f"starting {ENGINES[server.engine].TITLE} on port {server.port}")
     started = doors.host.now()
     with doors.runtime.start(
@@ -50,16 +51,19 @@ class Serving:
         self._watch = watch
 
     def require_alive(self, when: str) -> None:
-        """Raise `IncompleteError` with the end of its log and the likely cause if the server has ended.
+        """Raise `IncompleteError` with the end of its log and the likely cause if the server has ended or cannot go on.
 
         Nothing else counts: a health endpoint may well answer 503 during a long prefill.
         """
         if ended := self._running.exited():
-            raise self.error(f"the server ended {when} ({ended})")
+            killed = ended.out_of_memory or ended.code in (-9, 137)
+            raise self.error(f"the server ended {when} ({ended})", HOST_MEMORY if killed else None)
+        if self._watch.fatal is not None:
+            raise self.error(f"the server cannot go on ({when}): {self._watch.fatal}")
 
-    def error(self, what: str) -> IncompleteError:
-        """What happened, with what the server's log says about it."""
-        found = diagnose(self._plan.engine, self._watch.tail)
+    def error(self, what: str, otherwise: Failure | None = None) -> IncompleteError:
+        """What happened, with what the server's log says about it, or `otherwise` where it says nothing."""
+        found = diagnose(self._plan.engine, self._watch.tail) or otherwise
         tail = "\n".join(f"    {line}" for line in list(self._watch.tail)[-SHOWN_LINES:])
         cause = f"\nlikely cause: {found.cause}" if found else ""
         hint = found.remedy if found else "the whole log is in server/server.log of the run"
@@ -88,8 +92,10 @@ def _await_ready(plan: Plan, server: ServerPlan, alive: Serving, watch: "_Watch"
 class _Watch:
     """Reads a server's log as it is written: start-up phases, and the last lines for when it dies."""
 
-    def __init__(self, patterns: tuple[tuple[str, str], ...], host: Host, tell: Tell) -> None:
-        self._waiting = [(name, re.compile(pattern)) for name, pattern in patterns]
+    def __init__(self, engine: str, host: Host, tell: Tell) -> None:
+        self._engine = engine
+        self._waiting = [(name, re.compile(pattern)) for name, pattern in ENGINES[engine].PHASES]
+        self.fatal: str | None = None
         self._host = host
         self._tell = tell
         self._began = host.monotonic()
@@ -101,6 +107,8 @@ class _Watch:
 
     def line(self, line: str) -> None:
         self.tail.append(line[:2000])
+        if self.fatal is None and fatal(self._engine, line[:2000]):
+            self.fatal = line[:300].strip()
         for name, pattern in self._waiting:
             if pattern.search(line):
                 phase = Phase(name=name, at_s=self.elapsed(), line=line[:500])

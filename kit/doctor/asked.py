@@ -66,7 +66,11 @@ class Asked:
         if self.engine is None or self.server is None:
             return None
         names: tuple[str, ...] = getattr(self.engine.FLAGS, meaning)
-        return flags.value(self._args, *names)
+        written = flags.value(self._args, *names)
+        first = self._args[0][len(self.engine.COMMAND) :][:1]
+        if written is None and meaning == "weights" and self.engine.FLAGS.positional and first and first[0][0] != "-":
+            return first[0]
+        return written
 
     def number(self, meaning: str) -> int | None:
         """The same as a whole number."""

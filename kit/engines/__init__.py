@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kit.engines import endpoint, ftransformers, llamacpp, sglang, vllm_ascend
-from kit.engines.failures import COMMON, Failure
+from kit.engines.failures import COMMON, GENERIC, Failure
 from kit.engines.flags import Flags
 
 
@@ -41,8 +41,16 @@ ENGINES: dict[str, Engine] = {
 
 
 def diagnose(engine: str, log: Sequence[str]) -> Failure | None:
-    """The first known failure that the log shows, the engine's own before the general ones; None where it shows none."""
-    for failure in (*ENGINES[engine].FAILURES, *COMMON):
+    """The first known failure that the log shows, the engine's own before those of any, causes before what follows from them."""
+    for failure in (*ENGINES[engine].FAILURES, *COMMON, *GENERIC):
         if any(re.search(failure.pattern, line) for line in log):
             return failure
     return None
+
+
+def fatal(engine: str, line: str) -> bool:
+    """Whether a line of the log tells of a failure that nothing recovers from, though the program may go on.
+
+    A health check that got no answer is none: a long prefill is enough for that.
+    """
+    return any(failure.fatal and re.search(failure.pattern, line) for failure in (*ENGINES[engine].FAILURES, *GENERIC))

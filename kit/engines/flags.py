@@ -12,6 +12,8 @@ class Flags:
     per NUMA node), `memory_fraction` the share of a card's memory that the engine takes.
     """
 
+    positional: bool = False
+    """The weights may also stand first, without a flag."""
     host: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     tensor_parallel: tuple[str, ...] = ()

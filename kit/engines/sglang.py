@@ -1,6 +1,6 @@
 """SGLang, on NVIDIA and Ascend."""
 
-from kit.engines.failures import ASCEND, Failure
+from kit.engines.failures import ASCEND, CUDA, Failure
 from kit.engines.flags import Flags
 
 TITLE = "SGLang"
@@ -27,24 +27,14 @@ FLAGS = Flags(
     sequences=("--max-running-requests",),
 )
 PHASES: tuple[tuple[str, str], ...] = (
-    ("init distributed", r"Init torch distributed ends"),
+    ("init begin", r"Init torch distributed begin"),
+    ("init end", r"Init torch distributed ends"),
     ("load begin", r"Load weight begin"),
     ("load end", r"Load weight end"),
     ("kv cache", r"KV Cache is allocated"),
-    ("capture graph", r"Capture (npu|cuda) graph end"),
+    ("capture begin", r"Capture (npu|cuda) graph begin"),
+    ("capture end", r"Capture (npu|cuda) graph end"),
     ("listening", r"Uvicorn running on"),
     ("ready", r"The server is fired up and ready to roll"),
 )
-FAILURES: tuple[Failure, ...] = (
-    *ASCEND,
-    Failure(
-        r"CUDA out of memory|torch\.OutOfMemoryError",
-        "the accelerator's memory does not hold model and cache",
-        "lower --mem-fraction-static or --max-total-tokens, or free the cards",
-    ),
-    Failure(
-        r"scheduler died during initialization|Scheduler hit an exception",
-        "a scheduler process of the engine died",
-        "the lines above it in server.log tell why",
-    ),
-)
+FAILURES: tuple[Failure, ...] = (*ASCEND, *CUDA)

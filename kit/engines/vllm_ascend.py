@@ -1,6 +1,6 @@
 """vLLM with its Ascend plugin."""
 
-from kit.engines.failures import ASCEND, Failure
+from kit.engines.failures import ASCEND, CUDA, Failure
 from kit.engines.flags import Flags
 
 TITLE = "vLLM-Ascend"
@@ -13,6 +13,7 @@ MODEL_FLAGS: tuple[str, ...] = ("--served-model-name", "--model")
 FLAGS = Flags(
     host=("--host",),
     weights=("--model",),
+    positional=True,
     tensor_parallel=("--tensor-parallel-size", "-tp"),
     data_parallel=("--data-parallel-size", "-dp"),
     pipeline_parallel=("--pipeline-parallel-size", "-pp"),
@@ -27,4 +28,12 @@ PHASES: tuple[tuple[str, str], ...] = (
     ("capture graph", r"Graph capturing finished"),
     ("ready", r"Application startup complete"),
 )
-FAILURES: tuple[Failure, ...] = ASCEND
+FAILURES: tuple[Failure, ...] = (
+    Failure(
+        r"No available memory for the cache blocks|less than desired GPU memory utilization",
+        "the cards' memory does not hold model and cache",
+        "raise --gpu-memory-utilization, lower --max-model-len, or free the cards",
+    ),
+    *ASCEND,
+    *CUDA,
+)

@@ -5,10 +5,11 @@ from typing import Literal
 
 import pytest
 
+from kit import library, profile
 from kit import plan as plans
-from kit import profile
 from kit.engines import ENGINES
 from kit.model import Mount, Plan
+from tests import ascend_host
 from tests.fakes import FakeRuntime
 from tests.unit.conftest import CheckGolden
 from tests.unit.test_profile import RUNNING, STARTED
@@ -55,6 +56,44 @@ def test_the_plan_of_a_profile_is_what_it_was(
         version=fake.version,
     )
     golden(f"plan-{name}-{runtime}.json", made.to_json())
+
+
+WITH_CARDS = sorted(name for name in library.names() if name not in ("smoke", "external"))
+
+
+@pytest.mark.parametrize("name", WITH_CARDS)
+def test_the_plan_of_a_profile_with_cards_is_what_it_was(name: str, golden: CheckGolden) -> None:
+    loaded = profile.load(name)
+    fake = FakeRuntime()
+    made = plans.make(
+        loaded.profile,
+        sha256=loaded.sha256,
+        runtime="docker",
+        pin=fake.pin,
+        models=Path("/cache/models"),
+        version=fake.version,
+        inventory=ascend_host.inventory(),
+        present=lambda path: path != "/usr/local/bin/npu-smi",
+    )
+    golden(f"plan-{name}.json", made.to_json())
+
+
+def test_the_profiles_that_come_with_kit_are_all_there() -> None:
+    assert set(WITH_CARDS) == {
+        "ascend-910b4x2-deepseek-r1-w8a8",
+        "ascend-910b4x2-vllm",
+        "ascend-910b4x8-qwen3-32b-w8a8",
+        "nvidia-4090x2-deepseek-r1-kt",
+        "nvidia-h200-sglang",
+    }
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_a_profile_that_extends_another_is_shown_whole(name: str) -> None:
+    loaded = profile.load(name)
+    shown = profile.resolved(loaded.profile).decode()
+    assert "extends" not in shown
+    assert profile.parse(shown, "shown.yaml").profile == loaded.profile
 
 
 @pytest.mark.parametrize("text", [STARTED, RUNNING, MADE], ids=["started", "running", "made"])
