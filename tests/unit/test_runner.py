@@ -329,6 +329,36 @@ def test_a_server_that_dies_in_a_round_ends_the_run_and_keeps_what_is_finished(w
     assert world.kinds[-1] == "stopped"
 
 
+def hangs_with(world: World, line: str) -> Play:
+    """A server that says a line while the second round is sent, and goes on answering."""
+
+    def play(stage: Stage) -> Generator[None, None, int]:
+        for ready in READY_LOG:
+            stage.say(ready)
+            yield
+        while sum(program.name == "load" for program in world.runtime.started) < 2:
+            yield
+        stage.say(line)
+        while True:
+            yield
+
+    return play
+
+
+def test_a_server_that_cannot_go_on_is_not_waited_for_though_it_still_runs(world: World) -> None:
+    world.runtime.plays_in_turn("server", hangs_with(world, "[TP1] Scheduler hit an exception: Traceback"))
+    world.runtime.plays_in_turn("load", sends(), forever("sending"))
+    said = world.fails()
+    assert "the server cannot go on (during 10-3-c1/round-2): [TP1] Scheduler hit an exception" in said
+
+
+def test_a_health_check_that_gets_no_answer_ends_nothing(world: World) -> None:
+    line = "Health check failed. Server couldn't get a response from detokenizer for last 20 seconds."
+    world.runtime.plays_in_turn("server", hangs_with(world, line))
+    world.execute()
+    assert world.status.status == "complete"
+
+
 @pytest.mark.parametrize("last", [3, 4], ids=["then others follow", "the last round"])
 def test_a_round_whose_server_died_at_its_end_is_not_taken_for_a_result(world: World, last: int) -> None:
     """The load generator is done as soon as every connection is refused: often before kit has looked at the server."""
