@@ -2,12 +2,13 @@
 
 import errno
 import os
+import signal
 import socket
 import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,22 +22,25 @@ class LocalHost:
         # English output whatever the user's language, since it is parsed.
         env = {**os.environ, "LC_ALL": "C", "LANG": "C"}
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 list(argv),
-                capture_output=True,
                 stdin=subprocess.DEVNULL,
-                timeout=timeout_s,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=env,
-                check=False,
                 start_new_session=True,
             )
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
             raise ToolMissing(f"{argv[0]}: {error.strerror}") from error
+        try:
+            out, err = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
+            _end(process)
             raise ToolTimeout(f"{argv[0]} gave no answer in {timeout_s:g} s") from error
-        return Output(
-            tuple(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-        )
+        except BaseException:
+            _end(process)
+            raise
+        return Output(tuple(argv), process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def read(self, path: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace")
@@ -83,6 +87,17 @@ class LocalHost:
             else:
                 door.listen(8)
                 yield None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command with all that it started. One that hangs in a driver cannot be ended: it is left."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _holder(name: str) -> str:

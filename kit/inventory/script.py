@@ -13,7 +13,7 @@ _HEAD = """\
 folder=${{1:-inventory-$(hostname)-$(date +%Y%m%d-%H%M%S)}}
 mkdir -p "$folder" && cd "$folder" || exit 1
 PATH="$PATH:{places}"
-LC_ALL=C LANG=C
+LC_ALL=C LANG=C hanging=
 export PATH LC_ALL LANG
 
 mask() {{
@@ -24,11 +24,22 @@ mask() {{
 answer() {{
     limit=$1 file=$2
     shift 2
+    case " $hanging " in *" $1 "*)
+        echo "($1 gave no answer before and was not asked again)" >"$file"
+        return ;;
+    esac
     if ! command -v "$1" >/dev/null 2>&1; then
         echo "($1 is not installed)" >"$file"
         return
     fi
-    "$@" >.out 2>.err </dev/null &
+    rm -f .code
+    # Waited for is a shell of its own: a tool that hangs in its driver cannot be killed.
+    (
+        "$@" >.out 2>.err </dev/null &
+        echo $! >.pid
+        wait $!
+        echo $? >.code
+    ) 2>/dev/null &
     running=$!
     # The watcher takes its own sleep with it when it is not needed.
     (
@@ -37,15 +48,16 @@ answer() {{
         pause=$!
         wait "$pause"
         : >.late
-        kill -9 "$running"
+        kill -9 "$(cat .pid)" "$running"
     ) >/dev/null 2>&1 &
     watching=$!
     wait "$running" 2>/dev/null
-    code=$?
+    code=$(cat .code 2>/dev/null)
     kill "$watching" 2>/dev/null
     wait "$watching" 2>/dev/null
     if [ -e .late ]; then
         rm -f .late
+        hanging="$hanging $1"
         echo "($1 gave no answer in $limit s)" >"$file"
     elif grep -q '[^[:space:]]' .out; then
         mask "$file" <.out >"$file"
@@ -59,7 +71,7 @@ keep() {{
     if cat "$2" >.out 2>.err; then
         mask "$1" <.out >"$1"
     else
-        echo "($2: cannot be read)" >"$1"
+        echo "($2: $(sed -n '1s/.*: //p' .err))" >"$1"
     fi
 }}
 
@@ -82,7 +94,7 @@ _MASK = r"""    case $1 in
         -e 's/127-0-0-1/127.0.0.1/g; s/0-0-0-0/0.0.0.0/g' ;;
     esac"""
 _END = """
-rm -f .out .err .late
+rm -f .out .err .late .pid .code
 echo "recorded in $PWD" >&2
 """
 

@@ -62,7 +62,7 @@ def _disks(text: str) -> tuple[Disk, ...]:
 
 
 def _file_systems(text: str) -> tuple[FileSystem, ...] | None:
-    found = []
+    found: dict[str, FileSystem] = {}
     for line in text.splitlines():
         row = re.fullmatch(r"(\S.*?)\s+(\S+)\s+(\d{1,15})\s+(\d{1,15})\s+(\d{1,15})\s+(?:\d+%|-)\s+(/.*?)\s*", line)
         if (
@@ -72,10 +72,12 @@ def _file_systems(text: str) -> tuple[FileSystem, ...] | None:
             or row[6].startswith(("/boot", "/snap", "/etc/"))
         ):
             continue
-        found.append(
-            FileSystem(path=row[6], device=row[1], size_bytes=int(row[3]) * 1024, free_bytes=int(row[5]) * 1024)
+        # What is mounted in a second place is the same room.
+        found.setdefault(
+            row[1],
+            FileSystem(path=row[6], device=row[1], size_bytes=int(row[3]) * 1024, free_bytes=int(row[5]) * 1024),
         )
-    return tuple(found) if "Mounted on" in text else None
+    return tuple(found.values()) if "Mounted on" in text else None
 
 
 def _model(evidence: Evidence, device: str) -> Fact[str]:
