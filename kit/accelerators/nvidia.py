@@ -29,11 +29,16 @@ _UNITS = {
 _LIMIT_S = 30.0
 TABLE = "nvidia-smi"
 QUERY = f"nvidia-smi --query-gpu={_FIELDS} --format=csv"
+# Asked apart: what some driver does not know costs no more than this.
+HEALTH = (
+    "nvidia-smi --query-gpu=pci.bus_id,ecc.errors.uncorrected.volatile.total,remapped_rows.pending,remapped_rows.failure"
+    " --format=csv"
+)
 APPS = "nvidia-smi --query-compute-apps=gpu_bus_id,pid,process_name,used_gpu_memory --format=csv"
 LIST = "nvidia-smi -L"
 TOPO = "nvidia-smi topo -m"
 QUESTIONS: tuple[Question, ...] = tuple(
-    Command(tuple(key.split()), _LIMIT_S) for key in (TABLE, QUERY, APPS, LIST, TOPO)
+    Command(tuple(key.split()), _LIMIT_S) for key in (TABLE, QUERY, HEALTH, APPS, LIST, TOPO)
 )
 
 
@@ -148,6 +153,7 @@ def _queried(evidence: Evidence, row: dict[str, str]) -> Device | None:
     facts["power_w"] = stated(number(_value(row, "power.draw")), QUERY)
     facts["power_limit_w"] = stated(number(_value(row, "power.limit")), QUERY)
     facts["clock_mhz"] = stated(number(_value(row, "clocks.max.sm")), QUERY)
+    facts["health"] = _health(evidence, bus[0])
     facts["partitions"] = _partitions(evidence, index, _value(row, "mig.mode.current"))
     facts["processes"] = _processes(evidence, index, bus[0])
     return Device(card=index, chip=0, **facts)
@@ -161,9 +167,24 @@ def _drawn(evidence: Evidence, card: tables.Card) -> Device:
         stated(_bare(card.name), TABLE, f"{TABLE} shortens the name"),
         fact(evidence, LIST, lambda text: _bare(whole_name(text))),
     )
+    facts["health"] = _health(evidence, card.bus_id)
     facts["partitions"] = _partitions(evidence, card.index, None)
     facts["processes"] = _processes(evidence, card.index, card.bus_id)
     return Device(card=card.index, chip=0, **facts)
+
+
+def _health(evidence: Evidence, bus: str) -> Fact[str]:
+    """Whether memory works, which is all that a driver tells of a GPU's health: `OK`, or what is wrong."""
+    rows = tables.comma_separated(evidence[HEALTH].text or "")
+    if rows is None:
+        return Fact(source=HEALTH, reason=evidence[HEALTH].reason or "this driver does not know the question")
+    row = next((row for row in rows if row.get("pci.bus_id") == bus), {})
+    errors = whole(_value(row, "ecc.errors.uncorrected.volatile.total"))
+    wrong = [f"{errors} uncorrected ECC errors since the driver was loaded"] if errors else []
+    remapping = [name for name in ("pending", "failure") if _value(row, f"remapped_rows.{name}") == "Yes"]
+    wrong += [f"row remapping: {name}" for name in remapping]
+    told = "; ".join(wrong) or (None if errors is None else "OK")
+    return stated(told, HEALTH, "the GPU counts no errors of its memory")
 
 
 def _bare(name: str | None) -> str | None:

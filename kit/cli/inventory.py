@@ -13,7 +13,7 @@ inventories = typer.Typer(
     rich_markup_mode=None,
     help="Say what this machine is.",
     epilog="Examples: kit inventory · kit inventory --out facts · kit inventory --script > inventory.sh · "
-    "kit inventory diff facts/ other/",
+    "kit inventory --from facts · kit inventory diff facts/ other/",
 )
 
 

@@ -493,6 +493,19 @@ def test_programs_that_hold_an_nvidia_gpu_are_told() -> None:
     assert holders(parted) == {"0.0": [(8117, "vllm", 9800)]}
 
 
+def test_the_health_of_a_gpu_is_that_of_its_memory() -> None:
+    found = nvidia.family(
+        answers({nvidia.TABLE: "nvidia-smi/table-H200-570.txt", nvidia.HEALTH: "nvidia-smi/health.csv"})
+    )
+    facts = [device.health for device in found.devices.value or ()][:3]
+    assert [fact.value for fact in facts] == [
+        "OK",
+        "3 uncorrected ECC errors since the driver was loaded; row remapping: pending",
+        None,
+    ]
+    assert facts[2].reason == "the GPU counts no errors of its memory"
+
+
 def test_the_parts_of_a_gpu_are_told() -> None:
     found = nvidia.family(
         answers({nvidia.TABLE: "nvidia-smi/table-MIG-590.txt", nvidia.LIST: "nvidia-smi/list-MIG.txt"})
