@@ -54,6 +54,8 @@ _SERIES = (
     (r"910B\d.*|A2G\d.*", "910B"),
     (r"910_93.*", "A3"),
     (r"310P.*|I2.*", "310P"),
+    (r"310B\d*", "310B"),
+    (r"310", "310"),
     (r"950.*", "950"),
     # Without a digit behind it, the B belongs to the first generation.
     (r"910(?:A|B|PremiumA|Pro ?[AB])", "910"),

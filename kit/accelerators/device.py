@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict
 
-from kit.accelerators import tables
+from kit.accelerators import boxes, tables
 from kit.model.accelerator import Device, Family, Process
 from kit.model.evidence import UNSAID, Evidence, number, stated, whole
 from kit.model.fact import Fact
@@ -66,7 +66,7 @@ def mebibytes(text: str | None) -> int | None:
     return None if value is None or value < 0 else value * MIB
 
 
-def drawn(card: tables.Card, evidence: Evidence, source: str) -> Blank:
+def drawn(card: boxes.Card, evidence: Evidence, source: str) -> Blank:
     """The facts of a device that a table shows."""
     facts = blank(source)
     facts["physical_id"] = Fact(value=card.index, source=source)
@@ -83,15 +83,15 @@ def drawn(card: tables.Card, evidence: Evidence, source: str) -> Blank:
     return facts
 
 
-def cards(evidence: Evidence, source: str, sign: str) -> tuple[tables.Card, ...]:
+def cards(evidence: Evidence, source: str, sign: str) -> tuple[boxes.Card, ...]:
     """The devices of a table that bears the maker's sign: some makers install their tool under another's name too."""
     text = evidence[source].text or ""
-    return tables.cards(text) if sign in text else ()
+    return boxes.cards(text) if sign in text else ()
 
 
 def uses_of(evidence: Evidence, source: str, index: int) -> Fact[tuple[Process, ...]]:
     """The programs that the process table below the devices gives to one of them."""
-    found = tables.uses(evidence[source].text or "")
+    found = boxes.uses(evidence[source].text or "")
     if found is None:
         return Fact(source=source, reason=f"{source} printed no whole process table")
     return Fact(

@@ -2,7 +2,7 @@
 
 import re
 
-from kit.accelerators import tables
+from kit.accelerators import boxes, tables
 from kit.accelerators.device import blank, cards, drawn, in_order, listed, mebibytes, nothing, printed, readings
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, number, stated
@@ -71,7 +71,7 @@ def _queried(row: dict[str, str]) -> Device:
     return Device(card=index, chip=0, **facts)
 
 
-def _device(evidence: Evidence, card: tables.Card) -> Device:
+def _device(evidence: Evidence, card: boxes.Card) -> Device:
     facts = drawn(card, evidence, TABLE)
     name = card.name.removeprefix("Iluvatar ") if card.name else None
     facts["name"] = stated(name, TABLE, f"{TABLE} shortens the name")

@@ -1,6 +1,8 @@
 """MetaX: `mx-smi`."""
 
-from kit.accelerators import tables
+import re
+
+from kit.accelerators import boxes, tables
 from kit.accelerators.device import cards, drawn, in_order, listed, nothing, printed, readings
 from kit.model.accelerator import Device, Family, Version
 from kit.model.evidence import Command, Evidence, Question, fact, stated
@@ -38,7 +40,9 @@ def family(evidence: Evidence) -> Family:
     )
 
 
-def _device(evidence: Evidence, card: tables.Card) -> Device:
+def _device(evidence: Evidence, card: boxes.Card) -> Device:
     facts = drawn(card, evidence, TABLE)
-    facts["name"] = stated(card.name.removeprefix("MetaX ") if card.name else None, TABLE, f"{TABLE} shortens the name")
+    facts["name"] = stated(
+        re.sub(r"^(?:MetaX |MX)", "", card.name) if card.name else None, TABLE, f"{TABLE} shortens the name"
+    )
     return Device(card=card.index, chip=0, **facts)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from kit.accelerators import tables
+from kit.accelerators import boxes, tables
 from kit.accelerators.device import blank, cards, drawn, in_order, listed, mebibytes, printed, uses_of
 from kit.model.accelerator import Device, Family, Process, Version
 from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, first, number, stated, whole
@@ -159,7 +159,7 @@ def _queried(evidence: Evidence, row: dict[str, str]) -> Device | None:
     return Device(card=index, chip=0, **facts)
 
 
-def _drawn(evidence: Evidence, card: tables.Card) -> Device:
+def _drawn(evidence: Evidence, card: boxes.Card) -> Device:
     facts = drawn(card, evidence, TABLE)
     # The table shortens long names; the list does not.
     whole_name = printed(rf"(?m)^GPU {card.index}: (.+?) \(UUID:")

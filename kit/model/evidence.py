@@ -121,7 +121,9 @@ def field(text: str, *names: str) -> str | None:
     return None
 
 
-UNSAID = frozenset({"", "-", "NA", "N/A", "[N/A]", "[Not Supported]", "[Unknown Error]", "NOT SUPPORT", "Unknown"})
+UNSAID = frozenset(
+    {"", "-", "NA", "N/A", "[N/A]", "[Not Supported]", "[Unknown Error]", "NOT SUPPORT", "Unknown", "unknown"}
+)
 """What tools print where they know nothing."""
 
 

@@ -125,6 +125,7 @@ def software(family: Family) -> dict[str, str]:
             ],
         ),
         ("310P3-one-chip", ["32.0/0 310P3, 310P, OK, 2044/21527 MiB, 3 %, - W, 51 °C"]),
+        ("310B1", ["0.0/0 310B1, 310B, Alarm, 6990/11577 MiB, 2 %, 9.4 W, 58 °C"]),
         (
             "950PR",
             [
@@ -440,6 +441,12 @@ def test_versions_are_looked_for_where_the_installer_says() -> None:
             {"driver": "590.48.01", "CUDA": "13.1"},
         ),
         (
+            # A limit without a reading is no reading.
+            "table-driver-model",
+            ["0.0/0 GeForce RTX 3090, -, -, 701/24576 MiB, 1 %, - W, 40 °C"],
+            {"driver": "610.62", "CUDA": "13.3"},
+        ),
+        (
             "table-545-shortened",
             ["0.0/0 -, -, -, 301/16376 MiB, 1 %, 22 W, 38 °C"],
             {"driver": "545.23.08", "CUDA": "12.3"},
@@ -551,6 +558,14 @@ def test_why_there_is_no_nvidia_gpu_is_told() -> None:
                 "1.0/1 C500, -, -, 4980/65536 MiB, 0 %, 66 W, 36 °C",
             ],
             {"0.0": [(8800, "python3.10", 59001), (8801, "python3.10", 120)], "1.0": [(8801, "python3.10", 4100)]},
+        ),
+        (
+            "C500-old",
+            [
+                "0.0/0 C500, -, -, 60980/65536 MiB, 3 %, 72 W, 50 °C",
+                "1.0/1 C500, -, -, 858/65536 MiB, 0 %, 97 W, 49 °C",
+            ],
+            {"0.0": None, "1.0": None},
         ),
         (
             # Two chips of one board: the second column numbers what programs use.
