@@ -69,6 +69,9 @@ def plain(text: str) -> str:
     text = text.strip()
     if len(text) > 4 and text.startswith("**") and text.endswith("**") and "**" not in text[2:-2]:
         text = text[2:-2].strip()
+    if text == "``":
+        # Code that is empty.
+        return ""
     result: list[str] = []
     end = 0
     for found in _CODE.finditer(text):

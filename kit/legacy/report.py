@@ -69,7 +69,7 @@ def read(content: bytes, name: str) -> OldReport:
     found = _Reading(name).whole(blocks)
     if not found.rows and not found.start_command:
         msg = f"{name} is not a test report: it has neither a table of results nor a start command"
-        raise UsageError(msg, hint="docs/audit.md shows the layout that is read", problems=found.unread[:20])
+        raise UsageError(msg, hint="docs/old-reports.md shows the layout that is read", problems=found.unread[:20])
     return found
 
 

@@ -17,10 +17,12 @@ from kit import judging, profile, renderers
 from kit.errors import KitError, UsageError
 from kit.formats import figure, rate
 from kit.legacy import again, lines, report
+from kit.legacy import markdown as reading
 from kit.legacy import profiles as writing
 from kit.legacy.blocks import Block, Grid, Paragraph, TableRow
 from kit.legacy.report import OldReport
 from kit.legacy.word import read as word_blocks
+from kit.renderers.markdown import code, escape
 from kit.resources import folder
 from tests.unit.old_reports import (
     BASELINE,
@@ -449,3 +451,60 @@ def test_any_text_is_a_command_or_is_told(text: str, content: bytes) -> None:
             read(given_)
         except UsageError:
             continue
+
+
+def visible(text: str) -> str:
+    """The text as one line of a document can hold it: no control characters, blanks as one, none at the ends."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+LINES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=40).map(visible)
+MARKED = st.lists(
+    st.sampled_from([*r"|\`*_~<>[]&#$", "a", "**", "<br>", "&amp;", "\\|", "`|`", "中"]), max_size=12
+).map(lambda parts: visible("".join(parts)))
+
+
+@given(st.lists(LINES | MARKED, min_size=1, max_size=4))
+def test_any_text_that_is_written_into_a_markdown_table_is_read_out_of_it(cells: list[str]) -> None:
+    (found,) = reading.read(f"| {' | '.join(map(escape, cells))} | end |")
+    assert isinstance(found, Grid)
+    assert found.rows[0].cells == (*cells, "end")
+
+
+@given(LINES | MARKED)
+def test_any_command_in_a_table_is_read_character_for_character(command: str) -> None:
+    (found,) = reading.read(f"| start | {code(command)} |")
+    assert isinstance(found, Grid)
+    assert found.rows[0].cells[1] == command
+
+
+@given(st.lists(st.lists(LINES | MARKED, min_size=3, max_size=3), min_size=1, max_size=3))
+def test_any_text_in_a_word_table_is_read_out_of_it(rows: list[list[str]]) -> None:
+    document = Document()
+    table = document.add_table(rows=len(rows), cols=3)
+    for row, texts in zip(table.rows, rows, strict=True):
+        for at, text in enumerate(texts):
+            row.cells[at].text = text
+    stored = io.BytesIO()
+    document.save(stored)
+    (found,) = word_blocks(stored.getvalue())
+    assert isinstance(found, Grid)
+    assert [row.cells for row in found.rows] == [tuple(texts) for texts in rows]
+
+
+@given(st.integers(0, 400), st.integers(0, 255), st.sampled_from(["word/document.xml", "word/styles.xml"]))
+def test_a_damaged_word_document_is_read_or_refused(at: int, value: int, member: str) -> None:
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(SMALL)) as source, zipfile.ZipFile(result, "w") as target:
+        for name in source.namelist():
+            data = bytearray(source.read(name))
+            if name == member:
+                data[len(data) * at // 401] = value
+            target.writestr(name, bytes(data))
+    try:
+        read(result.getvalue(), "old.docx")
+    except UsageError:
+        return
+
+
+SMALL = word(written()[:3])
