@@ -10,12 +10,23 @@ import resource
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kit import inventory, plan, profile, renderers, report, stats
 from kit.host import LocalHost
-from kit.model import Environment, NativeSummary, RoundResult, RunStatus, Sample, ServerStart
+from kit.model import (
+    CardReading,
+    CardTick,
+    Environment,
+    HostTick,
+    NativeSummary,
+    RoundResult,
+    RunStatus,
+    Sample,
+    ServerStart,
+    Telemetry,
+)
 from kit.model.plan import Plan, RoundPlan
 from kit.store import RunDir, write_once
 
@@ -77,8 +88,10 @@ def make_run(parent: Path, requests: int) -> RunDir:
     write_once(run.path / "server" / "argv.txt", b"python -m ftransformers.launch_server --host 0.0.0.0 --port 8001\n")
     write_once(run.path / "server" / "phases.json", ServerStart(started=began, ready_s=312.4, phases=()).to_json())
     chance = random.Random(7)
+    at = began
     for entry in made.rounds:
-        _round(run, entry, began, chance)
+        _round(run, entry, at, chance)
+        at += timedelta(seconds=420)
     run.write_status(_status(run, made, began))
     return run
 
@@ -127,8 +140,50 @@ def _round(run: RunDir, entry: RoundPlan, began: datetime, chance: random.Random
         command=" ".join(entry.program.argv),
         figures=stats.figures(case, samples),
         native=NativeSummary(),
+        telemetry=Telemetry(
+            window="requests",
+            window_s=samples[-1].latency_s or 0.0,
+            interval_s=2.0,
+            samples=200,
+            power_mean_w=500.0 + 8 * case.concurrency,
+            power_peak_w=610.0 + 8 * case.concurrency,
+            energy_j=(500.0 + 8 * case.concurrency) * (samples[-1].latency_s or 0.0),
+            tokens_per_joule=0.03 * case.concurrency**0.4,
+            memory_peak_bytes=59 * 1024**3,
+            utilisation_mean_percent=min(98.0, 40.0 + 4 * case.concurrency),
+            temperature_peak_c=62.0,
+            host_samples=200,
+            cpu_mean_percent=(22.0,),
+            client_peak_percent=3.0 + case.concurrency,
+        ),
     )
-    run.write_round(entry, result, samples)
+    run.write_round(entry, result, samples, _ticks(entry, began, chance))
+
+
+def _ticks(entry: RoundPlan, began: datetime, chance: random.Random) -> list[CardTick | HostTick]:
+    """Two cards and the host every two seconds, for as long as the round takes."""
+    found: list[CardTick | HostTick] = []
+    busy = min(1.0, 0.4 + 0.04 * entry.case.concurrency)
+    for number in range(200):
+        at = began + timedelta(seconds=2 * number)
+        cards = tuple(
+            CardReading(
+                card=card,
+                chip=0,
+                power_w=180 + 160 * busy * chance.uniform(0.9, 1.1) + 12 * card,
+                utilisation_percent=100 * busy * chance.uniform(0.85, 1.0),
+                temperature_c=48 + 12 * busy,
+            )
+            for card in (0, 1)
+        )
+        found.append(CardTick(at=at, began_s=2.0 * number, took_s=0.2, cards=cards))
+        cpu = 22 * chance.uniform(0.8, 1.2)
+        found.append(
+            HostTick(
+                at=at, began_s=2.0 * number, took_s=0.01, cpu_percent=(cpu,), client_percent=3 + entry.case.concurrency
+            )
+        )
+    return found
 
 
 def main() -> None:

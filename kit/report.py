@@ -1,97 +1,21 @@
 """Building the report: a pure function of what lies in a run directory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-
-from pydantic import ValidationError
 
 from kit import acceptance, commands, details, stats, verdicts
 from kit.engines import ENGINES
-from kit.errors import UsageError
 from kit.formats import duration, figure
 from kit.hardware import hardware_table, hardware_text
 from kit.loadgens import GENERATORS
-from kit.model import Case, Inventory, Plan, Preflight, RoundPlan, RoundResult, RunStatus, ServerStart
+from kit.model import Case, Inventory, RoundResult
 from kit.model.profile import Language
-from kit.model.report import Execution, PerformanceRow, Report, RequestRow, RoundRow
+from kit.model.report import Execution, MachineRow, PerformanceRow, Report, RoundRow
 from kit.model.verdict import Verdict
-from kit.store import RunDir
+from kit.reading import Run, read
 from kit.texts import doubt, say
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run as read from its directory."""
-
-    name: str
-    plan: Plan
-    inventory: Inventory
-    status: RunStatus
-    start_command: str
-    starts: tuple[ServerStart, ...]
-    results: tuple[RoundResult, ...]
-    commands: tuple[tuple[str, str], ...]
-    requests: tuple[RequestRow, ...]
-    baseline: bytes | None = None
-    preflights: tuple[Preflight, ...] = ()
-
-
-def read(run: RunDir) -> Run:
-    """Everything that a report needs. Raises `UsageError` where the directory is not whole."""
-    plan = run.plan()
-    return Run(
-        name=run.name,
-        plan=plan,
-        inventory=run.inventory(),
-        status=run.status(),
-        start_command=_start_command(run, plan),
-        starts=run.server_starts(),
-        results=run.results(plan),
-        commands=tuple(
-            (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
-        ),
-        requests=tuple(row for entry in plan.rounds if run.has(entry) for row in _requests(run, entry)),
-        baseline=run.baseline(),
-        preflights=run.preflights(),
-    )
-
-
-def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
-    """The requests of a round, without the times between their chunks, which are most of what is stored."""
-    where = run.round_directory(entry) / "samples.jsonl"
-    try:
-        samples = run.samples(entry)
-    except OSError as error:
-        raise UsageError(f"{where}: {error.strerror}", hint="the run directory is not whole") from error
-    except ValidationError as error:
-        raise UsageError(f"{where} is not what kit wrote", hint="restore the file from a copy of the run") from error
-    return [
-        RequestRow(
-            case=entry.case,
-            round=entry.round,
-            index=sample.index,
-            succeeded=sample.succeeded,
-            error=sample.error,
-            sent_s=sample.sent_s,
-            latency_s=sample.latency_s,
-            ttft_s=sample.ttft_s,
-            tpot_s=stats.tpot_s(sample),
-            input_tokens=sample.input_tokens,
-            output_tokens=sample.output_tokens,
-            finish_reason=sample.finish_reason,
-        )
-        for sample in samples
-    ]
-
-
-def _start_command(run: RunDir, plan: Plan) -> str:
-    """The server's command as it ran; of a container the command inside, which is what can be compared across machines."""
-    if plan.server is None:
-        return ""
-    if plan.runtime == "docker":
-        return commands.shell(plan.server.program, plan.server.program.argv)
-    return run.text("server/argv.txt")
+__all__ = ["Run", "build", "hardware_file", "read"]
 
 
 def _inside(run: Run, example: tuple[str, str]) -> str:
@@ -135,6 +59,8 @@ def build(run: Run, language: Language | None = None) -> Report:
         rounds=rounds,
         details=details.of(plan.cases, rounds, run.results, run.requests),
         requests=run.requests,
+        machine=_machine(run),
+        timelines=run.timelines,
         notes=tuple(notes),
         conclusion=_conclusion(run, verdict, lang),
         verdict=verdict,
@@ -201,6 +127,14 @@ def _round(result: RoundResult | None, case: Case, number: int) -> RoundRow:
         tpot_s=found.tpot_s.mean if found.tpot_s else None,
         tps=found.tps,
         per_stream_throughput=found.per_stream_throughput,
+    )
+
+
+def _machine(run: Run) -> tuple[MachineRow, ...]:
+    return tuple(
+        MachineRow(case=result.case, round=result.round, telemetry=result.telemetry)
+        for result in run.results
+        if result.telemetry is not None
     )
 
 

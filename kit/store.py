@@ -12,7 +12,19 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from kit.errors import HostError, IncompleteError, UsageError
-from kit.model import Inventory, Plan, Preflight, Record, RoundPlan, RoundResult, RunStatus, Sample, ServerStart
+from kit.model import (
+    CardTick,
+    HostTick,
+    Inventory,
+    Plan,
+    Preflight,
+    Record,
+    RoundPlan,
+    RoundResult,
+    RunStatus,
+    Sample,
+    ServerStart,
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -155,6 +167,19 @@ class RunDir:
         name = f"cases/{entry.id}/samples.jsonl"
         # Not splitlines: a text inside a sample may hold a line separator of its own.
         return tuple(self._parse(name, line, Sample) for line in self.text(name).split("\n") if line)
+
+    def ticks(self, entry: RoundPlan) -> tuple[CardTick | HostTick, ...]:
+        """The telemetry of a round; none where nothing was read."""
+        name = f"cases/{entry.id}/telemetry.jsonl"
+        if not (self.path / name).is_file():
+            return ()
+        lines = [line for line in self.text(name).split("\n") if line]
+        return tuple(
+            self._parse(name, line, CardTick)
+            if line.startswith('{"kind":"cards"')
+            else self._parse(name, line, HostTick)
+            for line in lines
+        )
 
     def baseline(self) -> bytes | None:
         """The baseline that the run's profile names, or None."""

@@ -1,5 +1,6 @@
 """Every text of the report, in both languages, in one place."""
 
+from kit.captions import CAPTIONS
 from kit.model import Doubt
 from kit.model.profile import Language
 from kit.sentences import JUDGEMENTS
@@ -121,23 +122,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "† 样本不足（p90 少于 10 个、p99 少于 100 个），该值接近最大值，仅供参考。",
         "† Too few samples (under 10 for p90, under 100 for p99): the value is close to the maximum.",
     ),
-    # the brief
-    "highlights": ("关键数据", "Key figures"),
-    "high-throughput": ("最高系统吞吐", "Highest output throughput"),
-    "high-tps": ("单个请求最高生成速度", "Fastest generation for one request"),
-    "high-ttft-least": ("最短平均首 token 时延", "Shortest mean TTFT"),
-    "high-ttft-most": ("最长平均首 token 时延", "Longest mean TTFT"),
-    "high-success": ("请求成功率", "Requests that succeeded"),
-    "high-requests": ("全部工况：{good}/{sent}", "all cases: {good}/{sent}"),
-    "highlights-note": (
-        "工况写作“输入-输出-c并发数”；各项为该工况各轮均值，失败的请求不计入时延与速度。",
-        "A case reads input-output-cCONCURRENCY; figures are means over its rounds, without failed requests.",
-    ),
-    "more-lines": ("其余 {count} 条见完整报告", "{count} more lines stand in the full report"),
-    "full-report": (
-        "本页为摘要；全部数据、测试方法与数据说明见完整报告 {run}。",
-        "This page is a summary; all figures, the method and the notes stand in the full report {run}.",
-    ),
     # Word
     "report": ("性能测试报告", "Performance test report"),
     "contents": ("目录", "Contents"),
@@ -258,6 +242,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "测试工具的主线程在 {of} 次采样中有 {count} 次占满一个 CPU 核（最高 {peak}%），时延可能偏高",
         "the load generator's own thread filled a core in {count} of {of} readings (up to {peak} %): latencies may be too high",
     ),
+    **CAPTIONS,
     **JUDGEMENTS,
 }
 

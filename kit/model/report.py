@@ -1,8 +1,11 @@
 """The report as data: what every format renders, and nothing that a format would have to work out."""
 
+from typing import Literal
+
 from kit.model.profile import Case, Language
 from kit.model.record import Record, Utc
 from kit.model.result import Spread
+from kit.model.telemetry import Telemetry
 from kit.model.verdict import Verdict
 
 NamedTexts = tuple[tuple[str, str], ...]
@@ -48,6 +51,43 @@ class Estimate(Record):
     half_width: float | None
 
 
+class MachineUse(Record):
+    """What the machine's tools said while a case ran: means over its rounds, and peaks of all of them.
+
+    `None` where a round has no such figure; `reasons` say why the accelerators gave none.
+    """
+
+    power_w: float | None = None
+    power_peak_w: float | None = None
+    tokens_per_joule: float | None = None
+    utilisation_percent: float | None = None
+    memory_peak_bytes: int | None = None
+    temperature_peak_c: float | None = None
+    cpu_percent: float | None = None
+    client_peak_percent: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class MachineRow(Record):
+    """The telemetry of one round."""
+
+    case: Case
+    round: int
+    telemetry: Telemetry
+
+
+TimelineKind = Literal["power", "utilisation", "temperature", "cpu", "client"]
+
+
+class Timeline(Record):
+    """One quantity over the run: seconds since its first reading, and the mean of each step. `card`: the position of the accelerator."""
+
+    kind: TimelineKind
+    card: int | None
+    step_s: float
+    points: tuple[tuple[float, float], ...]
+
+
 class CaseDetail(Record):
     """One case beyond the original's columns: how steady it was over rounds, and how its single requests spread.
 
@@ -67,6 +107,7 @@ class CaseDetail(Record):
     ttft_s: Spread | None
     tpot_s: Spread | None
     prefill_speed: float | None
+    machine: MachineUse | None = None
 
     @property
     def failed(self) -> int:
@@ -121,6 +162,8 @@ class Report(Record):
     rounds: tuple[RoundRow, ...]
     details: tuple[CaseDetail, ...]
     requests: tuple[RequestRow, ...]
+    machine: tuple[MachineRow, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
     notes: tuple[str, ...]
     conclusion: tuple[str, ...]
     verdict: Verdict

@@ -35,7 +35,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A line chart with a logarithmic x axis and a y axis from zero."""
+    """A line chart with a y axis from zero. The x axis is logarithmic with a tick at each point, or linear over time."""
 
     key: str
     title: str
@@ -44,6 +44,7 @@ class Chart:
     series_title: str
     series: tuple[Series, ...]
     alt: str
+    linear: bool = False
 
 
 def of(report: Report, language: Language) -> tuple[Chart, ...]:
@@ -146,15 +147,22 @@ def layout(chart: Chart, box: Box, *, apart: float = 30) -> Geometry:
     top = step * max(1, math.ceil(max(point.y for point in points) / step - 1e-9))
 
     def across(x: float) -> float:
-        share = math.log(x / low) / math.log(high / low) if high > low else 0.5
+        if chart.linear:
+            share = x / high if high > 0 else 0.5
+        else:
+            share = math.log(x / low) / math.log(high / low) if high > low else 0.5
         # Points do not sit on the frame.
         return box.left + (box.right - box.left) * (0.04 + 0.92 * share)
 
     def down(y: float) -> float:
         return box.bottom - (box.bottom - box.top) * y / top
 
+    marks = {point.x: point.x_text for point in points}
+    if chart.linear:
+        stride = nice_step(high / 6)
+        marks = {stride * at: f"{stride * at:g}" for at in range(int(high / stride) + 1)}
     x_ticks: list[tuple[float, str]] = []
-    for x, text in sorted({point.x: point.x_text for point in points}.items()):
+    for x, text in sorted(marks.items()):
         if not x_ticks or across(x) - x_ticks[-1][0] >= apart:
             x_ticks.append((across(x), text))
     count = round(top / step)

@@ -8,7 +8,7 @@ from kit import verdicts
 from kit.formats import figure, percent, rate
 from kit.model import Spread
 from kit.model.profile import Language
-from kit.model.report import CaseDetail, Estimate, PerformanceRow, Report
+from kit.model.report import CaseDetail, Estimate, MachineUse, PerformanceRow, Report
 from kit.texts import say
 
 FEWEST = {"p50": 1, "p90": 10, "p99": 100}
@@ -70,8 +70,8 @@ def distribution(report: Report) -> Table:
         (
             *_case(detail),
             *(
-                percentile(spread, name)
-                for spread in (detail.latency_s, detail.ttft_s, detail.tpot_s)
+                percentile(spread, name, write)
+                for spread, write in ((detail.latency_s, figure), (detail.ttft_s, figure), (detail.tpot_s, rate))
                 for name in FEWEST
             ),
             figure(detail.prefill_speed),
@@ -130,6 +130,48 @@ def _change(write: Callable[[float | None], str], old: float | None, new: float 
     return both if old is None or new is None or old == 0 else f"{both} ({(new - old) / old * 100:+.1f}%)"
 
 
+def machine(report: Report) -> Table:
+    """What the machine's tools said of each case: only what was measured at all has a column, and nothing measured no rows."""
+    lang = report.language
+    uses = [detail.machine or MachineUse() for detail in report.details]
+    told: list[tuple[str, list[str]]] = [
+        ("power", [figure(use.power_w) for use in uses]),
+        ("power-peak", [figure(use.power_peak_w) for use in uses]),
+        ("efficiency", [rate(use.tokens_per_joule) for use in uses]),
+        ("card-use", [figure(use.utilisation_percent) for use in uses]),
+        ("card-memory", [_gib(use.memory_peak_bytes) for use in uses]),
+        ("card-heat", [figure(use.temperature_peak_c) for use in uses]),
+        ("cpu-use", [figure(use.cpu_percent) for use in uses]),
+        ("client-use", [figure(use.client_peak_percent) for use in uses]),
+    ]
+    shown = [(key, values) for key, values in told if set(values) != {figure(None)} and values]
+    reasons = dict.fromkeys(reason for use in uses for reason in use.reasons)
+    return Table(
+        title=say(lang, "machine-use"),
+        columns=(*_case_columns(lang), *(say(lang, f"use-{key}") for key, _ in shown)),
+        rows=tuple(
+            (*_case(detail), *(values[number] for _, values in shown)) for number, detail in enumerate(report.details)
+        )
+        if shown
+        else (),
+        notes=(
+            say(lang, "machine-use-note"),
+            *(say(lang, "machine-use-none", reason=reason) for reason in reasons),
+        ),
+    )
+
+
+def _gib(amount: int | None) -> str:
+    return figure(None if amount is None else amount / 1024**3)
+
+
+def beyond(report: Report) -> tuple[Table, ...]:
+    """The tables that stand behind the performance table, those that have rows."""
+    return tuple(
+        found for found in (stability(report), distribution(report), machine(report), comparison(report)) if found.rows
+    )
+
+
 def criteria(report: Report) -> Table:
     """Each criterion with its limit, value and verdict; no rows where there were none."""
     lang = report.language
@@ -182,12 +224,12 @@ def estimate(value: Estimate) -> str:
     return f"{value.mean:.{places}f} ± {width:.{places}f}"
 
 
-def percentile(spread: Spread | None, name: str) -> str:
+def percentile(spread: Spread | None, name: str, write: Callable[[float], str] = figure) -> str:
     """A percentile, marked where there are too few samples for it."""
     if spread is None:
         return figure(None)
     value = {"p50": spread.p50, "p90": spread.p90, "p99": spread.p99}[name]
-    return figure(value) + (FEW if spread.count < FEWEST[name] else "")
+    return write(value) + (FEW if spread.count < FEWEST[name] else "")
 
 
 def _case_columns(lang: Language) -> Sequence[str]:

@@ -7,11 +7,19 @@ from copy import deepcopy
 from docx.document import Document as Opened
 from docx.oxml.ns import qn
 
-from kit import verdicts
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
 from kit.renderers import charts, pictures, word
-from kit.renderers.details import Table, brief_conclusion, comparison, distribution, highlights, stability
+from kit.renderers.details import (
+    Table,
+    brief_conclusion,
+    comparison,
+    criteria,
+    distribution,
+    highlights,
+    machine,
+    stability,
+)
 from kit.renderers.word import Cell, cell, field, merged, paragraph, run, side_by_side, table
 from kit.texts import say
 
@@ -98,13 +106,7 @@ class Content:
 
         What kit does not know it leaves empty: the field asks to be brought up to date when it is opened.
         """
-        begin = (
-            '<w:r><w:fldChar w:fldCharType="begin" w:dirty="true"/></w:r><w:r><w:instrText xml:space="preserve">'
-            ' TOC \\o "1-2" \\h \\z \\u </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>'
-        )
-        end = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
-        if self._for_layout:
-            begin = end = ""
+        begin, end = ("", "") if self._for_layout else word.TABLE_OF_CONTENTS
         entries = []
         for position, (level, number, title, mark) in enumerate(self._headings):
             link = f'<w:hyperlink w:anchor="{mark}" w:history="1">{run(f"{number} {title}")}{run(chr(9))}'
@@ -218,8 +220,10 @@ class Content:
             *(paragraph("KitNote", run(f"[{number}] {note}")) for number, note in enumerate(report.notes, start=1)),
         )
         self._details(stability(report), (800, 800, 900, 800, 950, 750, 1000, 1950, 2150, 1950, 2250))
-        self._details(distribution(report), (900, 900, 1000, *(1020,) * 9, 1520))
-        self._details(comparison(report), (900, 900, 900, *(1930,) * 6))
+        self._details(distribution(report), (900, 900, 1000, *(1100,) * 9, 1600))
+        for found in (machine(report), comparison(report)):
+            rest = max(1, len(found.columns) - 3)
+            self._details(found, (900, 900, 1000, *((LANDSCAPE - 2800) // rest,) * rest))
         self._charts()
 
     def _details(self, found: Table, widths: Sequence[int], texts: Container[int] = (0, 1)) -> None:
@@ -259,14 +263,7 @@ class Content:
 
     def _criteria(self) -> None:
         """What was held against what, where there were criteria."""
-        found = self._report.verdict
-        if found.judged:
-            titles = [cell(text, "KitHead") for text in verdicts.columns(self._lang)]
-            rows = [[cell(text) for text in row] for row in verdicts.rows(found, self._lang)]
-            about = self._say("criteria")
-            self._add(
-                self._caption("table", about), table([titles, *rows], _CRITERIA, about=about), paragraph("KitNote")
-            )
+        self._details(criteria(self._report), _CRITERIA, range(len(_CRITERIA)))
 
     def _sign_off(self) -> None:
         titles = [cell(self._say(key), "KitHead") for key in ("sign-role", "sign-name", "sign-date", "sign-signature")]

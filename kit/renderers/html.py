@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.model.report import PerformanceRow, Report, RequestRow
-from kit.renderers import charts
+from kit.renderers import charts, overtime
 from kit.renderers.charts import Box, Chart, Geometry, Histogram
-from kit.renderers.details import brief_conclusion, comparison, criteria, distribution, highlights, stability
+from kit.renderers.details import beyond, brief_conclusion, criteria, highlights
 from kit.renderers.layouts import STANDARD, Layout
 from kit.renderers.word import clean
 from kit.texts import say
@@ -54,9 +54,9 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
         "base-uri 'none'; form-action 'none'",
         "groups": _groups(report.rows, report),
         "drawings": [Drawing(chart, charts.layout(chart, _BOX)) for chart in found],
-        "details": tuple(
-            found for found in (stability(report), distribution(report), comparison(report)) if found.rows
-        ),
+        "details": beyond(report),
+        "over_time": [Drawing(chart, charts.layout(chart, _BOX)) for chart in overtime.of(report)],
+        "over_time_note": overtime.note(report),
         "highlights": highlights(report),
         "criteria": criteria(report),
         "conclusion": brief_conclusion(report),

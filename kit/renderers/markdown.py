@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from kit.formats import figure, rate
 from kit.model.report import PerformanceRow, Report
 from kit.renderers import charts
-from kit.renderers.details import brief_conclusion, comparison, criteria, distribution, highlights, stability
+from kit.renderers.details import beyond, brief_conclusion, criteria, highlights
 from kit.renderers.layouts import STANDARD, Layout
 
 # Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
@@ -20,9 +20,7 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
     environment = layout.environment(report, code=code, block=block, text=escape)
     values = {
         "rows": table(report),
-        "details": tuple(
-            found for found in (stability(report), distribution(report), comparison(report)) if found.rows
-        ),
+        "details": beyond(report),
         "highlights": highlights(report),
         "criteria": criteria(report),
         "conclusion": brief_conclusion(report),

@@ -10,6 +10,14 @@ _IMPOSSIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]
 _BREAKS = re.compile(r"(\r\n|\r|\n|\t)")
 
 
+TABLE_OF_CONTENTS = (
+    '<w:r><w:fldChar w:fldCharType="begin" w:dirty="true"/></w:r><w:r><w:instrText xml:space="preserve">'
+    ' TOC \\o "1-2" \\h \\z \\u </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>',
+    '<w:r><w:fldChar w:fldCharType="end"/></w:r>',
+)
+"""The beginning and the end of its field; the entries stand between."""
+
+
 def clean(text: str) -> str:
     """Text without what XML cannot hold."""
     return _IMPOSSIBLE.sub("", text)

@@ -1,4 +1,4 @@
-"""results.xlsx: the original script's table first, then metrics, requests and environment; the same run gives the same bytes."""
+"""results.xlsx: the original script's table first, then metrics, requests, telemetry and environment; the same run gives the same bytes."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,9 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.writer.excel import ExcelWriter
 
+from kit import stats
 from kit.model import Spread
-from kit.model.report import CaseDetail, Report
+from kit.model.report import CaseDetail, MachineRow, Report
 from kit.renderers.archive import still
 from kit.renderers.columns import frame
 from kit.renderers.word import clean
@@ -33,6 +34,7 @@ def render(report: Report) -> bytes:
     _results(book, report)
     book.sheet("metrics", _METRICS, [_metrics(detail) for detail in report.details], number_format="0.000000")
     book.sheet("requests", _REQUESTS, _requests(report))
+    book.sheet("telemetry", _TELEMETRY, map(_telemetry, report.machine))
     book.sheet("environment", ("section", "name", "value"), _environment(report), widths=(18, 24, 100))
     return book.stored(report)
 
@@ -142,6 +144,25 @@ def _requests(report: Report) -> Iterable[list[Value]]:
             *(row.round, row.index, row.succeeded, row.sent_s, row.latency_s, row.ttft_s, row.tpot_s),
             *(row.input_tokens, row.output_tokens, row.finish_reason, *_pieces(row.error or "")),
         ]
+
+
+_HOST = ("host samples", "cpu mean %", "host memory peak bytes", "load peak", "client peak %")
+_TELEMETRY = (
+    *(*_CASE, "round", "window", "window_s", "interval_s", "samples", "gaps", "longest gap s"),
+    *("power mean W", "power peak W", "energy J", "tokens per joule", "utilisation mean %", "memory peak bytes"),
+    *("temperature peak °C", *_HOST, "why nothing"),
+)
+
+
+def _telemetry(row: MachineRow) -> list[Value]:
+    told = row.telemetry
+    return [
+        *(*row.case.key, row.round, told.window, told.window_s, told.interval_s, told.samples),
+        *(told.gaps, told.longest_gap_s, told.power_mean_w, told.power_peak_w, told.energy_j, told.tokens_per_joule),
+        *(told.utilisation_mean_percent, told.memory_peak_bytes, told.temperature_peak_c),
+        *(told.host_samples, stats.mean(told.cpu_mean_percent), told.host_memory_peak_bytes, told.load_peak),
+        *(told.client_peak_percent, *_pieces(told.reason or "")),
+    ]
 
 
 def _environment(report: Report) -> Iterable[list[Value]]:

@@ -23,7 +23,7 @@ LONGEST = 300
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
-    ("kit.errors", "kit.resources", "kit.sentences"),
+    ("kit.captions", "kit.errors", "kit.resources", "kit.sentences"),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
@@ -47,7 +47,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.assembling",),
     ("kit.building",),
     ("kit.carrying", "kit.sbom"),
-    ("kit.details", "kit.recount"),
+    ("kit.details", "kit.recount", "kit.timelines"),
+    ("kit.reading",),
     ("kit.doctor", "kit.report"),
     ("kit.serving", "kit.telemetry"),
     ("kit.runner",),

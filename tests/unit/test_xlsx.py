@@ -25,9 +25,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return Written(tmp_path_factory.mktemp("run"), change=failing).report()
 
 
-def test_the_sheets_are_results_metrics_requests_and_environment(built: Report) -> None:
+def test_the_sheets_are_results_metrics_requests_telemetry_and_environment(built: Report) -> None:
     found = book(xlsx.render(built))
-    assert found.sheetnames == ["results", "metrics", "requests", "environment"]
+    assert found.sheetnames == ["results", "metrics", "requests", "telemetry", "environment"]
     assert {sheet.freeze_panes for sheet in found.worksheets} == {"A2"}
 
 

@@ -1,0 +1,77 @@
+"""What a run directory says, read once: the reports are made from it."""
+
+from dataclasses import dataclass
+
+from kit import commands, stats, timelines
+from kit.model import Inventory, Plan, Preflight, RoundPlan, RoundResult, RunStatus, ServerStart
+from kit.model.report import RequestRow, Timeline
+from kit.store import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as read from its directory."""
+
+    name: str
+    plan: Plan
+    inventory: Inventory
+    status: RunStatus
+    start_command: str
+    starts: tuple[ServerStart, ...]
+    results: tuple[RoundResult, ...]
+    commands: tuple[tuple[str, str], ...]
+    requests: tuple[RequestRow, ...]
+    baseline: bytes | None = None
+    preflights: tuple[Preflight, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
+
+
+def read(run: RunDir) -> Run:
+    """Everything that a report needs. Raises `UsageError` where the directory is not whole."""
+    plan = run.plan()
+    return Run(
+        name=run.name,
+        plan=plan,
+        inventory=run.inventory(),
+        status=run.status(),
+        start_command=_start_command(run, plan),
+        starts=run.server_starts(),
+        results=run.results(plan),
+        commands=tuple(
+            (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
+        ),
+        requests=tuple(row for entry in plan.rounds if run.has(entry) for row in _requests(run, entry)),
+        baseline=run.baseline(),
+        preflights=run.preflights(),
+        timelines=timelines.of([tick for entry in plan.rounds if run.has(entry) for tick in run.ticks(entry)]),
+    )
+
+
+def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
+    """The requests of a round, without the times between their chunks, which are most of what is stored."""
+    return [
+        RequestRow(
+            case=entry.case,
+            round=entry.round,
+            index=sample.index,
+            succeeded=sample.succeeded,
+            error=sample.error,
+            sent_s=sample.sent_s,
+            latency_s=sample.latency_s,
+            ttft_s=sample.ttft_s,
+            tpot_s=stats.tpot_s(sample),
+            input_tokens=sample.input_tokens,
+            output_tokens=sample.output_tokens,
+            finish_reason=sample.finish_reason,
+        )
+        for sample in run.samples(entry)
+    ]
+
+
+def _start_command(run: RunDir, plan: Plan) -> str:
+    """The server's command as it ran; of a container the command inside, which is what can be compared across machines."""
+    if plan.server is None:
+        return ""
+    if plan.runtime == "docker":
+        return commands.shell(plan.server.program, plan.server.program.argv)
+    return run.text("server/argv.txt")
