@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from kit.model.verdict import Audit
 from tests.integration.driver import Done, Kit
+from tests.integration.test_perf import DISTURBED
 from tests.stub_server import Behaviour, serving
 from tests.unit.old_reports import LABELS, markdown, slid
 
 pytestmark = pytest.mark.xdist_group("evalscope-1.0.1")
 ACCELERATOR = "| **GPU**  | Huawei Ascend 910B4（64 GiB）* 2     |\n"
-# 0.2 s to the first of 8 tokens, then one every 0.1 s; twice as long with two clients.
+# 0.4 s to the first of 8 tokens, then one every 0.2 s; twice as long with two clients.
 OLD = [
-    (*LABELS, "64", "8", "1", "0.9", "8.89", "0.2", "0.1", "10.000", "8.890"),
-    (*LABELS, "64", "8", "2", "1.8", "8.89", "0.4", "0.2", "5.000", "4.445"),
+    (*LABELS, "64", "8", "1", "1.8", "4.44", "0.4", "0.2", "5.000", "4.440"),
+    (*LABELS, "64", "8", "2", "3.6", "4.44", "0.8", "0.4", "2.500", "2.220"),
 ]
 
 
@@ -37,7 +39,7 @@ class Outcome:
 def again(cache: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """The old test on a machine without accelerator, sent to a server that runs, and held against a limit it cannot meet."""
     kit = Kit(tmp_path_factory.mktemp("old"), cache)
-    with serving(Behaviour(input_tokens=64, gap_s=0.002)) as stub:
+    with serving(Behaviour(input_tokens=64, first_text_s=1.0, gap_s=0.002)) as stub:
         load = (
             f"python perf_via_es10x.py --ip 127.0.0.1 --port {stub.url.rpartition(':')[2]} --parallel 1 2 --number 1 2 "
             f"--model good --tokenizer-path {tokenizer} --input-length 64 --output-length 8"
@@ -60,9 +62,9 @@ def test_what_the_old_report_leaves_open_is_listed(again: Outcome) -> None:
 
 
 def test_the_report_shows_the_old_figures_beside_the_new(again: Outcome) -> None:
-    lines = [line for line in again.report.splitlines() if "0.9 → " in line or "1.8 → " in line]
+    lines = [line for line in again.report.splitlines() if "1.8 → " in line or "3.6 → " in line]
     assert len(lines) == 2
-    assert all("8.89 → " in line and "%" in line for line in lines)
+    assert all("4.44 → " in line and "%" in line for line in lines)
     assert "baselines/" in again.report
 
 
@@ -75,8 +77,9 @@ def test_a_limit_that_is_not_met_ends_with_7_and_says_by_how_much(again: Outcome
 
 
 def test_a_run_satisfies_the_audit_until_a_figure_is_changed(again: Outcome) -> None:
-    done = again.kit.run("audit", "latest")
-    assert done.code == 0, done.out
+    before = Audit.model_validate_json(again.kit.run("audit", "latest", "--json").out)
+    assert (before.rows, before.skipped) == (2, ())
+    assert {finding.identity for finding in before.findings} <= DISTURBED
     (path,) = again.kit.the_run.glob("cases/64-8-c2/round-1/result.json")
     result = json.loads(path.read_bytes())
     result["figures"]["latency_s"]["mean"] *= 0.9
