@@ -1,21 +1,24 @@
-"""AMD: `rocm-smi` as JSON, and `rocminfo` where that is not there."""
+"""AMD: `amd-smi`, `rocm-smi` where it is not there, `rocminfo` where neither is."""
 
 import json
 import re
 
-from kit.accelerators import rocm, tables
+from kit.accelerators import amd_smi, rocm, tables
 from kit.accelerators.device import blank, in_order, listed, nothing, readings
 from kit.model.accelerator import Device, Family, Version
-from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, number, stated, whole
+from kit.model.evidence import UNSAID, Command, Evidence, Question, fact, first, number, stated, whole
 from kit.model.fact import Fact
 from kit.model.telemetry import CardReading
 
 KIND = "amd"
 VENDOR = "AMD"
 SMI = "rocm-smi --showproductname --showmeminfo vram --showuse --showpower --showtemp --showbus --json"
+_NEWER = (amd_smi.STATIC, amd_smi.METRIC, amd_smi.PROCESS)
 TOPO = "rocm-smi --showtopotype"
 DRIVER = "rocm-smi --showdriverversion --json"
-QUESTIONS: tuple[Question, ...] = tuple(Command(tuple(key.split()), 20.0) for key in (SMI, DRIVER, TOPO, rocm.ROCMINFO))
+QUESTIONS: tuple[Question, ...] = tuple(
+    Command(tuple(key.split()), 20.0) for key in (*_NEWER, SMI, DRIVER, TOPO, rocm.ROCMINFO)
+)
 grant = nothing
 SAMPLES: tuple[Command, ...] = (Command(tuple(SMI.split()), 20.0),)
 DETAIL: Command | None = None
@@ -28,24 +31,30 @@ def sample(evidence: Evidence) -> tuple[CardReading, ...]:
 
 def family(evidence: Evidence) -> Family:
     """All GPUs of AMD. Hygon's rocm-smi prints the same form: a card that does not name AMD is not taken."""
+    newest = in_order(amd_smi.devices(evidence))
     queried = in_order(
         _device(int(name[4:]), card)
         for name, card in _cards(evidence[SMI].text or "").items()
         if re.search(r"\bAMD\b|Advanced Micro Devices", " ".join(card.values()))
     )
     agents = [agent for agent in rocm.agents(evidence[rocm.ROCMINFO].text or "") if agent.vendor == "AMD"]
-    devices = queried or in_order(rocm.device(index, agent) for index, agent in enumerate(agents))
+    devices = newest or queried or in_order(rocm.device(index, agent) for index, agent in enumerate(agents))
     return Family(
         kind=KIND,
         vendor=VENDOR,
         devices=listed(
             evidence,
-            SMI if queried or not devices else rocm.ROCMINFO,
+            amd_smi.STATIC if newest else SMI if queried or not devices else rocm.ROCMINFO,
             devices,
             ("1002", "74[0-9a-f]{2}|75[0-9a-f]{2}", "AMD.*Instinct"),
         ),
         topology=fact(evidence, TOPO, tables.topology),
-        software=(Version(name="driver", version=fact(evidence, DRIVER, _driver)),),
+        software=(
+            Version(
+                name="driver",
+                version=first(fact(evidence, amd_smi.STATIC, amd_smi.driver), fact(evidence, DRIVER, _driver)),
+            ),
+        ),
         notes=(),
     )
 

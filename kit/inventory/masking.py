@@ -6,7 +6,7 @@ from kit.model.evidence import Evidence, Raw
 
 MASK = "***"
 _NAMED = re.compile(
-    r"(?im)^([ \t]*\"?[^\n:=\"]*(?:serial ?(?:number|no\.?)?|unique id|uuid|asset tag|[vn]die id|chassis id)\"?[ \t]*[:=][ \t]*\"?)"
+    r"(?im)((?:^|[{,])[ \t]*\"?[^\n:=\",{]*(?:serial ?(?:number|no\.?)?|unique id|uuid|asset tag|[vn]die id|chassis id)\"?[ \t]*[:=][ \t]*\"?)"
     r"(?!NA\b|N/A|Not |None|Unknown|NO DIMM|To be filled)[^\s\",][^\n\",]*"
 )
 _MAC = re.compile(

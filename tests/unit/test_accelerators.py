@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.accelerators import ACCELERATORS, amd, ascend, hygon, iluvatar, metax, nvidia
+from kit.accelerators import ACCELERATORS, amd, amd_smi, ascend, hygon, iluvatar, metax, nvidia
 from kit.accelerators.rocm import ROCMINFO
 from kit.model import Device, Family
 from kit.model.evidence import Evidence, Raw
@@ -661,6 +661,25 @@ def test_amd_gpus_are_read() -> None:
         "0.0/0 AMD Instinct MI300X, gfx942, -, 284.449/196592 MiB, 0 %, 139 W, 41 °C",
         "2.0/2 AMD Instinct MI300X, -, -, -/196592 MiB, - %, - W, - °C",
     ]
+
+
+def test_amd_gpus_are_read_from_the_newer_tool() -> None:
+    found = amd.family(
+        answers(
+            {
+                amd_smi.STATIC: "amd-smi/static.json",
+                amd_smi.METRIC: "amd-smi/metric.json",
+                amd_smi.PROCESS: "amd-smi/process.json",
+                amd.SMI: "rocm/amd.json",
+            }
+        )
+    )
+    assert [told(device) for device in found.devices.value or ()] == [
+        "0.0/0 AMD Instinct MI300X, gfx942, -, 285/196592 MiB, 0 %, 141 W, 40 °C",
+        "3.0/3 AMD Instinct MI300X, gfx942, -, 170211/196592 MiB, 98 %, - W, 71 °C",
+    ]
+    assert holders(found) == {"0.0": [], "3.0": [(4242, "python3", 169900)]}
+    assert software(found) == {"driver": "6.14.14"}
 
 
 def test_no_family_takes_the_devices_of_another() -> None:

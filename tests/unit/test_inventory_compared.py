@@ -49,6 +49,8 @@ def machine(*changes: tuple[str, str, str]) -> Inventory:
         "Serial Number                  : 2106AB00KC41",
         '"Serial Number": "2106AB00KC41",',
         "Asset Tag: 9911",
+        '{"card0": {"GUID": "18190", "Unique ID": "0x2106AB00KC41", "Serial Number": "03D5A1C7"}}',
+        '   "asic_serial": "0x2106AB00KC41",',
         "UUID: 11111111-2222-3333-4444-555555555555",
         "GPU 0: NVIDIA H200 (UUID: GPU-11111111-2222-3333-4444-555555555555)",
         "VDie ID                        : 42C711D4 20B03704 4A10C8D4",

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit import inventory
-from kit.accelerators import ACCELERATORS, amd, hygon, iluvatar, metax, nvidia
+from kit.accelerators import ACCELERATORS, amd, amd_smi, hygon, iluvatar, metax, nvidia
 from kit.accelerators.rocm import ROCMINFO
 from kit.model import Device, Family
 from kit.model.evidence import Evidence, Raw
@@ -40,6 +40,7 @@ OTHERS = [
     ("hygon", ROCMINFO, "rocm/rocminfo-hygon.txt"),
     ("amd", ROCMINFO, "rocm/rocminfo-amd.txt"),
     ("amd", amd.SMI, "rocm/amd.json"),
+    ("amd", amd_smi.STATIC, "amd-smi/static.json"),
 ]
 boxes = st.sampled_from(BOXES)
 outputs = st.sampled_from([*BOXES, *OTHERS])
