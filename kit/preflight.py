@@ -109,7 +109,7 @@ def _examine(
     else:
         assert plan is not None
         assert plan.server is not None
-        probe = doctor.probe(plan.server, runtime)
+        probe = doctor.probe(plan, plan.server, runtime)
     return doctor.examine(
         Asked(
             plan=plan,

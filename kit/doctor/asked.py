@@ -13,12 +13,17 @@ from kit.ports import Host
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What programs may do inside the server's container; None: it could not be found out, for the reason given."""
+    """What programs may do inside the server's container; None: it could not be found out, for the reason given.
+
+    `refused`: the engine started no such container, for the reason and with the remedy given.
+    """
 
     threads: bool | None = None
     numa: bool | None = None
     cpus: str | None = None
     reason: str = "not tried"
+    refused: bool = False
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def health(asked: Asked) -> Iterator[Check]:
 def compatibility(asked: Asked) -> Iterator[Check]:
     """Driver, firmware and CANN name each other as compatible. Their files are not complete: this only ever warns."""
     for family in asked.inventory.accelerators:
-        if family.kind != "ascend" or not family.devices.value:
+        if family.kind != "ascend" or not family.devices.value or (asked.plan and family is not asked.family()):
             continue
         said = {version.name: version.version.value for version in family.software}
         firmware, fits_firmware = said.get("firmware"), said.get("driver, fits firmware")

@@ -53,6 +53,15 @@ def rights(asked: Asked) -> Iterator[Check]:
     probe = asked.probe
     if not asked.in_container or asked.server is None or probe is None:
         return
+    if probe.refused:
+        # Missing nodes and mounts are told one by one.
+        yield check(
+            "server's container",
+            "fail",
+            f"was not started: {probe.reason}",
+            remedy=probe.remedy or "see the engine's log",
+        )
+        return
     if probe.threads is False:
         remedy = f"update Docker to 20.10.10 or newer, or set {_UNCONFINED}"
         yield check(
@@ -64,6 +73,8 @@ def rights(asked: Asked) -> Iterator[Check]:
         yield check("threads in the container", "warn", f"not known ({probe.reason})")
     binds = asked.flag("cpu_pools") is not None
     needed = "the engine binds its memory to NUMA nodes" if binds else "binding memory to NUMA nodes"
+    if probe.numa is False and not asked.serves_with_cards:
+        return
     if probe.numa is False:
         remedy = f"set server.container.cap_add: [SYS_NICE], and on Docker before 18.09 {_UNCONFINED}"
         yield check(

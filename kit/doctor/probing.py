@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kit.doctor.asked import Probe
 from kit.errors import KitError
-from kit.model import Program, ServerPlan
+from kit.model import Plan, Program, ServerPlan
 from kit.ports import Runtime
 
 _STEP_S = 2.0
@@ -43,13 +43,15 @@ print("kit-probe " + json.dumps(found))
 """
 
 
-def probe(server: ServerPlan, runtime: Runtime) -> Probe:
+def probe(plan: Plan, server: ServerPlan, runtime: Runtime) -> Probe:
     """What the server's container allows; it gets the same devices, mounts and rights, and no port."""
+    made = plan.model.directory if plan.model is not None else None
     program = Program(
         name="probe",
         environment=server.program.environment,
         argv=("python3", "-c", _SCRIPT),
-        mounts=server.program.mounts,
+        # A model that kit makes is made later.
+        mounts=tuple(mount for mount in server.program.mounts if mount.path != made),
         container=server.program.container,
     )
     lines: list[str] = []
@@ -68,7 +70,7 @@ def probe(server: ServerPlan, runtime: Runtime) -> Probe:
                 if (ended := running.wait(_STEP_S)) is not None:
                     break
     except KitError as error:
-        return Probe(reason=error.message)
+        return Probe(reason=error.message, refused=True, remedy=error.hint)
     told = next((line for line in lines if line.startswith("kit-probe ")), None)
     if told is None:
         said = lines[-1] if lines else "it wrote nothing"

@@ -39,6 +39,20 @@ def test_the_smoke_profile_runs_in_containers(kit: Kit) -> None:
     assert "docker run" in report
 
 
+def test_what_the_servers_container_may_do_is_tried_in_one(kit: Kit) -> None:
+    built(kit)
+    port = ("--set", f"server.port={free_port()}")
+    granted = kit.run("doctor", "smoke", "--runtime", "docker", *port, "--set", "server.container.cap_add=[SYS_NICE]")
+    assert granted.code == 0, granted.out
+    assert "ok    threads in the container: can be started" in granted.out
+    assert "ok    NUMA binding in the container: allowed; CPUs " in granted.out
+    plain = kit.run("doctor", "smoke", "--runtime", "docker", *port, "--json")
+    assert '"NUMA binding in the container"' not in plain.out
+    refused = kit.run("doctor", "smoke", "--runtime", "docker", *port, "--set", "server.container.cap_add=[NOTHING]")
+    assert refused.code == 3
+    assert "FAIL  server's container: was not started" in refused.out
+
+
 @pytest.mark.arm64
 @pytest.mark.slow
 def test_the_smoke_profile_runs_on_arm64_images(kit: Kit) -> None:

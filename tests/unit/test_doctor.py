@@ -3,7 +3,7 @@
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ from kit.doctor import Asked, Probe, cards, probing
 from kit.errors import HostError
 from kit.model import Check, Plan
 from tests import ascend_host
-from tests.fakes import FakeHost, FakeRuntime, ends, forever
+from tests.fakes import FakeHost, FakeRuntime, Stage, ends, forever
 
 PROFILE = """\
 schema: 1
@@ -417,19 +417,35 @@ def test_an_old_engine_is_a_doubt_only_while_nothing_was_tried(site: Site) -> No
 def test_what_the_trial_in_a_container_says_is_read(site: Site, line: str, probe: Probe) -> None:
     runtime = FakeRuntime()
     runtime.plays_in_turn("probe", ends(3, line))
-    server = site.plan().server
+    server = (plan := site.plan()).server
     assert server is not None
-    assert probing.probe(server, runtime) == probe
+    assert probing.probe(plan, server, runtime) == probe
     [started] = runtime.started
     assert (started.container, started.mounts, started.port) == (server.program.container, server.program.mounts, None)
+
+
+def test_a_container_that_the_engine_does_not_start_is_told_before_the_run(site: Site) -> None:
+    def refuses(stage: Stage) -> Generator[None, None, int]:
+        del stage
+        yield
+        raise HostError("a limit is beyond what this engine may grant", hint="lower server.container.ulimits")
+
+    runtime = FakeRuntime()
+    runtime.plays_in_turn("probe", refuses)
+    server = (plan := site.plan()).server
+    assert server is not None
+    site.probe = probing.probe(plan, server, runtime)
+    [check] = [check for check in site.checks() if check.name == "server's container"]
+    assert (check.level, check.found) == ("fail", "was not started: a limit is beyond what this engine may grant")
+    assert check.remedy == "lower server.container.ulimits"
 
 
 def test_a_trial_that_never_ends_is_stopped(site: Site) -> None:
     runtime = FakeRuntime()
     runtime.plays_in_turn("probe", forever())
-    server = site.plan().server
+    server = (plan := site.plan()).server
     assert server is not None
-    assert probing.probe(server, runtime) == Probe(reason="no answer in 120 s")
+    assert probing.probe(plan, server, runtime) == Probe(reason="no answer in 120 s")
     assert runtime.running == []
 
 
