@@ -47,7 +47,7 @@ def main():
     environment, tools = sys.argv[1:]
     removed = drop(environment, lines(os.path.join(tools, "drop.txt")))
     compiled = compile_all(environment, lines(os.path.join(tools, "bytecode.txt")))
-    sys.stdout.write(f"{removed / 1e6:.0f} MB removed, {compiled} modules compiled\n")
+    sys.stdout.write(f"kit: {removed / 1e6:.0f} MB removed, {compiled} modules compiled\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The images of a Docker engine: building, loading, saving, and reading what is in them."""
 
+import gzip
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from kit.runtimes import marks
 from kit.runtimes.docker.engine import OWNER, Engine
 
 _CHUNK = 1024 * 1024
+_GZIP = b"\x1f\x8b"
 _BASE = re.compile(r"^Step \d+/\d+ : FROM ", re.IGNORECASE)
 _LAYER = re.compile(r"^ ---> ([0-9a-f]{12,64})$")
 LIMITS = ("memory", "memory-swap", "cpu-shares", "cpuset-cpus")
@@ -84,7 +86,13 @@ class DockerImages:
 
     def load(self, archive: Path) -> None:
         with self._engine.patiently(f"loading {archive.name}") as client, open(archive, "rb") as file:
-            client.images.load(file)
+            packed = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            # Unpacked here: Podman's socket does not take what is compressed.
+            said: Iterable[Mapping[str, object]] = client.api.load_image(_unpacked(file) if packed else file)  # type: ignore[no-untyped-call]
+            for line in said:
+                if "error" in line:
+                    raise HostError(f"{archive.name} could not be loaded: {line['error']}")
 
     def pull(self, reference: str, platform: str, progress: Progress) -> None:
         with self._engine.patiently(f"image {reference}") as client:
@@ -182,7 +190,7 @@ def _watch(client: docker.DockerClient, said: Iterable[Mapping[str, object]], ta
                     stages.append(last)
                 if found := _LAYER.match(line):
                     last = found[1]
-                elif line.startswith("Step "):
+                elif line.startswith(("Step ", "kit: ")):
                     progress(f"{tag}: {line}")
     except BaseException:
         stages += [last] if last is not None else []
@@ -193,6 +201,12 @@ def _watch(client: docker.DockerClient, said: Iterable[Mapping[str, object]], ta
                 # An image with a name is not a left-over: it is the base itself.
                 if not client.images.get(stage).tags:
                     client.api.remove_image(stage)
+
+
+def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=file) as unpacked:
+        while piece := unpacked.read(_CHUNK):
+            yield piece
 
 
 @contextmanager
