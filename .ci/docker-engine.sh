@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Gives a Debian machine what the integration tests need: their tools, a Docker engine that answers, and arm64 programs
+# Gives a Debian machine what the integration tests need: their tools, Podman, a Docker engine that answers, and arm64 programs
 # that run inside containers. Whatever is already there is left as it is, so running this twice is harmless.
 set -euo pipefail
 PATH="$PATH:/usr/sbin:/sbin"
 
 TOOLS=(make busybox-static python3 python3-venv ca-certificates tmux mmdebstrap arch-test debian-archive-keyring)
+PODMAN=(podman catatonit netavark aardvark-dns uidmap)
 ENGINE=(docker.io iptables)
 ARM64=(qemu-user-static binfmt-support)
 LOG=/var/log/kit-dockerd.log
@@ -52,7 +53,7 @@ register_arm64() {
     arm64_runs || die "arm64 programs cannot run in containers: $BINFMT/qemu-aarch64 is not enabled with the F flag"
 }
 
-install "${TOOLS[@]}"
+install "${TOOLS[@]}" "${PODMAN[@]}"
 engine_answers || { install "${ENGINE[@]}"; start_engine; }
 arm64_runs || { install "${ARM64[@]}"; register_arm64; }
 say "Docker $(docker version --format '{{.Server.Version}} ({{.Server.Arch}})') answers; arm64 programs run"

@@ -55,16 +55,16 @@ def build(image: Image, places: Places, store: ImageStore, progress: Progress, w
         _name(image, there.id, store)
         built = known(image, digest, places) or keep(image, there, given, places, store, progress)
         return Outcome(image, there.id, there.size_bytes, False, built)
-    below = image.base()
-    base = own.id if own is not None else None
-    if base is None and below is not None:
-        base = build(below, places, store, progress, replace(wanted, base=None, again=False)).id
     version = image.version or "latest"
     vendor = artifacts.require(
         *(image.images, image.name, version, image.platform, _vendor_files(places), progress), own_base=own is not None
     )
     if len(vendor) == 1 and vendor[0].record.kind == "image":
         return _vendors_image(image, vendor[0], store, progress)
+    below = image.base()
+    base = own.id if own is not None else None
+    if base is None and below is not None:
+        base = build(below, places, store, progress, replace(wanted, base=None, again=False)).id
     labels = _labels(image, digest)
     with tempfile.TemporaryDirectory(prefix="kit-image-") as scratch:
         if image.definition.debian is not None:

@@ -46,21 +46,24 @@ def fetch(
 
 
 def _fetch(image: Image, places: Places, progress: Progress, mirror: str | None, own_base: bool) -> None:
-    below = image.base()
-    if below is not None and not own_base:
+    version = image.version or "latest"
+    taken: tuple[artifacts.Artifact, ...] = ()
+    if artifacts.declared(image.images, image.name) is not None:
+        asked = (image.images, image.name, version, image.platform, places.artifacts, progress)
+        taken = artifacts.require(*asked, own_base=own_base)
+    below, folder = image.base(), places.fetched
+    # The vendor's own image has all that it stands on.
+    whole = any(artifact.record.kind == "image" for artifact in taken)
+    if below is not None and not own_base and not whole:
         _fetch(below, places, progress, mirror, own_base=False)
-    folder = places.fetched
     if (wanted := image.definition.debian) is not None:
         packages = debian.read_lock(image.packages_lock)
         debian.fetch(packages, image.architecture, wanted.suite, debs(image, folder), mirror, progress)
     if (source := image.source) is not None:
         wheels(image, source, folder, progress)
-    version = image.version or "latest"
-    if artifacts.declared(image.images, image.name) is None:
-        return
-    taken = artifacts.require(
-        image.images, image.name, version, image.platform, places.artifacts, progress, own_base=own_base
-    )
+    if any(artifact.record.kind == "wheel" for artifact in taken):
+        locked = Source(image.images, image.name, image.version)
+        fetching.fetch_lock(locked, image.images / "pip.lock", folder, brought=fetching.carried())
     for artifact in taken:
         target = folder / "artifacts" / image.name / artifact.path.name
         if not (target.exists() and os.path.samefile(target, artifact.path)):

@@ -42,7 +42,9 @@ class DockerRuntime:
             name=image,
             variant=variant,
             kind="image",
-            digest=self._engine.image_id(reference(image, variant, self._platform)),
+            digest=self._engine.image_id(
+                reference(image, variant, self._platform), self._platform or self._engine.platform()
+            ),
         )
 
     def version(self, environment: Environment, package: str) -> str | None:

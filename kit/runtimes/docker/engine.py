@@ -1,5 +1,6 @@
 """The one place that speaks with a Docker engine: the SDK's calls, and its errors in kit's words."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -11,9 +12,10 @@ from docker.models.containers import Container as SdkContainer
 from docker.types import LogConfig, Mount, Ulimit
 from docker.types.daemon import CancellableStream
 
-from kit.errors import EnvironmentUnavailableError, HostError, IncompleteError
+from kit.errors import EnvironmentUnavailableError, IncompleteError
 from kit.model import Program
 from kit.ports import Exit
+from kit.runtimes.docker.causes import check_platform, translated
 from kit.runtimes.docker.options import Options
 
 OWNER = "kit.owner"
@@ -23,6 +25,10 @@ CALL_S = 60
 LONG_S = 3600
 GONE_S = 60.0
 """How long an engine may be away (a restart) before a run that needs it is given up."""
+
+_ENDED = (137, 143)
+"""SIGKILL and SIGTERM, as an engine that is told to stop sends them."""
+_PINGS = 15
 
 _LOG = {"max-size": "50m", "max-file": "3"}
 """kit keeps the whole output itself; what the engine keeps of it is bounded."""
@@ -53,18 +59,29 @@ class Engine:
         """The version of the API that is spoken."""
         return str(self._client.api.api_version)
 
-    def image_id(self, reference: str) -> str:
-        """The id of an image that this engine has. Raises `EnvironmentUnavailableError` where it has none."""
+    def image_id(self, reference: str, platform: str | None = None) -> str:
+        """The id of an image that this engine has. Raises `EnvironmentUnavailableError` where it has none, or one for
+        another platform than is asked for."""
         try:
-            found = str(self._client.images.get(reference).id)
+            image = self._client.images.get(reference)
+            if platform is not None:
+                check_platform(reference, image.attrs, platform)
         except ImageNotFound as error:
             name = reference.removeprefix("kit/").removesuffix(":latest").replace(":", "/")
             msg = f"there is no image {reference} on this machine"
             hint = f"kit image build {name}, or kit image load FILE with one that was built elsewhere"
             raise EnvironmentUnavailableError(msg, hint=hint) from error
         except (DockerException, *_AWAY) as error:
-            raise _translated(error, f"image {reference}") from error
-        return found
+            raise translated(error, f"image {reference}") from error
+        return str(image.id)
+
+    def platform(self) -> str:
+        """The platform that this engine runs without emulation."""
+        try:
+            found = self._client.version()
+        except (DockerException, *_AWAY) as error:
+            raise translated(error, "the Docker engine") from error
+        return f"{found['Os']}/{found['Arch']}"
 
     @contextmanager
     def patiently(self, what: str) -> Iterator[docker.DockerClient]:
@@ -74,7 +91,7 @@ class Engine:
         try:
             yield self._client
         except (DockerException, *_AWAY) as error:
-            raise _translated(error, what) from error
+            raise translated(error, what) from error
         finally:
             api.timeout = before
 
@@ -83,7 +100,11 @@ class Engine:
         try:
             return self._client.images.get(reference).labels.get(name)
         except (DockerException, *_AWAY) as error:
-            raise _translated(error, f"image {reference}") from error
+            raise translated(error, f"image {reference}") from error
+
+    def _is_podman(self) -> bool:
+        parts = self._client.version().get("Components") or ()
+        return any("podman" in str(part.get("Name")).lower() for part in parts)
 
     @contextmanager
     def network(self, labels: dict[str, str]) -> Iterator[str]:
@@ -92,7 +113,7 @@ class Engine:
         try:
             network = self._client.networks.create(name, driver="bridge", labels=labels)
         except (DockerException, *_AWAY) as error:
-            raise _translated(error, f"network {name}") from error
+            raise translated(error, f"network {name}") from error
         try:
             yield name
         finally:
@@ -103,10 +124,12 @@ class Engine:
     def container(self, program: Program, options: Options) -> Iterator["Container"]:
         """A started container; removed on leaving, whatever happened."""
         try:
+            if self._is_podman():
+                _require_paths(program.name, options)
             # Create, then start inside try: a container whose start fails would stay behind otherwise.
             created = _create(self._client, options)
         except (DockerException, *_AWAY) as error:
-            raise _translated(error, program.name) from error
+            raise translated(error, program.name) from error
         with ExitStack() as stack:
             stack.callback(_remove, created)
             try:
@@ -115,7 +138,7 @@ class Engine:
                 stack.callback(_close, output)
                 created.start()
             except (DockerException, *_AWAY) as error:
-                raise _translated(error, program.name) from error
+                raise translated(error, program.name) from error
             yield Container(created, program.name, output)
 
     def remove_orphans(self, owner_alive: Callable[[str], bool]) -> tuple[str, ...]:
@@ -133,7 +156,7 @@ class Engine:
                     network.remove()
                     told.append(f"network {network.name}")
         except (DockerException, *_AWAY) as error:
-            raise _translated(error, "leftovers") from error
+            raise translated(error, "leftovers") from error
         return tuple(told)
 
 
@@ -145,6 +168,7 @@ class Container:
         self._name = name
         self._output = output
         self._away_since: float | None = None
+        self._asked = False
 
     @property
     def id(self) -> str:
@@ -164,11 +188,15 @@ class Container:
                     msg, hint="start it again (systemctl start docker), then kit run --resume"
                 ) from error
             return None
-        self._away_since = None
+        was_away, self._away_since = self._away_since is not None, None
         state = self._container.attrs["State"]
         if state["Status"] in ("created", "running", "paused", "restarting"):
             return None
         code = int(state["ExitCode"])
+        unasked = code != 0 and not self._asked and not state.get("OOMKilled")
+        if unasked and (was_away or (code in _ENDED and self._engine_ends())):
+            msg = f"the Docker engine was restarted in the middle of the run, and the {self._name} ended with it"
+            raise IncompleteError(msg, hint="kit run --resume goes on where it was")
         # Docker writes signal 9 as 137, as shells do. The flag is also set when only a child of the program was killed.
         return Exit(-(code - 128) if code > 128 else code, out_of_memory=bool(state.get("OOMKilled")) and code != 0)
 
@@ -178,8 +206,21 @@ class Container:
         while self.exit() is None and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(0.1, left))
 
+    def _engine_ends(self) -> bool:
+        """Whether the engine is going away: one that is told to stop ends its containers first."""
+        for _ in range(_PINGS):
+            try:
+                self._container.reload()
+            except NotFound:
+                return False
+            except (APIError, *_AWAY):
+                return True
+            time.sleep(0.1)
+        return False
+
     def stop(self, timeout_s: int) -> None:
         """Ask it to end, and end it after `timeout_s`."""
+        self._asked = True
         with suppress(APIError, *_AWAY):
             self._container.stop(timeout=timeout_s)
 
@@ -212,7 +253,13 @@ def _connect() -> docker.DockerClient:
         spoken = API if _number(least) <= _number(API) else least
         return docker.from_env(version=spoken, timeout=CALL_S)
     except (DockerException, *_AWAY) as error:
-        raise _translated(error, "the Docker engine") from error
+        raise translated(error, "the Docker engine") from error
+
+
+def _require_paths(name: str, options: Options) -> None:
+    """Podman makes an empty directory where a mount's source is missing; Docker refuses, and sees more than kit may see."""
+    if missing := [source for source, _, _ in options.mounts if not os.path.exists(source)]:
+        raise translated(DockerException(f"bind source path does not exist: {', '.join(missing)}"), name)
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -246,54 +293,3 @@ def _create(client: docker.DockerClient, options: Options) -> SdkContainer:
         init=options.init,
         log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
     )
-
-
-def _translated(error: Exception, what: str) -> HostError:
-    """An error of the engine as what was found and what to do."""
-    said = str(getattr(error, "explanation", None) or error)
-    for pattern, message, hint in _CAUSES:
-        if pattern in said.lower():
-            return HostError(f"{what}: {message}: {said}", hint=hint)
-    return HostError(f"{what}: the Docker engine refused: {said}", hint="see its log (journalctl -u docker)")
-
-
-_CAUSES: tuple[tuple[str, str, str], ...] = (
-    (
-        "permission denied",
-        "this user may not use the Docker socket",
-        "add the user to the group docker (usermod -aG docker USER, then log in again), or run kit with sudo",
-    ),
-    (
-        "error while fetching server api version",
-        "the Docker engine does not answer",
-        "start it (systemctl start docker), or set DOCKER_HOST; without Docker: kit run --runtime process",
-    ),
-    (
-        "connection aborted",
-        "the Docker engine does not answer",
-        "start it (systemctl start docker), or set DOCKER_HOST",
-    ),
-    (
-        "connection refused",
-        "the Docker engine does not answer",
-        "start it (systemctl start docker), or set DOCKER_HOST",
-    ),
-    ("port is already allocated", "the port is taken", "see docker ps for the container, or --set server.port=…"),
-    ("address already in use", "the port is taken", "ss -ltnp shows the program, or --set server.port=…"),
-    ("bind source path does not exist", "a mount's path is missing", "check server.mounts and load.tokenizer"),
-    ("exec format error", "the image is for another platform", "kit image list shows each image's platform"),
-    ("error gathering device information", "a device is missing", "check server.container.devices against /dev"),
-    (
-        "requested cpus are not available",
-        "the machine lacks some of the CPUs",
-        "correct server.container.cpuset (lscpu shows the CPUs)",
-    ),
-    (
-        "error setting rlimit",
-        "a limit is beyond what this engine may grant",
-        "lower server.container.ulimits, or give the engine the right (CAP_SYS_RESOURCE)",
-    ),
-    ("no such image", "an image is missing", "kit image build, or kit image load FILE"),
-    ("no space left on device", "the engine's disk is full", "docker system df shows what takes the room"),
-    ("executable file not found", "the image lacks the program", "build the image again: kit image build"),
-)

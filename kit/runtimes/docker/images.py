@@ -41,9 +41,7 @@ class DockerImages:
         self._engine = engine or Engine()
 
     def platform(self) -> str:
-        with self._engine.patiently("the Docker engine") as client:
-            version = client.version()
-        return f"{version['Os']}/{version['Arch']}"
+        return self._engine.platform()
 
     def find(self, reference: str) -> StoredImage | None:
         with self._engine.patiently(f"image {reference}") as client:
@@ -213,6 +211,9 @@ def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
 def _stream(chunks: Iterable[bytes]) -> Iterator[IO[bytes]]:
     with io.BufferedReader(_Chunks(chunks), buffer_size=_CHUNK) as stream:
         yield stream
+        # To the end of the padding: only then the SDK gives its connection back.
+        while stream.read(_CHUNK):
+            pass
 
 
 class _Chunks(io.RawIOBase):
