@@ -58,10 +58,10 @@ class OwnEngine:
 
 @contextmanager
 def own_dockerd() -> Iterator[OwnEngine]:
-    """A second dockerd that leaves networks and packet filters alone."""
+    """A second dockerd, in a network of its own: one without a bridge would take that of the first away."""
     folder = _folder()
     argv = [
-        "dockerd",
+        *("unshare", "--net", "dockerd"),
         f"--host=unix://{folder}/engine.sock",
         *(f"--{name}={folder}/{name}" for name in ("data-root", "exec-root")),
         f"--pidfile={folder}/pid",
