@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from kit.doctor.asked import Asked, check, unread
-from kit.model import Check
+from kit.model import Check, Plan
 
 _OLDEST = (18, 9)
 _CLONE3 = (20, 10, 10)
@@ -19,9 +19,9 @@ def engine(asked: Asked) -> Iterator[Check]:
         return
     if found.value is None:
         podman = asked.inventory.containers.podman.value
-        if asked.probe is not None and asked.probe.threads is not None:
-            # In kit's own image there is no docker command, but a container was just started.
-            yield check("container engine", "ok", f"starts containers; which one is not known ({found.reason})")
+        if asked.plan is not None and "not installed" in str(found.reason) and _pinned(asked.plan):
+            # In kit's own image there is no docker command, but the engine itself has told which images it has.
+            yield check("container engine", "ok", f"answers; which one is not known ({found.reason})")
         elif asked.plan is None or podman is not None:
             level = f"Podman {podman}" if podman else f"no engine ({found.reason})"
             yield check(
@@ -49,6 +49,10 @@ def engine(asked: Asked) -> Iterator[Check]:
         yield check("container engine", "warn", f"Docker {found.value}", needed=needed, remedy=remedy)
     else:
         yield check("container engine", "ok", f"Docker {found.value}")
+
+
+def _pinned(plan: Plan) -> bool:
+    return any(environment.kind == "image" for environment in plan.environments)
 
 
 def rights(asked: Asked) -> Iterator[Check]:
