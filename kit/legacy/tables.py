@@ -157,7 +157,11 @@ def _csv(content: bytes) -> Table:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"is not UTF-8 text (byte {error.start})") from error
+        try:
+            # As spreadsheets on Chinese machines save it.
+            text = content.decode("gb18030")
+        except UnicodeDecodeError:
+            raise UsageError(f"is not UTF-8 text (byte {error.start}), nor GB 18030") from error
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines: list[Line] = []
     try:

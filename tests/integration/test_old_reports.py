@@ -72,6 +72,9 @@ def test_a_limit_that_is_not_met_ends_with_7_and_says_by_how_much(again: Outcome
     assert again.done.code == 7
     assert "1 of 3 criteria are not met" in again.done.err
     assert "经测试，上述测试性能未达到预期：3 项验收标准中有 1 项未满足" in again.report
+    (row,) = [line for line in again.report.splitlines() if line.startswith("| 64-8-c2 | 首 token 时延 TTFT |")]
+    assert "≤ 0.001 s" in row
+    assert "未满足" in row
     assert "64-8-c2 首 token 时延 TTFT：实测" in again.report
     assert "经测试，上述测试性能符合预期" not in again.report
 

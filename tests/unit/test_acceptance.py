@@ -257,6 +257,25 @@ def test_a_run_that_is_not_complete_is_not_accepted(planned: Planned) -> None:
     assert PASSED not in said(found)
 
 
+@given(st.lists(st.lists(st.floats(0.1, 6), max_size=3), min_size=2, max_size=2), st.booleans(), st.integers(1, 3))
+def test_nothing_passes_that_was_not_measured_and_met(
+    tmp_path_factory: pytest.TempPathFactory, measured: list[list[float]], complete: bool, requests: int
+) -> None:
+    planned = Planned(tmp_path_factory.mktemp("any"))
+    cases = dict(zip(("128-512-c1", "128-512-c2"), measured, strict=True))
+    figures = {case: [good(ttft=value, requests=requests) for value in values] for case, values in cases.items()}
+    found = planned.verdict(LIMIT, figures, complete=complete)
+    whole = all(len(values) == 3 for values in measured)
+    if PASSED in verdicts.lines(found, "zh-CN"):
+        assert complete
+        assert whole
+        assert all(sum(values) / 3 <= 3 + 1e-6 for values in measured)
+    if any(len(values) == 3 and min(values) > 3 and max(values) - min(values) < 1e-6 for values in measured):
+        assert found.outcome == "not-met"
+    assert found.accepted == (found.outcome == "met")
+    assert {entry.case for entry in found.judged} == set(cases)
+
+
 # --- waivers -------------------------------------------------------------------------------------------------------
 
 WAIVED = """\

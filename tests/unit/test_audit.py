@@ -149,6 +149,12 @@ def test_a_workbook_tells_cells_by_their_names() -> None:
     assert {cell for finding in found.findings for cell in finding.cells if cell[0] == "tps"} == {("tps", "55", "I2")}
 
 
+def test_a_table_that_a_spreadsheet_saved_in_chinese_is_read() -> None:
+    lines = ["输入,输出,并发数,端到端时延（s）,系统吞吐（tok/s）", "160,64,1,1.4616,43.7784"]
+    found = of("\n".join(lines).encode("gb18030"))
+    assert (found.rows, found.skipped, found.findings) == (1, (), ())
+
+
 def test_what_cannot_be_read_is_told_with_its_place() -> None:
     found = script(*GOOD, "160,64,0,four,1,1,1,1", "160,64,0,8,inf,1,1,1")
     assert found.rows == 2

@@ -19,7 +19,7 @@ from kit.formats import figure, rate
 from kit.legacy import again, lines, report
 from kit.legacy import markdown as reading
 from kit.legacy import profiles as writing
-from kit.legacy.blocks import Block, Grid, Paragraph, TableRow
+from kit.legacy.blocks import Block, Grid, Heading, Paragraph, TableRow
 from kit.legacy.report import OldReport
 from kit.legacy.word import read as word_blocks
 from kit.renderers.markdown import code, escape
@@ -131,6 +131,17 @@ def test_sections_and_titles_come_back_in_their_order() -> None:
     wanted = "1 基本信息,2 测试环境,2.1 硬件配置,2.2 软件配置,3 测试过程,3.1 启动测试,3.2 性能数据,4 测试结论,5 附件"
     assert headings[:11] == [*wanted.split(","), "5.1 硬件详细信息", "5.2 测试脚本"]
     assert f"| {' | '.join(TITLES)} |" in text
+
+
+def test_sections_and_titles_come_back_in_their_order_in_word() -> None:
+    content = markdown().encode()
+    blocks = word_blocks(renderers.render("docx", again.report(read(content), content)))
+    headings = [block.text for block in blocks if isinstance(block, Heading)]
+    wanted = "基本信息,测试环境,硬件配置,软件配置,测试过程,启动测试,性能数据,测试结论,附件,硬件详细信息,测试脚本"
+    assert headings[:11] == wanted.split(",")
+    first = [block.rows[0].cells for block in blocks if isinstance(block, Grid)]
+    assert [cells[0] for cells in first[:4]] == ["项目", "硬件", "软件名称", "启动模型"]
+    assert TITLES in [tuple(cells) for cells in first]
 
 
 # --- Word with merged cells ------------------------------------------------------------------------------------------
