@@ -2,22 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from kit.formats import gib
-from kit.model import Device, Fact, Family, Inventory
+from kit.model import Device, Family, Inventory
 from kit.model.inventory import Channel, Dimm
 from kit.model.profile import Language
 from kit.texts import say
+from kit.told import in_gib, listed, said, unread
 
 _Entries = list[tuple[str, str]]
-
-
-class _Unread(Protocol):
-    """A fact of any kind, asked why it has no value."""
-
-    @property
-    def reason(self) -> str | None: ...
 
 
 def hardware_table(inventory: Inventory, lang: Language) -> tuple[tuple[str, str], ...]:
@@ -109,7 +102,7 @@ def _there(family: Family) -> bool:
 def _collected(inventory: Inventory) -> _Entries:
     return [
         ("采集时间", f"{inventory.collected.astimezone():%Y-%m-%d %H:%M:%S %z}"),
-        ("主机名", _said(inventory.hostname)),
+        ("主机名", said(inventory.hostname)),
         ("指纹", inventory.fingerprint),
     ]
 
@@ -117,10 +110,10 @@ def _collected(inventory: Inventory) -> _Entries:
 def _board(inventory: Inventory) -> _Entries:
     board = inventory.board
     return [
-        ("厂商", _said(board.vendor)),
-        ("型号", _said(board.product)),
-        ("序列号", _said(board.serial)),
-        ("BIOS", _said(board.bios)),
+        ("厂商", said(board.vendor)),
+        ("型号", said(board.product)),
+        ("序列号", said(board.serial)),
+        ("BIOS", said(board.bios)),
     ]
 
 
@@ -128,18 +121,18 @@ def _processors(inventory: Inventory) -> _Entries:
     cpu = inventory.cpu
     flags = cpu.flags
     return [
-        ("型号", _said(cpu.model)),
-        ("架构", _said(cpu.architecture)),
-        ("插槽数", _said(cpu.sockets)),
-        ("物理核数", _said(cpu.physical_cores)),
-        ("逻辑核数", _said(cpu.threads)),
-        ("最高主频", _said(cpu.max_mhz, " MHz")),
-        ("调频策略", _said(cpu.governor)),
-        ("指令集", _unread(flags) if flags.value is None else " ".join(flags.value) or "无"),
+        ("型号", said(cpu.model)),
+        ("架构", said(cpu.architecture)),
+        ("插槽数", said(cpu.sockets)),
+        ("物理核数", said(cpu.physical_cores)),
+        ("逻辑核数", said(cpu.threads)),
+        ("最高主频", said(cpu.max_mhz, " MHz")),
+        ("调频策略", said(cpu.governor)),
+        ("指令集", unread(flags) if flags.value is None else " ".join(flags.value) or "无"),
         *(
             (
                 f"NUMA 节点 {node.index}",
-                f"CPU {node.cpus or '无'}，内存 {_bytes(node.memory_bytes)}，距离 {_list(node.distances)}",
+                f"CPU {node.cpus or '无'}，内存 {in_gib(node.memory_bytes)}，距离 {listed(node.distances)}",
             )
             for node in cpu.numa_nodes
         ),
@@ -148,10 +141,10 @@ def _processors(inventory: Inventory) -> _Entries:
 
 def _main_memory(inventory: Inventory) -> _Entries:
     memory = inventory.memory
-    entries = [("总量", _bytes(memory.total_bytes)), ("可用", _bytes(memory.available_bytes))]
+    entries = [("总量", in_gib(memory.total_bytes)), ("可用", in_gib(memory.available_bytes))]
     dimms = memory.dimms.value
     if dimms is None:
-        return [*entries, ("内存条", _unread(memory.dimms))]
+        return [*entries, ("内存条", unread(memory.dimms))]
     entries.append(("内存条", " + ".join(_modules(dimms)) or "未读到"))
     for dimm in dimms:
         if dimm.size_bytes:
@@ -161,7 +154,7 @@ def _main_memory(inventory: Inventory) -> _Entries:
                 (f"插槽 {dimm.locator}", f"{dimm.type or '?'} {gib(dimm.size_bytes)}，{speed}，{maker or '?'}")
             )
     if memory.channels.value is None:
-        return [*entries, ("通道", _unread(memory.channels))]
+        return [*entries, ("通道", unread(memory.channels))]
     entries += list(_channels(memory.channels.value))
     if memory.channels_even.value is False:
         entries.append(("警告", "各通道内存不一致，内存带宽可能低于满配"))
@@ -179,23 +172,37 @@ def _channels(channels: Sequence[Channel]) -> Iterator[tuple[str, str]]:
         )
 
 
+_SOFTWARE = {
+    "driver": "驱动",
+    "driver, internal": "驱动（内部版本）",
+    "driver, fits CANN": "驱动兼容的 CANN",
+    "driver, fits firmware": "驱动兼容的固件",
+    "firmware": "固件",
+    "CANN toolkit": "CANN 工具包",
+    "CANN toolkit, internal": "CANN 工具包（内部版本）",
+    "CANN kernels": "CANN 算子包",
+}
+
+
 def _accelerators(family: Family) -> Iterator[tuple[str, str]]:
     devices = family.devices.value
     if devices is None:
-        yield "设备", _unread(family.devices)
+        yield "设备", unread(family.devices)
         return
     yield "数量", str(len(devices))
     for device in devices:
         name = f"设备 {device.card}" + (f" 芯片 {device.chip}" if any(d.chip for d in devices) else "")
         told = [
             _name(family, device),
-            f"健康 {_said(device.health)}",
-            f"显存 {_bytes(device.memory_bytes)}",
-            f"采集时已用 {_bytes(device.memory_used_bytes)}",
-            f"功率 {_said(device.power_w, ' W')}",
-            f"温度 {_said(device.temperature_c, ' °C')}",
-            f"总线 {_said(device.bus_id)}",
+            f"健康 {said(device.health)}",
+            f"显存 {in_gib(device.memory_bytes)}",
+            f"采集时已用 {in_gib(device.memory_used_bytes)}",
+            f"功率 {said(device.power_w, ' W')}",
+            f"温度 {said(device.temperature_c, ' °C')}",
+            f"总线 {said(device.bus_id)}",
         ]
+        if device.physical_id.value is not None:
+            told.append(f"物理编号 {device.physical_id.value}")
         if device.board.value is not None:
             told.append(f"板卡 {device.board.value}")
         if device.serial.value is not None:
@@ -207,12 +214,14 @@ def _accelerators(family: Family) -> Iterator[tuple[str, str]]:
         if device.partitions.value:
             told.append(f"切分 {' '.join(device.partitions.value)}")
         yield name, "，".join(told)
+        if device.processes.value is None:
+            yield f"{name} 进程", unread(device.processes)
         for process in device.processes.value or ():
             size = "?" if process.memory_bytes is None else gib(process.memory_bytes)
             yield f"{name} 进程", f"{process.pid} {process.name or '?'} {size}"
     for version in family.software:
         if version.version.value is not None:
-            yield f"版本 {version.name}", version.version.value
+            yield f"版本 {_SOFTWARE.get(version.name, version.name)}", version.version.value
     topology = family.topology.value
     if topology is not None:
         for device_name, links, cpus in zip(topology.names, topology.links, topology.cpus, strict=True):
@@ -224,19 +233,19 @@ def _accelerators(family: Family) -> Iterator[tuple[str, str]]:
 def _storage(inventory: Inventory) -> Iterator[tuple[str, str]]:
     disks, systems = inventory.storage.disks, inventory.storage.file_systems
     if disks.value is None:
-        yield "磁盘", _unread(disks)
+        yield "磁盘", unread(disks)
     for disk in disks.value or ():
         kind = {True: "机械盘", False: "固态盘", None: "?"}[disk.rotates]
         yield f"磁盘 {disk.name}", f"{disk.model or '?'}，{gib(disk.size_bytes)}，{kind}，{disk.transport or '?'}"
     if systems.value is None:
-        yield "文件系统", _unread(systems)
+        yield "文件系统", unread(systems)
     for system in systems.value or ():
         yield f"文件系统 {system.path}", f"{system.device}，共 {gib(system.size_bytes)}，可用 {gib(system.free_bytes)}"
 
 
 def _network(inventory: Inventory) -> Iterator[tuple[str, str]]:
     if inventory.network.value is None:
-        yield "网卡", _unread(inventory.network)
+        yield "网卡", unread(inventory.network)
     for card in inventory.network.value or ():
         speed = "?" if card.speed_mbps.value is None else f"{card.speed_mbps.value} Mb/s"
         yield (
@@ -248,46 +257,28 @@ def _network(inventory: Inventory) -> Iterator[tuple[str, str]]:
 def _system(inventory: Inventory) -> _Entries:
     system = inventory.system
     return [
-        ("操作系统", _said(system.os)),
-        ("内核版本", _said(system.kernel)),
-        ("内核参数", _said(system.command_line)),
-        ("虚拟化", _said(system.virtualisation)),
-        ("大页数量", _said(system.hugepages)),
-        ("大页大小（字节）", _said(system.hugepage_bytes)),
-        ("透明大页", _said(system.transparent_hugepages)),
-        ("NUMA 自动均衡", _said(system.numa_balancing)),
-        ("swappiness", _said(system.swappiness)),
+        ("操作系统", said(system.os)),
+        ("内核版本", said(system.kernel)),
+        ("内核参数", said(system.command_line)),
+        ("虚拟化", said(system.virtualisation)),
+        ("大页数量", said(system.hugepages)),
+        ("大页大小（字节）", said(system.hugepage_bytes)),
+        ("透明大页", said(system.transparent_hugepages)),
+        ("NUMA 自动均衡", said(system.numa_balancing)),
+        ("swappiness", said(system.swappiness)),
         (
             "时钟同步",
-            {True: "是", False: "否", None: _unread(system.clock_synchronised)}[system.clock_synchronised.value],
+            {True: "是", False: "否", None: unread(system.clock_synchronised)}[system.clock_synchronised.value],
         ),
-        ("Python", _said(system.python)),
+        ("Python", said(system.python)),
     ]
 
 
 def _containers(inventory: Inventory) -> _Entries:
     found = inventory.containers
     return [
-        ("Docker", _said(found.docker)),
-        ("Docker 运行时", _list(found.docker_runtimes)),
-        ("Podman", _said(found.podman)),
-        ("Podman 运行时", _said(found.podman_runtime)),
+        ("Docker", said(found.docker)),
+        ("Docker 运行时", listed(found.docker_runtimes)),
+        ("Podman", said(found.podman)),
+        ("Podman 运行时", said(found.podman_runtime)),
     ]
-
-
-def _unread(found: _Unread) -> str:
-    return f"未读到（{found.reason}）"
-
-
-def _said(found: Fact[str] | Fact[int] | Fact[float], unit: str = "") -> str:
-    if found.value is None:
-        return _unread(found)
-    return f"{found.value:g}{unit}" if isinstance(found.value, float) else f"{found.value}{unit}"
-
-
-def _list(found: Fact[tuple[str, ...]] | Fact[tuple[int, ...]]) -> str:
-    return _unread(found) if found.value is None else " ".join(map(str, found.value))
-
-
-def _bytes(found: Fact[int]) -> str:
-    return _unread(found) if found.value is None else gib(found.value)

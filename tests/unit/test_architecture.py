@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
     ("kit.formats", "kit.texts", "kit.commands", "kit.redaction"),
+    ("kit.told",),
     # doors
     ("kit.host", "kit.endpoint"),
     ("kit.runtimes",),

@@ -330,3 +330,27 @@ def test_the_tables_of_the_original_fill_themselves() -> None:
     }
     assert found.system.kernel.value == "5.10.0-182.0.0.95.oe2203sp3.aarch64"
     assert found.system.os.value == "openEuler 22.03 LTS-SP3"
+
+
+def test_the_attachment_tells_of_every_card_who_holds_it_and_what_is_installed() -> None:
+    text = hardware_text(
+        read(
+            {
+                "npu-smi info": "npu-smi/A3.txt",
+                "npu-smi info -t topo": "npu-smi/topo-2.txt",
+                "/usr/local/Ascend/driver/version.info": "ascend/driver-25.3.rc1.info",
+            }
+        )
+    )
+    section = text.partition("【加速卡 Huawei Ascend】\n")[2].partition("\n\n")[0].splitlines()
+    assert section[0] == "  数量：4"
+    assert section[1] == (
+        "  设备 0 芯片 0：Huawei Ascend 910，健康 OK，显存 64 GiB，采集时已用 48 GiB，功率 188.4 W，温度 33 °C，"
+        "总线 0000:9D:00.0，物理编号 0"
+    )
+    assert "  设备 0 芯片 0 进程：91001 ? 44.9 GiB" in section
+    assert "  版本 驱动：25.3.rc1" in section
+    assert "  拓扑 NPU1：PHB X，CPU 96-127" in section
+    unknown = hardware_text(read({"npu-smi info": "npu-smi/310P3-two-chips.txt"}))
+    assert "  设备 2 芯片 1 进程：未读到（npu-smi info printed no process table）" in unknown
+    assert "功率 未读到（npu-smi info -t common -i 2 was not asked）" in unknown
