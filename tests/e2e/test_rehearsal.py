@@ -80,8 +80,8 @@ class Rehearsal:
     @cached_property
     def cells(self) -> dict[str, str]:
         """The tables of two columns, first to second."""
-        rows = re.findall(r"^\| *(.+?) *\| *(.+?) *\|$", self.report, re.MULTILINE)
-        return {name.strip("* "): value for name, value in rows}
+        rows = re.findall(r"^\| *([^|]+?) *\| *([^|]+?) *\|$", self.report, re.MULTILINE)
+        return {name.strip("* "): value.replace(r"\*", "*") for name, value in rows}
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_the_command_that_starts_the_server_is_the_originals(rehearsal: Rehearsa
 def test_the_server_was_given_its_two_cards_and_no_more(rehearsal: Rehearsal) -> None:
     assert rehearsal.plan.devices == ((1, 0), (5, 0))
     argv = (rehearsal.path / "server" / "argv.txt").read_text()
-    assert re.findall(r"--device (\S+)", argv) == [
+    assert re.findall(r"--device (/\S+)", argv) == [
         "/dev/davinci1",
         "/dev/davinci5",
         "/dev/davinci_manager",
