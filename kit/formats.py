@@ -28,6 +28,13 @@ def gib(amount: int) -> str:
     return f"{amount / 1024**3:.1f}".removesuffix(".0") + " GiB"
 
 
+def size(amount: int) -> str:
+    """Bytes in the unit that leaves something to read: `671.2 GiB`, `13 MiB`, `512 bytes`."""
+    if amount >= 1024**3:
+        return gib(amount)
+    return f"{amount / 1024**2:.1f}".removesuffix(".0") + " MiB" if amount >= 1024**2 else f"{amount} bytes"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `3 min 05 s`, `2 h 07 min`."""
     whole = round(seconds)

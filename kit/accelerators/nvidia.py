@@ -85,20 +85,22 @@ SAMPLES: tuple[Command, ...] = tuple(
     Command(("nvidia-smi", f"--query-gpu={fields}", "--format=csv"), 10.0)
     for fields in (f"{_MOMENT},{','.join(_SLOWDOWNS)}", f"{_MOMENT},{','.join(_NEW_SLOWDOWNS)}", _MOMENT)
 )
-DETAIL: Command | None = None
+DETAIL: Command | None = Command(
+    ("nvidia-smi", "--query-compute-apps=pid,process_name", "--format=csv", "-i", "{}"), 10.0
+)
 
 
 def sample(evidence: Evidence) -> tuple[CardReading, ...]:
-    """What the first query that was answered says. Who uses a GPU would be a question of its own."""
+    """What the first query that was answered says, and who was last seen to use each GPU."""
     for question in SAMPLES:
         rows = tables.comma_separated(evidence[question.key].text or "") or []
-        found = [reading for row in rows if (reading := _moment(row)) is not None]
+        found = [reading for row in rows if (reading := _moment(evidence, row)) is not None]
         if found:
             return tuple(found)
     return ()
 
 
-def _moment(row: dict[str, str]) -> CardReading | None:
+def _moment(evidence: Evidence, row: dict[str, str]) -> CardReading | None:
     index = whole(_value(row, "index"))
     if index is None or index < 0:
         return None
@@ -112,7 +114,16 @@ def _moment(row: dict[str, str]) -> CardReading | None:
         temperature_c=number(_value(row, "temperature.gpu")),
         clock_mhz=number(_value(row, "clocks.current.sm")),
         throttled="Active" in reasons if reasons else None,
+        pids=_pids(evidence, index),
     )
+
+
+def _pids(evidence: Evidence, index: int) -> tuple[int, ...] | None:
+    assert DETAIL is not None
+    rows = tables.comma_separated(evidence[DETAIL.of(str(index)).key].text or "")
+    if rows is None:
+        return None
+    return tuple(pid for row in rows if (pid := whole(row.get("pid"))) is not None and pid >= 0)
 
 
 def grant(chosen: Sequence[Device], there: Sequence[Device], present: Callable[[str], bool]) -> Grant:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from kit.doctor.asked import Asked, check, unread
-from kit.formats import gib
+from kit.formats import size
 from kit.model import AcceleratorWish, Check, Device, Family
 from kit.model.check import Level
 
@@ -23,8 +23,8 @@ def present(asked: Asked) -> Iterator[Check]:
     wish = asked.plan.machine.accelerator if asked.plan is not None else None
     if wish is None:
         return
-    size = f" with {wish.memory_gib} GiB" if wish.memory_gib else ""
-    needed = f"{wish.count} x {wish.kind} {wish.model or 'of any model'}{size}"
+    memory = f" with {wish.memory_gib} GiB" if wish.memory_gib else ""
+    needed = f"{wish.count} x {wish.kind} {wish.model or 'of any model'}{memory}"
     family = asked.family()
     if family is None or family.devices.value is None:
         reason = family.devices.reason if family is not None else f"kit knows no accelerators called {wish.kind}"
@@ -84,9 +84,9 @@ def _memory(family: Family, device: Device, wish: AcceleratorWish) -> Iterator[C
         yield unread(name, device.memory_bytes, needed=needed)
     elif abs(device.memory_bytes.value / (wish.memory_gib * _GIB) - 1) > _SIZE_TOLERANCE:
         remedy = "declare what the card has in machine.accelerator.memory_gib: a label does not make it larger"
-        yield check(name, "fail", f"{gib(device.memory_bytes.value)} measured", needed=needed, remedy=remedy)
+        yield check(name, "fail", f"{size(device.memory_bytes.value)} measured", needed=needed, remedy=remedy)
     else:
-        yield check(name, "ok", f"{gib(device.memory_bytes.value)} measured", needed=needed)
+        yield check(name, "ok", f"{size(device.memory_bytes.value)} measured", needed=needed)
 
 
 def use(asked: Asked) -> Iterator[Check]:
@@ -95,10 +95,10 @@ def use(asked: Asked) -> Iterator[Check]:
         name, total, used = f"{_title(family, device)} use", device.memory_bytes.value, device.memory_used_bytes.value
         held = ", ".join(
             f"{process.name or 'a program'} (pid {process.pid}"
-            + (f", {gib(process.memory_bytes)})" if process.memory_bytes is not None else ")")
+            + (f", {size(process.memory_bytes)})" if process.memory_bytes is not None else ")")
             for process in device.processes.value or ()
         )
-        free = f"{gib(total - used)} of {gib(total)} free" if total is not None and used is not None else ""
+        free = f"{size(total - used)} of {size(total)} free" if total is not None and used is not None else ""
         # A desktop or a monitor holds a few MiB, which is not what a run must wait for.
         large = any(
             process.memory_bytes is None or total is None or process.memory_bytes > _SMALL_SHARE * total

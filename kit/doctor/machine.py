@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from kit.doctor import models
 from kit.doctor.asked import Asked, check, unread
-from kit.formats import gib
+from kit.formats import size
 from kit.model import Check
 
 _LEAST_FREE_BYTES = 1024**3
@@ -47,14 +47,14 @@ def memory(asked: Asked) -> Iterator[Check]:
     if available.value is None:
         yield unread("main memory", available)
         return
-    size = models.in_main_memory(asked)
-    found = f"{gib(available.value)} available"
-    if size is None:
+    weight = models.in_main_memory(asked)
+    found = f"{size(available.value)} available"
+    if weight is None:
         scarce = available.value < _LEAST_FREE_BYTES
-        yield check("main memory", "warn" if scarce else "ok", found, needed=gib(_LEAST_FREE_BYTES))
+        yield check("main memory", "warn" if scarce else "ok", found, needed=size(_LEAST_FREE_BYTES))
         return
-    where, size_bytes = size
-    needed = f"{gib(size_bytes)} for the weights in {where}"
+    where, size_bytes = weight
+    needed = f"{size(size_bytes)} for the weights in {where}"
     remedy = "free memory: ps -eo pid,rss,args --sort -rss shows who holds it"
     if available.value < size_bytes:
         yield check("main memory", "fail", found, needed=needed, remedy=remedy)

@@ -7,7 +7,7 @@ from pathlib import Path
 from kit import weights
 from kit.doctor.asked import Asked, check
 from kit.errors import HostError
-from kit.formats import gib
+from kit.formats import size
 from kit.model import Check
 
 _COPY = "copy the model again, or the files named (rsync -a compares sizes)"
@@ -21,7 +21,7 @@ def whole(asked: Asked) -> Iterator[Check]:
         if not path.exists():
             yield check(name, "fail", "is not on this machine", remedy=_COPY)
         elif path.is_file():
-            yield check(name, "ok", gib(path.stat().st_size))
+            yield check(name, "ok", size(path.stat().st_size))
         else:
             try:
                 found = weights.look(path)
@@ -36,7 +36,7 @@ def whole(asked: Asked) -> Iterator[Check]:
                 yield check(name, "fail", shown + more, remedy=_COPY)
             else:
                 listed = " of the index" if found.indexed else ""
-                yield check(name, "ok", f"{found.files} files{listed}, {gib(found.size_bytes)}")
+                yield check(name, "ok", f"{found.files} files{listed}, {size(found.size_bytes)}")
             yield from _digests(asked, path)
 
 
@@ -86,21 +86,21 @@ def on_cards(asked: Asked) -> Iterator[Check]:
     """Weights that all go to the cards fit there."""
     where = asked.flag("weights")
     sizes = [device.memory_bytes.value for _, device in asked.devices()]
-    known = [size for size in sizes if size is not None]
+    known = [one for one in sizes if one is not None]
     if where is None or asked.flag("cpu_weights") is not None or not known or len(known) < len(sizes):
         return
     if not Path(where).is_dir():
         return
     try:
-        size = weights.look(Path(where)).size_bytes
+        weight = weights.look(Path(where)).size_bytes
     except OSError:
         return
     yield check(
         "memory of the cards",
-        "fail" if size > sum(known) else "ok",
-        f"{gib(sum(known))} on {len(known)} cards",
-        needed=f"{gib(size)} of weights",
-        remedy="use more cards, or smaller weights" if size > sum(known) else "",
+        "fail" if weight > sum(known) else "ok",
+        f"{size(sum(known))} on {len(known)} cards",
+        needed=f"{size(weight)} of weights",
+        remedy="use more cards, or smaller weights" if weight > sum(known) else "",
     )
 
 

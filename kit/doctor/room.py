@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 from kit.doctor.asked import Asked, check
-from kit.formats import gib
+from kit.formats import size
 from kit.model import Check
 
 _LEAST_FREE_BYTES = 200 * 1024**2
@@ -83,9 +83,9 @@ def output(asked: Asked) -> Iterator[Check]:
         return
     tokens = sum(entry.case.requests * entry.case.output.tokens for entry in asked.plan.rounds) if asked.plan else 0
     needed = _LEAST_FREE_BYTES + tokens * _TOKEN_BYTES
-    text = f"{needed // 1024**2} MiB" if needed < 1024**3 else gib(needed)
+    text = f"{needed // 1024**2} MiB" if needed < 1024**3 else size(needed)
     if free < needed:
         found = f"has only {free // 1024**2} MiB free"
         yield check(name, "fail", found, needed=text, remedy="make room, or use --out")
     else:
-        yield check(name, "ok", f"writable, {gib(free)} free", needed=text)
+        yield check(name, "ok", f"writable, {size(free)} free", needed=text)

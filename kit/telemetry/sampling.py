@@ -39,8 +39,13 @@ class Cards:
 
     @property
     def count(self) -> int:
-        """How many cards the run uses."""
+        """How many devices the run uses."""
         return len(self._wanted)
+
+    @property
+    def boards(self) -> int:
+        """On how many cards these lie: of a card with two dies, the first tells the power of both."""
+        return len({card for card, _ in self._wanted})
 
     @property
     def none(self) -> str | None:

@@ -45,7 +45,7 @@ def summary(ticks: Sequence[Tick], sampler: Sampler, samples: Sequence[Sample], 
     inside = [tick for tick in cards if begin <= tick.middle_s <= end and tick.cards]
     pauses = [after.began_s - before.began_s for before, after in pairwise(tick for tick in cards if tick.cards)]
     gaps = [pause for pause in pauses if pause > GAP_INTERVALS * sampler.interval_s]
-    power = _power(cards, sampler.cards.count)
+    power = _power(cards, sampler.cards.boards)
     energy = _energy(power, begin, end, sampler.interval_s)
     reason = sampler.cards.none or _why(cards, inside)
     tokens = [sample.output_tokens for sample in samples if sample.succeeded]
@@ -87,9 +87,9 @@ def _power(cards: Sequence[CardTick], count: int) -> list[tuple[float, float]]:
     """Time and watts of all cards of the run together, where all of them say."""
     found: list[tuple[float, float]] = []
     for tick in cards:
-        watts = [card.power_w for card in tick.cards if card.power_w is not None]
-        if count and len(watts) == count:
-            found.append((tick.middle_s, math.fsum(watts)))
+        told = [(card.card, card.power_w) for card in tick.cards if card.power_w is not None]
+        if count and len({card for card, _ in told}) == count:
+            found.append((tick.middle_s, math.fsum(watts for _, watts in told)))
     return found
 
 

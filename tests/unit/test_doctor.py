@@ -167,7 +167,7 @@ def test_every_check_says_what_was_found_and_what_to_do(site: Site) -> None:
         ),
         ({"docker version": "Server:\n Version: 17.03.1\n"}, "fail container engine: Docker 17.03.1"),
         ({"docker version": None}, "fail container engine: no answer (not there)"),
-        (ascend_host.available(0.00000001), "fail main memory: 0 GiB available"),
+        (ascend_host.available(0.00000001), "fail main memory: 0 bytes available"),
         ({"/proc/meminfo": None}, "warn main memory: not known (not there)"),
         ({"lscpu": "Architecture: aarch64\n"}, "warn compute threads: not known"),
         (

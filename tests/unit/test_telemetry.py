@@ -178,6 +178,8 @@ def test_nvidia_says_when_it_is_slowed_down() -> None:
             nvidia.SAMPLES[1].key: Raw(text),
         }
     )
+    assert nvidia.DETAIL is not None
+    evidence[nvidia.DETAIL.of("1").key] = Raw("pid, process_name\n41, python3\n77, other\n")
     first, second = nvidia.sample(evidence)
     assert first == CardReading(
         card=0,
@@ -189,7 +191,7 @@ def test_nvidia_says_when_it_is_slowed_down() -> None:
         clock_mhz=1605,
         throttled=True,
     )
-    assert (second.power_w, second.throttled) == (None, False)
+    assert (second.power_w, second.throttled, second.pids) == (None, False, (41, 77))
 
 
 def test_a_form_of_the_question_that_a_tool_does_not_know_is_asked_once(host: Tools, plan: Plan) -> None:
@@ -204,13 +206,15 @@ def test_a_form_of_the_question_that_a_tool_does_not_know_is_asked_once(host: To
     keys = [question.key for question in nvidia.SAMPLES]
     refusal = 'Field "clocks_throttle_reasons.hw_slowdown" is not a valid field to query.\n'
     row = "0, 00000000:01:00.0, 70.10 W, 0 %, 4 MiB, 31, 345 MHz"
-    host.answers |= {keys[0]: refusal, keys[1]: refusal, keys[2]: f"{NVIDIA}\n{row}\n"}
+    assert nvidia.DETAIL is not None
+    detail = nvidia.DETAIL.of("0").key
+    host.answers |= {keys[0]: refusal, keys[1]: refusal, keys[2]: f"{NVIDIA}\n{row}\n", detail: "pid, process_name\n"}
     cards = Sampler(other, host).cards
     for _ in range(3):
         tick = cards.tick()
         assert tick is not None
-        assert [(card.power_w, card.throttled) for card in tick.cards] == [(70.1, None)]
-    assert host.asked == [keys[0], keys[1], keys[2], keys[2], keys[2]]
+        assert [(card.power_w, card.throttled, card.pids) for card in tick.cards] == [(70.1, None, ())]
+    assert host.asked == [keys[0], keys[1], keys[2], detail, keys[2], keys[2]]
 
 
 @pytest.mark.parametrize("family", [amd, ascend, hygon, iluvatar, metax, nvidia])
@@ -339,6 +343,13 @@ def test_a_reading_without_the_power_of_every_card_counts_for_none(plan: Plan) -
     found = total(ticks, plan)
     assert found.energy_j == pytest.approx(2000.0)
     assert total([at(s, card(None)) for s in range(10, 21, 2)], plan).energy_j is None
+
+
+def test_of_a_card_with_two_dies_the_first_tells_the_power(plan: Plan) -> None:
+    dies = [CardReading(card=0, chip=0, power_w=150.0), CardReading(card=0, chip=1, power_w=None)]
+    ticks = [at(second, *dies) for second in range(10, 21, 2)]
+    two = plan.model_copy(update={"devices": ((0, 0), (0, 1))})
+    assert telemetry.summary(ticks, Sampler(two, FakeHost()), ANSWERS, TEN).power_mean_w == pytest.approx(150.0)
 
 
 def test_long_gaps_leave_no_energy_and_a_doubt(plan: Plan) -> None:
