@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from xml.sax.saxutils import escape
 from zipfile import ZIP_STORED, ZipFile
 
 import pandas as pd
@@ -23,6 +24,7 @@ from kit.texts import say
 Value = str | int | float | bool | None
 
 _ACTIVE = ("=", "+", "-", "@", "#")  # how a formula or an error value begins
+_BLANKS = {"\r": "&#13;"}  # what a reader of XML would take for a line feed
 LONGEST_TEXT = 32_000  # a cell holds 32767 characters; what is longer goes on in the next cell
 _PERCENTILES = ("mean", "p50", "p90", "p99", "max")
 _SPREADS = ("latency_s", "ttft_s", "tpot_s")
@@ -33,7 +35,7 @@ def render(report: Report) -> bytes:
     book = _Book()
     _results(book, report)
     book.sheet("metrics", _METRICS, [_metrics(detail) for detail in report.details], number_format="0.000000")
-    book.sheet("requests", _REQUESTS, _requests(report))
+    book.long("requests", _REQUESTS, _requests(report))
     book.sheet("telemetry", _TELEMETRY, map(_telemetry, report.machine))
     book.sheet("environment", ("section", "name", "value"), _environment(report), widths=(18, 24, 100))
     return book.stored(report)
@@ -42,6 +44,19 @@ def render(report: Report) -> bytes:
 class _Book:
     def __init__(self) -> None:
         self._book = Workbook(write_only=True)
+        self._long: dict[str, bytes] = {}
+
+    def long(self, name: str, titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+        """A sheet as `sheet` makes it, of very many rows: written at once, where openpyxl makes an object of every cell."""
+        self.sheet(name, titles, ())
+        quoted = _text(WriteOnlyCell(self._book.worksheets[-1], value=None), "=").style_id
+        letters = [get_column_letter(number) for number in range(1, 100)]
+        lines = (
+            "".join(_xml(f"{letter}{line}", value, quoted) for letter, value in zip(letters, row, strict=False))
+            for line, row in enumerate(rows, start=2)
+        )
+        written = "".join(f'<row r="{line}">{cells}</row>' for line, cells in enumerate(lines, start=2))
+        self._long[f"xl/worksheets/sheet{len(self._book.worksheets)}.xml"] = written.encode()
 
     def sheet(
         self,
@@ -85,7 +100,20 @@ class _Book:
         content = io.BytesIO()
         # Stored, not packed: `still` packs it.
         ExcelWriter(self._book, ZipFile(content, "w", ZIP_STORED)).save()
-        return still(content.getvalue(), report.started)
+        return still(content.getvalue(), report.started, self._long)
+
+
+def _xml(place: str, value: Value, quoted: int) -> str:
+    """A cell as its sheet stores it; `quoted` is the style of texts that could be taken for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        text = clean(value)
+        style = f' s="{quoted}"' if text.startswith(_ACTIVE) else ""
+        return f'<c r="{place}"{style} t="inlineStr"><is><t xml:space="preserve">{escape(text, _BLANKS)}</t></is></c>'
+    if isinstance(value, bool):
+        return f'<c r="{place}" t="b"><v>{value:d}</v></c>'
+    return f'<c r="{place}"><v>{value:.16g}</v></c>'
 
 
 def _text(cell: Cell, text: str) -> Cell:

@@ -14,7 +14,9 @@ import pytest
 
 from kit import renderers
 from kit.model.report import Report
+from kit.renderers import layouts
 from tests.conftest import REQUIRED
+from tests.unit.test_machine_report import measured, report_of
 from tests.unit.test_report import Written, failing
 
 CHROMIUM = next(
@@ -51,9 +53,9 @@ def chromium(*arguments: str, scratch: Path) -> str:
     return done.stdout.decode()
 
 
-def probe(built: Report, script: str, scratch: Path, *flags: str) -> object:
+def probe(built: Report, script: str, scratch: Path, *flags: str, layout: str | None = None) -> object:
     """What a script finds in the page; for it the policy that forbids foreign scripts is taken out."""
-    page = renderers.render("html", built).decode()
+    page = renderers.render("html", built, layouts.find(layout)).decode()
     before, _, rest = page.partition('<meta http-equiv="Content-Security-Policy"')
     open_page = before + rest.partition(">\n")[2]
     added = (
@@ -162,8 +164,10 @@ def test_printing_opens_what_is_folded(built: Report, tmp_path: Path) -> None:
     assert probe(built, script, tmp_path) == [True, 0, True]
 
 
+@pytest.mark.parametrize("layout", [None, "brief"])
 @pytest.mark.parametrize("flag", [LIGHT, DARK], ids=["light", "dark"])
-def test_an_accessibility_checker_finds_nothing(built: Report, tmp_path: Path, flag: str) -> None:
+def test_an_accessibility_checker_finds_nothing(tmp_path: Path, flag: str, layout: str | None) -> None:
+    built = report_of(measured(tmp_path / "run"))
     axe = AXE.read_text("utf-8").replace("</", "<\\/")
     script = (
         axe
@@ -172,4 +176,4 @@ def test_an_accessibility_checker_finds_nothing(built: Report, tmp_path: Path, f
     say(done.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 120))]));
     """
     )
-    assert probe(built, script, tmp_path, flag) == []
+    assert probe(built, script, tmp_path, flag, layout=layout) == []

@@ -82,13 +82,26 @@ def test_a_draft_is_marked_in_the_properties(tmp_path: Path) -> None:
 @example(given_text="#N/A")
 @example(given_text="1e5")
 def test_any_text_is_text_and_never_a_formula(built: Report, given_text: str) -> None:
+    request = built.requests[0].model_copy(update={"error": given_text, "finish_reason": given_text, "latency_s": None})
     changed = built.model_copy(
-        update={"hardware": ((given_text, given_text),), "requests": (), "executions": (), "rounds": built.rounds[:1]}
+        update={
+            "hardware": ((given_text, given_text),),
+            "requests": (request,),
+            "executions": (),
+            "rounds": built.rounds[:1],
+        }
     )
-    sheet = book(xlsx.render(changed))["environment"]
+    found = book(xlsx.render(changed))
+    sheet = found["environment"]
     cells = next(row for row in sheet.iter_rows(min_row=2) if row[0].value == "硬件配置")
+    sent = {
+        str(head.value): cell for head, cell in zip(*found["requests"].iter_rows(min_row=1, max_row=2), strict=True)
+    }
+    assert sent["latency_s"].value is None
+    assert sent["succeeded"].value is True
+    assert sent["ttft_s"].value == request.ttft_s
     wanted = clean(given_text)
-    for cell in cells[1:3]:
+    for cell in (*cells[1:3], sent["error"], sent["finish reason"]):
         assert (cell.value or "") == wanted
         if wanted:
             assert cell.data_type == "s"
