@@ -9,8 +9,7 @@ from datetime import date
 from typing import Literal
 
 from kit import stats
-from kit.errors import Problem, ProfileError, UsageError
-from kit.legacy import tables
+from kit.legacy import baseline as baselines
 from kit.model import Case, Doubt, Figures, Plan, RoundResult, Spread
 from kit.model.acceptance import PERCENTILES, SUCCESS_RATE, Acceptance, Relation, Waiver, Where, relation
 from kit.model.table import Row
@@ -30,7 +29,7 @@ def judge(
     wanted = plan.acceptance
     if not wanted.has_criteria:
         return Verdict(outcome="none")
-    written = expected(baseline, str(wanted.baseline)) if baseline is not None and wanted.tolerance else ()
+    written = baselines.read(baseline, str(wanted.baseline)) if baseline is not None and wanted.tolerance else ()
     judged = [*_absolute(plan, results), *_against(plan, results, written)]
     judged = [_waived(entry, wanted.waivers, began, plan.cases) for entry in judged]
     return Verdict(
@@ -51,23 +50,6 @@ def judge(
             for number, waiver in enumerate(wanted.waivers)
         ),
     )
-
-
-def expected(baseline: bytes, name: str) -> tuple[Row, ...]:
-    """The rows of a baseline, each case once. Raises `ProfileError` where it is none."""
-    try:
-        found = tables.read(baseline, name)
-    except UsageError as error:
-        raise ProfileError(f"acceptance.baseline: {error.message}", hint=error.hint) from error
-    problems = list(found.problems)
-    seen: set[tuple[int, int, int]] = set()
-    for row in found.rows:
-        if row.key in seen:
-            problems.append(Problem(row.name, "stands there twice"))
-        seen.add(row.key)
-    if problems or not found.rows:
-        raise ProfileError(f"the baseline {name} is not one", problems=problems)
-    return found.rows
 
 
 def _outcome(judged: Sequence[Judged], complete: bool) -> Literal["met", "waived", "not-met", "uncertain"]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from kit import acceptance, stats
+from kit import stats
 from kit.legacy import again
+from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
 from kit.model.profile import Language
 from kit.model.report import Baseline, CaseDetail, Estimate, MachineUse, RequestRow, RoundRow
@@ -33,7 +34,7 @@ def baseline(content: bytes | None, name: str) -> Baseline | None:
     """The results that a profile names to compare with."""
     if content is None:
         return None
-    return Baseline(name=name, rows=tuple(map(again.row, acceptance.expected(content, name))))
+    return Baseline(name=name, rows=tuple(map(again.row, baselines.read(content, name))))
 
 
 def rounds_note(plan: Plan, lang: Language) -> str:

@@ -1,19 +1,14 @@
 """How long a run will take: from a baseline where there is one, else from the cases that are done."""
 
-import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from kit.errors import Problem, ProfileError
-from kit.model import Case, Length, RoundPlan
+from kit.model import Case, RoundPlan
+from kit.model.table import Row
 
 OVERHEAD_S = 6.0
 """What one round takes besides its requests, before it is measured: the load generator's own start and end."""
-
-_COLUMNS = ("input", "output", "concurrency", "avg_latency_s", "avg_ttft_s")
 
 Key = tuple[int, int, int]
 
@@ -27,43 +22,9 @@ class Known:
     ttft_s: float
 
 
-def from_baseline(content: bytes, name: str) -> tuple[Known, ...]:
-    """The cases of a baseline csv (columns input, output, concurrency, avg_latency_s, avg_ttft_s)."""
-    try:
-        rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"the baseline {name} is not UTF-8 text (byte {error.start})") from error
-    except csv.Error as error:
-        raise ProfileError(f"the baseline {name} is not a table: {error}") from error
-    known: list[Known] = []
-    problems: list[Problem] = []
-    for number, row in enumerate(rows, start=2):
-        try:
-            known.append(_known(row))
-        except ValidationError as error:
-            problems.append(Problem(f"{name}, line {number}", error.errors()[0]["msg"].removeprefix("Value error, ")))
-        except ValueError as error:
-            problems.append(Problem(f"{name}, line {number}", str(error)))
-    if problems:
-        raise ProfileError(f"the baseline {name} is not one", problems=problems)
-    return tuple(known)
-
-
-def _known(row: Mapping[str, str | None]) -> Known:
-    """One line of a baseline. Raises `ValueError`."""
-    if missing := [column for column in _COLUMNS if not row.get(column)]:
-        raise ValueError(f"{missing[0]} is missing")
-    given, made, clients, latency, ttft = (str(row[column]) for column in _COLUMNS)
-    found = Known((_tokens(given), _tokens(made), int(clients)), float(latency), float(ttft))
-    if found.case[2] < 1:
-        raise ValueError(f"concurrency {clients} is not 1 or more")
-    if not 0 < found.ttft_s <= found.latency_s < math.inf:
-        raise ValueError(f"a latency of {latency} s and a TTFT of {ttft} s cannot be")
-    return found
-
-
-def _tokens(label: str) -> int:
-    return Length.model_validate(label).tokens
+def from_rows(rows: Iterable[Row]) -> tuple[Known, ...]:
+    """What the rows of a baseline tell: those that have a latency and a TTFT."""
+    return tuple(Known(row.key, row.latency.value, row.ttft.value) for row in rows if row.latency and row.ttft)
 
 
 def seconds(rounds: Sequence[RoundPlan], known: Sequence[Known], overhead_s: float = OVERHEAD_S) -> float | None:

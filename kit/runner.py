@@ -13,6 +13,7 @@ from pathlib import Path
 from kit import __version__, estimate, stats, telemetry
 from kit.errors import HostError, IncompleteError, InterruptedRunError, KitError
 from kit.events import Event, Kind, Seen
+from kit.legacy import baseline as baselines
 from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Plan, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, EndpointError
@@ -201,7 +202,7 @@ class _Execution:
 
     def _learn_from_finished(self) -> None:
         if (baseline := self._run.baseline()) is not None:
-            for entry in estimate.from_baseline(baseline, str(self._plan.acceptance.baseline)):
+            for entry in estimate.from_rows(baselines.read(baseline, str(self._plan.acceptance.baseline))):
                 self._known[entry.case] = entry
         for result in self._run.results(self._plan):
             self._learn(result)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import acceptance, estimate, preflight, renderers, runner, runtimes, store, verdicts
 from kit import inventory as inventories
 from kit import plan as plans
+from kit import preflight, renderers, runner, runtimes, store, verdicts
 from kit import profile as profiles
 from kit import report as reports
 from kit.endpoint import HttpEndpoint
@@ -20,6 +20,7 @@ from kit.events import Event, Seen
 from kit.hardware import hardware_text
 from kit.host import LocalHost
 from kit.inventory import Collected
+from kit.legacy import baseline as baselines
 from kit.model import Plan, Preflight
 from kit.model.profile import Language
 from kit.model.report import Report
@@ -86,9 +87,8 @@ def planned(
         inventory=collected.inventory if collected is not None else None,
     )
     if loaded.baseline is not None:
-        estimate.from_baseline(loaded.baseline, str(loaded.profile.acceptance.baseline))
         # Now, and not after hours of measuring: what the results will be held against can be read.
-        acceptance.expected(loaded.baseline, str(loaded.profile.acceptance.baseline))
+        baselines.read(loaded.baseline, str(loaded.profile.acceptance.baseline))
     return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline, collected=collected)
 
 

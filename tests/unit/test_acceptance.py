@@ -12,6 +12,7 @@ from kit import acceptance, verdicts
 from kit import plan as plans
 from kit import profile as profiles
 from kit.errors import KitError, ProfileError
+from kit.legacy import baseline as baselines
 from kit.model import Environment, Figures, NativeSummary, Plan, RoundResult, Spread
 from kit.model.verdict import Judged, Verdict
 from kit.resources import folder
@@ -387,7 +388,7 @@ acceptance:
 def test_the_baseline_that_comes_with_kit_can_be_held_against(tmp_path: Path) -> None:
     shutil.copytree(folder("profiles"), tmp_path / "profiles")
     content = (tmp_path / "profiles/baselines/ascend-910b4x2-2025-12-29.csv").read_bytes()
-    assert len(acceptance.expected(content, "b")) == 18
+    assert len(baselines.read(content, "b")) == 18
 
 
 @given(st.text(max_size=60))
@@ -408,6 +409,6 @@ def test_any_text_as_a_limit_is_one_or_is_refused(tmp_path_factory: pytest.TempP
 )
 def test_any_bytes_as_a_baseline_are_one_or_are_refused(content: bytes) -> None:
     try:
-        acceptance.expected(content, "b.csv")
+        baselines.read(content, "b.csv")
     except ProfileError:
         return

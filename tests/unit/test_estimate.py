@@ -5,12 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit import estimate
-from kit.errors import KitError, ProfileError
-from kit.estimate import Known, from_baseline, seconds
+from kit.estimate import Known, from_rows, seconds
 from kit.model import Case, Environment, Length, Program, RoundPlan
+from kit.model.table import Cell, Row
 from tests.unit.evalscope_files import order
-
-HEAD = "input,output,concurrency,avg_latency_s,avg_ttft_s\n"
 
 
 def rounds(
@@ -60,47 +58,15 @@ def test_an_estimate_is_more_than_nothing(
     assert found > 0
 
 
-def test_a_baseline_is_read_with_its_labels() -> None:
-    content = f"\ufeff{HEAD}128,512,1,28.94,2.38\n2k,3k,4,100,50\n".encode()
-    assert from_baseline(content, "b.csv") == (Known((128, 512, 1), 28.94, 2.38), Known((2000, 3000, 4), 100.0, 50.0))
+def test_a_row_of_a_baseline_tells_where_it_has_both_times() -> None:
+    def row(**cells: float) -> Row:
+        written = {name: Cell(value=value, step=0.01, where="line 2") for name, value in cells.items()}
+        label = Length.model_validate
+        return Row.model_validate({"input": label("2k"), "output": label("3k"), "concurrency": 4, **written})
 
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("128,512,1,,2.38", "avg_latency_s is missing"),
-        ("128,512,1", "avg_latency_s is missing"),
-        ("2kk,512,1,28,2", "'2kk' is not a number of tokens"),
-        ("128,512,0,28,2", "concurrency 0 is not 1 or more"),
-        ("128,512,one,28,2", "invalid literal"),
-        ("128,512,1,fast,2", "could not convert"),
-        ("128,512,1,nan,2", "cannot be"),
-        ("128,512,1,inf,2", "cannot be"),
-        ("128,512,1,0,0", "cannot be"),
-        ("128,512,1,2,28", "a latency of 2 s and a TTFT of 28 s cannot be"),
-        ("128,512,1,-1,-2", "cannot be"),
-    ],
-)
-def test_a_line_that_cannot_be_is_told_with_its_number(line: str, said: str) -> None:
-    with pytest.raises(ProfileError) as caught:
-        from_baseline(f"{HEAD}128,512,1,28.94,2.38\n{line}\n".encode(), "b.csv")
-    [problem] = caught.value.problems
-    assert problem.where == "b.csv, line 3"
-    assert said in problem.what
-
-
-def test_every_wrong_line_is_told_at_once() -> None:
-    with pytest.raises(ProfileError) as caught:
-        from_baseline(f"{HEAD}a,1,1,1,1\n1,b,1,1,1\n".encode(), "b.csv")
-    assert len(caught.value.problems) == 2
-
-
-@given(st.binary(max_size=60) | st.binary(max_size=60).map(lambda tail: HEAD.encode() + tail))
-def test_no_bytes_raise_anything_but_a_kit_error(content: bytes) -> None:
-    try:
-        assert isinstance(from_baseline(content, "b.csv"), tuple)
-    except KitError as error:
-        assert "b.csv" in str(error)  # noqa: PT017  (most bytes are no baseline)
+    assert from_rows([row(latency=100, ttft=50), row(latency=100), row(ttft=50)]) == (
+        Known((2000, 3000, 4), 100.0, 50.0),
+    )
 
 
 def test_the_overhead_before_it_is_measured_is_a_few_seconds() -> None:
