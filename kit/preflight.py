@@ -47,9 +47,11 @@ def before(
     observe: Callable[[Seen], None],
 ) -> Preflight:
     """All checks of a plan. Raises `HostError` where one fails, unless `force` says to go on."""
-    for told in doors.runtime.sweep():
-        # A server that an earlier kit left behind would be in the way of its own port.
-        observe(Seen(Event(at=doors.host.now(), kind="environment", text=f"stopped {told}")))
+    if swept := doors.runtime.sweep():
+        # A server that an earlier kit left behind is in the way: of its port, and of the cards that it was seen to hold.
+        for told in swept:
+            observe(Seen(Event(at=doors.host.now(), kind="environment", text=f"stopped {told}")))
+        collected = inventories.collect(doors.host)
     checks = _examine(plan, collected, doors.host, out, doors.runtime, busy=busy)
     if not force:
         doctor.require(checks, plan.profile)

@@ -45,7 +45,7 @@ CONCURRENCY = [1, 2, 4, 8, 16, 1, 2, 4, 1, 2, 4, 1, 2, 4, 1, 1, 1, 1]
 # Lengths of the eight groups of cases: as many as in the profile, and all different.
 FEWER_RIGHTS = "server.container.ulimits={}"
 """An engine that itself runs in a container may grant no unlimited locked memory."""
-LENGTHS = [(8 + 4 * group, 2 if group < 5 else 3) for group in range(8)]
+LENGTHS = [(8 + group, 2 if group < 5 else 3) for group in range(8)]
 
 pytestmark = [
     pytest.mark.docker,
