@@ -87,6 +87,9 @@ def find(images: Path, name: str, variant: str | None) -> Source:
         return source
     known = sorted(path.parent.relative_to(images).as_posix() for path in images.glob("**/requirements.lock"))
     wanted = f"{name}/{variant}" if variant else name
+    if (images / name / "image.toml").is_file() and not any((images / name).rglob("requirements.lock")):
+        hint = "add --runtime docker (kit image list shows which images are built)"
+        raise UsageError(f"{wanted} is an image only: it has no lock to make an environment of", hint=hint)
     msg = f"there is no environment {wanted!r}"
     raise UsageError(msg, hint=f"images/ has: {', '.join(known)}")
 

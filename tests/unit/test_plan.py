@@ -8,7 +8,9 @@ import pytest
 from kit import library, profile
 from kit import plan as plans
 from kit.engines import ENGINES
+from kit.errors import UsageError
 from kit.model import Mount, Plan
+from kit.runtimes import sources
 from tests import ascend_host
 from tests.fakes import FakeRuntime
 from tests.unit.conftest import CheckGolden
@@ -230,3 +232,12 @@ def test_every_engine_that_is_started_gives_a_server(name: str) -> None:
     assert made.server is not None
     assert made.server.program.argv[: len(ENGINES[name].COMMAND)] == ENGINES[name].COMMAND
     assert made.server.health_path == "/health"
+
+
+def test_an_engine_that_is_an_image_only_is_told_with_the_runtime_that_has_it(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "image.toml").write_text("schema = 1\n")
+    with pytest.raises(UsageError) as caught:
+        sources.find(tmp_path, "engine", "3.3.1")
+    assert "engine/3.3.1 is an image only" in caught.value.message
+    assert "--runtime docker" in caught.value.hint
