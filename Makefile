@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # One worker per core, but the real servers and browsers of the tests want some room.
 WORKERS ?= auto
+IMAGES := llamacpp evalscope evalscope/1.14.1 kit
 START := $(shell date +%s)
 
-.PHONY: run test check unit golden locks clean help
+.PHONY: run images test check unit golden locks clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -29,6 +30,11 @@ $(VENV)/.kit-dev: $(VENV)/.kit requirements-dev.lock
 run: $(VENV)/.kit ## Run the smoke profile: a real server, a real load, a report
 	@$(BIN)/kit run smoke
 	@echo "make run took $$(($$(date +%s) - $(START))) s"
+
+images: $(VENV)/.kit ## Fetch and build every image that needs no vendor's files; PLATFORM=linux/arm64 for the other platform
+	@$(BIN)/kit image fetch $(IMAGES) $(if $(PLATFORM),--platform $(PLATFORM))
+	@$(BIN)/kit image build $(IMAGES) $(if $(PLATFORM),--platform $(PLATFORM))
+	@$(BIN)/kit image list
 
 test: $(VENV)/.kit-dev ## Every test that this machine can run
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup

@@ -57,7 +57,7 @@ def build(image: Image, places: Places, store: ImageStore, progress: Progress, w
         return Outcome(image, there.id, there.size_bytes, False, built)
     version = image.version or "latest"
     vendor = artifacts.require(
-        *(image.images, image.name, version, image.platform, _vendor_files(places), progress), own_base=own is not None
+        *(image.images, image.name, version, image.platform, _vendor_files(image, places), progress), own_base=own is not None
     )
     if len(vendor) == 1 and vendor[0].record.kind == "image":
         return _vendors_image(image, vendor[0], store, progress)
@@ -186,10 +186,10 @@ def _name(image: Image, identity: str, store: ImageStore) -> None:
             store.tag(identity, name)
 
 
-def _vendor_files(places: Places) -> Path:
-    """What was carried along with the other inputs, else what was added on this machine."""
+def _vendor_files(image: Image, places: Places) -> Path:
+    """What was carried along with the other inputs of this image, else what was added on this machine."""
     carried = places.fetched / "artifacts"
-    return carried if carried.is_dir() else places.artifacts
+    return carried if (carried / image.name).is_dir() else places.artifacts
 
 
 def _labels(image: Image, digest: str) -> dict[str, str]:
