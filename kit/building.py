@@ -57,7 +57,8 @@ def build(image: Image, places: Places, store: ImageStore, progress: Progress, w
         return Outcome(image, there.id, there.size_bytes, False, built)
     version = image.version or "latest"
     vendor = artifacts.require(
-        *(image.images, image.name, version, image.platform, _vendor_files(image, places), progress), own_base=own is not None
+        *(image.images, image.name, version, image.platform, _vendor_files(image, places), progress),
+        own_base=own is not None,
     )
     if len(vendor) == 1 and vendor[0].record.kind == "image":
         return _vendors_image(image, vendor[0], store, progress)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from kit.errors import EnvironmentUnavailableError
+from kit.errors import EnvironmentUnavailableError, Problem
 from kit.ports import Progress
 from kit.redaction import plain
 from kit.runtimes import marks
@@ -152,13 +152,28 @@ def _built_elsewhere(source: Source, brought: str | None, wheels: Path) -> bool:
     return taken is not None
 
 
+def _mismatches(tail: Sequence[str]) -> list[Problem]:
+    """Each package that pip refused, with the digest that it has and the one that is locked."""
+    found: list[Problem] = []
+    name, expected = "", ""
+    for line in map(str.strip, tail):
+        if named := re.match(r"(\S+==\S+) from ", line):
+            name = named[1]
+        elif wanted := re.match(r"Expected sha256 (\w+)", line):
+            expected = wanted[1]
+        elif got := re.match(r"Got\s+(\w+)", line):
+            found.append(Problem(name or "a package", f"has SHA-256 {got[1]}, and {expected} is locked"))
+    return found
+
+
 def _unavailable(source: Source, tail: Sequence[str], brought: str | None) -> EnvironmentUnavailableError:
     errors = [line.removeprefix("ERROR: ") for line in tail if line.startswith("ERROR: ")] or tail[-3:]
     name = f"{source.name}/{source.variant}" if source.variant else source.name
     folder = f"images/{name}"
     if any("do not match the hashes" in line.lower() for line in tail):
-        msg = f"a package of {folder}/requirements.lock is not the one that was locked: {' '.join(errors)}"
-        return EnvironmentUnavailableError(msg, hint="the package index or the wheels folder has been altered")
+        msg = f"a package of {folder}/requirements.lock is not the one that was locked"
+        hint = "the package index or the wheels folder has been altered: fetch it again from another"
+        return EnvironmentUnavailableError(msg, problems=_mismatches(tail), hint=hint)
     msg = f"{folder}/requirements.lock could not be fetched: {' '.join(errors)}"
     if any("No space left on device" in line for line in tail):
         return EnvironmentUnavailableError(msg, hint="make room, or set KIT_CACHE to another directory")
