@@ -31,6 +31,11 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "每点为 {step} s 内的均值；仅在各轮测试期间采样。",
         "Each point is the mean of {step} s; only rounds are sampled.",
     ),
+    # marks
+    "rehearsal": (
+        "演练：使用替代程序，数据不代表真实性能",
+        "Rehearsal with stand-ins: the figures say nothing about real performance",
+    ),
     # the brief
     "highlights": ("关键数据", "Key figures"),
     "high-throughput": ("最高系统吞吐", "Highest output throughput"),

@@ -182,8 +182,9 @@ def _verdict(run: Run) -> Verdict:
 
 
 def _draft(run: Run, lang: Language) -> str | None:
-    """What marks the report on its first page: it is not whole, or was made on a machine that failed its checks."""
+    """What marks the report on its first page: not whole, a rehearsal, or made on a machine that failed its checks."""
     marks = [] if run.status.status == "complete" else [say(lang, "draft")]
+    marks += [say(lang, "rehearsal")] if run.plan.report.rehearsal else []
     marks += [say(lang, "forced")] if _forced(run) else []
     return say(lang, "and").join(marks) or None
 

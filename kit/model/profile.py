@@ -24,6 +24,7 @@ class ReportWords(Record):
     model_label: str | None = None
     environment: str | None = None
     language: Language = "zh-CN"
+    rehearsal: bool = Field(default=False, description="stand-ins take part: the report says so on its first page")
 
 
 class Secret(Record):

@@ -113,7 +113,11 @@ def rehearsal(
         for at, pair in enumerate(LENGTHS)
         for name, n in zip(("input", "output"), pair, strict=True)
     ]
-    options = [word for setting in (f"server.image={engine}", FEWER_RIGHTS, *shorter) for word in ("--set", setting)]
+    options = [
+        word
+        for setting in (f"server.image={engine}", "report.rehearsal=true", FEWER_RIGHTS, *shorter)
+        for word in ("--set", setting)
+    ]
     options += ["--runtime", "docker"]
 
     with emulated.machine(home, tokenizer) as machine:

@@ -289,6 +289,17 @@ def test_an_incomplete_run_is_marked_as_a_draft(tmp_path: Path, language: Litera
     assert "log" not in built.conclusion[0]
 
 
+def test_a_rehearsal_says_so_wherever_a_draft_does(tmp_path: Path) -> None:
+    built = Written(tmp_path, "report.rehearsal=true").report("en")
+    assert built.draft == say("en", "rehearsal")
+    text = renderers.render("md", built).decode()
+    assert text.startswith(f"> **{built.draft}**")
+    assert f"\\[{built.draft}\\]**" in text
+    assert built.draft in renderers.render("html", built).decode().partition("<main")[0]
+    short = Written(tmp_path / "short", "report.rehearsal=true", state="incomplete").report("en")
+    assert short.draft == f"{say('en', 'draft')}; {say('en', 'rehearsal')}"
+
+
 def test_a_complete_run_is_no_draft(tmp_path: Path) -> None:
     built = Written(tmp_path).report()
     assert built.draft is None
