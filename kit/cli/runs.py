@@ -52,7 +52,7 @@ def show(run: RunArgument, out: RunsOption = Path("runs"), as_json: JsonOption =
     found = reports.read(store.find(run, out))
     built = reports.build(found)
     if as_json:
-        typer.echo(built.model_dump_json(indent=2, exclude={"requests"}))
+        typer.echo(built.model_dump_json(indent=2, exclude={"requests", "timelines"}))
     else:
         output.run(found.status)
         output.table(reports.build(found, "en"))
