@@ -15,6 +15,8 @@ mkdir -p "$folder" && cd "$folder" || exit 1
 PATH="$PATH:{places}"
 LC_ALL=C LANG=C hanging=
 export PATH LC_ALL LANG
+# A session of its own, so that a tool which hangs ends with all it started.
+session=$(command -v setsid)
 
 mask() {{
 {mask}
@@ -35,7 +37,7 @@ answer() {{
     rm -f .code
     # Waited for is a shell of its own: a tool that hangs in its driver cannot be killed.
     (
-        "$@" >.out 2>.err </dev/null &
+        $session "$@" >.out 2>.err </dev/null &
         echo $! >.pid
         wait $!
         echo $? >.code
@@ -48,6 +50,7 @@ answer() {{
         pause=$!
         wait "$pause"
         : >.late
+        [ -z "$session" ] || kill -9 "-$(cat .pid)"
         kill -9 "$(cat .pid)" "$running"
     ) >/dev/null 2>&1 &
     watching=$!

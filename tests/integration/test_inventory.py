@@ -14,7 +14,7 @@ from kit import inventory
 from kit.host import LocalHost
 from kit.model import Inventory
 from kit.ports import Output, ToolMissing, ToolTimeout
-from tests.integration.driver import KIT, Kit
+from tests.integration.driver import KIT, Kit, await_true
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SHELLS = {"dash": ("dash",), "busybox": ("busybox", "sh"), "bash": ("bash", "--posix")}
@@ -62,7 +62,7 @@ def test_a_tool_that_sleeps_forever_is_ended_with_all_it_started(tmp_path: Path)
         LocalHost().run((str(tmp_path / "sleepy"),), timeout_s=1.0)
     # No more than its limit, and a moment for a machine that has other things to do.
     assert time.monotonic() - began < 1.0 + 5.0
-    assert children("98761") == []
+    await_true(lambda: not children("98761"), "the end of what the tool started", 20.0)
 
 
 def test_a_child_that_keeps_the_output_open_is_not_waited_for_longer(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_child_that_keeps_the_output_open_is_not_waited_for_longer(tmp_path: P
     with pytest.raises(ToolTimeout):
         LocalHost().run((str(tmp_path / "forking"),), timeout_s=1.0)
     # Its parent has ended: the group is ended nevertheless.
-    assert children("98762") == []
+    await_true(lambda: not children("98762"), "the end of what the tool started", 20.0)
 
 
 def test_a_tool_that_may_not_be_run_is_no_tool_that_is_missing(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_hanging_tools_delay_the_inventory_by_their_limit_once(tmp_path: Path, m
     assert (found.containers.docker.reason or "").startswith("docker gave no answer in ")
     assert found.memory.total_bytes.value is not None
     assert found.cpu.threads.value == os.cpu_count()
-    assert children("98763") == []
+    await_true(lambda: not children("98763"), "the end of what the tool started", 20.0)
 
 
 def test_without_accelerators_the_inventory_takes_a_moment(
@@ -154,6 +154,7 @@ def test_what_the_script_records_is_read_as_if_collected_here(recorded: Path, tm
     assert (ascend.devices.value or ())[0].serial.value == "***"
     metax = next(family for family in found.accelerators if family.kind == "metax")
     assert metax.devices.reason == "mx-smi gave no answer in 2 s"
+    await_true(lambda: not children("98764"), "the end of what mx-smi started", 20.0)
     assert metax.topology.reason == "mx-smi gave no answer before and was not asked again"
     assert (found.memory.channels_even.value, len(found.memory.dimms.value or ())) == (False, 32)
     kept = "".join(path.read_text("utf-8") for path in recorded.iterdir())
