@@ -1,6 +1,8 @@
-"""The smoke profile in containers: on this machine's own images, and on arm64 images under emulation."""
+"""The smoke profile in containers: on this machine's own images, from kit's own image, and on arm64 images under emulation."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,15 @@ from tests.integration.driver import Kit, free_port
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 IMAGES = ("llamacpp", "evalscope/1.0.1")
+EMULATED_S = 1800.0
+"""Long after this a build under emulation is taken as never to end."""
 ONE_CASE = "load.cases=[{input: 8, output: 2, concurrency: [1]}]"
 
 
-def built(kit: Kit, *options: str) -> None:
+def built(kit: Kit, *options: str, images: tuple[str, ...] = IMAGES) -> None:
     """The images that the smoke profile needs, fetched and built; at once where nothing has changed."""
     for verb in ("fetch", "build"):
-        done = kit.run("image", verb, *IMAGES, *options)
+        done = kit.run("image", verb, *images, *options, patience_s=EMULATED_S)
         assert done.code == 0, done.err
 
 
@@ -53,13 +57,43 @@ def test_what_the_servers_container_may_do_is_tried_in_one(kit: Kit) -> None:
     assert "FAIL  server's container: was not started" in refused.out
 
 
+def test_kit_itself_runs_as_an_image(kit: Kit) -> None:
+    """As on a host that has Docker and no Python: all that is left of kit there is what its image brings along."""
+    built(kit, images=(*IMAGES, "kit"))
+    bring = ["docker", "run", "--rm", "--entrypoint", "cat", "kit/kit:latest", "/opt/kit/front.sh"]
+    front = kit.home / "front"
+    front.write_bytes(subprocess.run(bring, capture_output=True, check=True).stdout)
+    one = ("--set", ONE_CASE, "--set", "load.rounds=1", "--set", f"server.port={free_port()}")
+    # What kit itself can do is not asked of it here: its Python is another one.
+    variables = {"PATH": os.environ["PATH"], "HOME": str(kit.home), "KIT_CACHE": str(kit.cache), "NAMED_API_KEY": "x"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        words = ["sh", str(front), *arguments]
+        return subprocess.run(
+            words, cwd=kit.home, env=variables, capture_output=True, text=True, timeout=EMULATED_S, check=False
+        )
+
+    done = run("run", "smoke", "--runtime", "docker", *one)
+    assert done.returncode == 0, done.stderr
+    figures = only_result(kit.the_run)["figures"]
+    assert isinstance(figures, dict)
+    assert (figures["requests"], figures["succeeded"]) == (1, 1)
+    owner = (kit.the_run / "report" / "report.md").stat()
+    assert (owner.st_uid, owner.st_gid) == (os.getuid(), os.getgid())
+    listed = run("image", "list")
+    assert "llamacpp" in listed.stdout, listed.stderr
+    refused = run("run", "no-such-profile")
+    assert (refused.returncode, "no-such-profile" in refused.stderr) == (2, True)
+
+
 @pytest.mark.arm64
 @pytest.mark.slow
 def test_the_smoke_profile_runs_on_arm64_images(kit: Kit) -> None:
     built(kit, "--platform", "linux/arm64")
     smaller = ("--set", ONE_CASE, "--set", "load.rounds=1", "--set", "server.ready_timeout=10m")
     waits = ("--set", "load.read_timeout=10m", "--set", f"server.port={free_port()}")
-    done = kit.run("run", "smoke", "--runtime", "docker", "--platform", "linux/arm64", *smaller, *waits)
+    words = ("run", "smoke", "--runtime", "docker", "--platform", "linux/arm64", *smaller, *waits)
+    done = kit.run(*words, patience_s=EMULATED_S)
     assert done.code == 0, done.err
     figures = only_result(kit.the_run)["figures"]
     assert isinstance(figures, dict)

@@ -141,7 +141,13 @@ class Kit:
     home: Path
     cache: Path
 
-    def run(self, *arguments: str, env: Mapping[str, str | None] | None = None, prefix: Sequence[str] = ()) -> Done:
+    def run(
+        self,
+        *arguments: str,
+        env: Mapping[str, str | None] | None = None,
+        prefix: Sequence[str] = (),
+        patience_s: float = PATIENCE_S,
+    ) -> Done:
         done = subprocess.run(
             [*prefix, str(KIT), *arguments],
             cwd=self.home,
@@ -149,7 +155,7 @@ class Kit:
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
