@@ -17,6 +17,8 @@ from kit.ports import Output, ToolMissing, ToolTimeout
 from tests.integration.driver import KIT, Kit, await_true
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
+PAUSE = str(10**6 + time.time_ns() % 10**9)
+"""How long tools sleep that hang: another number in every run of the tests, so that none sees what another left."""
 SHELLS = {"dash": ("dash",), "busybox": ("busybox", "sh"), "bash": ("bash", "--posix")}
 NPU_SMI = f"""#!/bin/sh
 case "$*" in
@@ -35,15 +37,15 @@ def tool(folder: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def children(seconds: str) -> list[str]:
-    """Programs that still sleep for that many seconds, which only a test's own tool does."""
+def children() -> list[str]:
+    """Programs that still sleep for `PAUSE` seconds, which only a tool of these tests does."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if words[:2] == ["sleep", seconds]:
+        if words[:2] == ["sleep", PAUSE]:
             found.append(path.parent.name)
     return found
 
@@ -56,21 +58,21 @@ class Impatient(LocalHost):
 
 
 def test_a_tool_that_sleeps_forever_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    tool(tmp_path, "sleepy", "#!/bin/sh\nsleep 98761 &\nsleep 98761\n")
+    tool(tmp_path, "sleepy", f"#!/bin/sh\nsleep {PAUSE} &\nsleep {PAUSE}\n")
     began = time.monotonic()
     with pytest.raises(ToolTimeout, match="gave no answer in 1 s"):
         LocalHost().run((str(tmp_path / "sleepy"),), timeout_s=1.0)
     # No more than its limit, and a moment for a machine that has other things to do.
     assert time.monotonic() - began < 1.0 + 5.0
-    await_true(lambda: not children("98761"), "the end of what the tool started", 20.0)
+    await_true(lambda: not children(), "the end of what the tool started", 20.0)
 
 
 def test_a_child_that_keeps_the_output_open_is_not_waited_for_longer(tmp_path: Path) -> None:
-    tool(tmp_path, "forking", "#!/bin/sh\nsleep 98762 &\necho said\n")
+    tool(tmp_path, "forking", f"#!/bin/sh\nsleep {PAUSE} &\necho said\n")
     with pytest.raises(ToolTimeout):
         LocalHost().run((str(tmp_path / "forking"),), timeout_s=1.0)
     # Its parent has ended: the group is ended nevertheless.
-    await_true(lambda: not children("98762"), "the end of what the tool started", 20.0)
+    await_true(lambda: not children(), "the end of what the tool started", 20.0)
 
 
 def test_a_tool_that_may_not_be_run_is_no_tool_that_is_missing(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_tool_that_may_not_be_run_is_no_tool_that_is_missing(tmp_path: Path) -
 
 def test_hanging_tools_delay_the_inventory_by_their_limit_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("npu-smi", "nvidia-smi", "dmidecode", "docker"):
-        tool(tmp_path, name, "#!/bin/sh\nexec sleep 98763\n")
+        tool(tmp_path, name, f"#!/bin/sh\nexec sleep {PAUSE}\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     began = time.monotonic()
     found = inventory.collect(Impatient()).inventory
@@ -92,7 +94,7 @@ def test_hanging_tools_delay_the_inventory_by_their_limit_once(tmp_path: Path, m
     assert (found.containers.docker.reason or "").startswith("docker gave no answer in ")
     assert found.memory.total_bytes.value is not None
     assert found.cpu.threads.value == os.cpu_count()
-    await_true(lambda: not children("98763"), "the end of what the tool started", 20.0)
+    await_true(lambda: not children(), "the end of what the tool started", 20.0)
 
 
 def test_without_accelerators_the_inventory_takes_a_moment(
@@ -121,7 +123,7 @@ def recorded(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     tools = tmp_path / "tools"
     tools.mkdir()
     tool(tools, "npu-smi", NPU_SMI)
-    tool(tools, "mx-smi", "#!/bin/sh\nsleep 98764\n")
+    tool(tools, "mx-smi", f"#!/bin/sh\nsleep {PAUSE}\n")
     tool(tools, "dmidecode", f"#!/bin/sh\ncat {FIXTURES}/host/dmidecode-20-of-32.txt\n")
     tool(tools, "chronyc", f"#!/bin/sh\ncat {FIXTURES}/host/chronyc.txt\n")
     tool(tools, "rocm-smi", '#!/bin/sh\necho \'{"card0": {"Unique ID": "0xABCD1234", "Serial Number": "ZX81"}}\'\n')
@@ -154,7 +156,7 @@ def test_what_the_script_records_is_read_as_if_collected_here(recorded: Path, tm
     assert (ascend.devices.value or ())[0].serial.value == "***"
     metax = next(family for family in found.accelerators if family.kind == "metax")
     assert metax.devices.reason == "mx-smi gave no answer in 2 s"
-    await_true(lambda: not children("98764"), "the end of what mx-smi started", 20.0)
+    await_true(lambda: not children(), "the end of what mx-smi started", 20.0)
     assert metax.topology.reason == "mx-smi gave no answer before and was not asked again"
     assert (found.memory.channels_even.value, len(found.memory.dimms.value or ())) == (False, 32)
     kept = "".join(path.read_text("utf-8") for path in recorded.iterdir())
