@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from kit import commands, stats, timelines
+from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, RoundPlan, RoundResult, RunStatus, ServerStart
-from kit.model.report import RequestRow, Timeline
+from kit.model.attestation import ATTESTATION, Attestation
+from kit.model.report import RequestRow, Signed, Timeline
 from kit.store import RunDir
 
 
@@ -24,6 +28,7 @@ class Run:
     baseline: bytes | None = None
     preflights: tuple[Preflight, ...] = ()
     timelines: tuple[Timeline, ...] = ()
+    signed: Signed | None = None
 
 
 def read(run: RunDir) -> Run:
@@ -44,7 +49,22 @@ def read(run: RunDir) -> Run:
         baseline=run.baseline(),
         preflights=run.preflights(),
         timelines=timelines.of([tick for entry in plan.rounds if run.has(entry) for tick in run.ticks(entry)]),
+        signed=signed(run),
     )
+
+
+def signed(run: RunDir) -> Signed | None:
+    """Who says to have signed, not checked; None where nobody has."""
+    path = run.path / ATTESTATION
+    if not path.is_file():
+        return None
+    try:
+        found = Attestation.model_validate_json(path.read_bytes())
+        return Signed(statement_sha256=found.sha256, sign_offs=found.signed())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path} is damaged", hint="kit verify says what was altered") from error
 
 
 def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:

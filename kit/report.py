@@ -72,6 +72,7 @@ def build(run: Run, language: Language | None = None) -> Report:
         kit_version=plan.kit_version,
         started=run.status.started,
         provenance=_provenance(run, lang),
+        signed=run.signed,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from kit import inventory as inventories
 from kit import plan as plans
-from kit import preflight, renderers, runner, runtimes, store, verdicts
+from kit import preflight, reading, renderers, runner, runtimes, store, verdicts
 from kit import profile as profiles
 from kit import report as reports
 from kit.endpoint import HttpEndpoint
@@ -208,12 +208,23 @@ def write_report(
     folder = to or directory.path / "report" / (layout.name if layout is not None else "")
     # All are rendered before the first is written: a template that fails leaves the old report whole.
     rendered = [(folder / renderers.file_name(name), renderers.render(name, built, layout)) for name in formats]
+    if to is None and reading.signed(directory) is not None:
+        _require_signed(directory, rendered)
     try:
         for path, content in rendered:
             store.replace(path, content)
     except OSError as error:
         raise HostError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
     return built, tuple(path for path, _ in rendered)
+
+
+def _require_signed(directory: RunDir, rendered: Sequence[tuple[Path, bytes]]) -> None:
+    """Refuse to write into the report of a signed run what was not signed: another zone of time or version writes otherwise."""
+    other = [path for path, content in rendered if not path.is_file() or path.read_bytes() != content]
+    if other:
+        names = ", ".join(path.relative_to(directory.path).as_posix() for path in other)
+        msg = f"{directory.name} is signed, and so are the files in its report/: {names} would not be"
+        raise UsageError(msg, hint="give another directory with --to")
 
 
 def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, ...]:

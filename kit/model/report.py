@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from kit.model.attestation import SignOff
 from kit.model.profile import Case, Language
 from kit.model.record import Record, Utc
 from kit.model.result import Spread
@@ -140,6 +141,13 @@ class Execution(Record):
     command: str
 
 
+class Signed(Record):
+    """Who signed the run, and the SHA-256 of the statement that they signed."""
+
+    statement_sha256: str
+    sign_offs: tuple[SignOff, ...]
+
+
 class Report(Record):
     """One test report."""
 
@@ -175,3 +183,4 @@ class Report(Record):
     kit_version: str
     started: Utc
     provenance: tuple[str, ...]
+    signed: Signed | None = None

@@ -178,6 +178,20 @@ def criteria(report: Report) -> Table:
     return Table(say(lang, "criteria"), verdicts.columns(lang), verdicts.rows(report.verdict, lang), ())
 
 
+def sign_offs(report: Report) -> Table:
+    """Who signed, as what, when, and with which key; no rows where nobody has."""
+    lang, found = report.language, report.signed
+    return Table(
+        title=say(lang, "sign-off"),
+        columns=tuple(say(lang, key) for key in ("sign-role", "sign-name", "sign-time", "sign-key")),
+        rows=tuple(
+            (say(lang, f"role-{one.role}"), one.name, f"{one.at.astimezone():%Y-%m-%d %H:%M:%S %z}", one.key)
+            for one in (found.sign_offs if found is not None else ())
+        ),
+        notes=(say(lang, "sign-note", sha256=found.statement_sha256),) if found is not None else (),
+    )
+
+
 def highlights(report: Report) -> Table:
     """Five figures for those who read no more: each with the case that it is from."""
     lang, rows = report.language, report.rows

@@ -18,6 +18,7 @@ from kit.renderers.details import (
     distribution,
     highlights,
     machine,
+    sign_offs,
     stability,
 )
 from kit.renderers.word import Cell, cell, field, merged, paragraph, run, side_by_side, table
@@ -205,12 +206,11 @@ class Content:
                 str(row.case.concurrency),
                 *map(figure, (row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s)),
             ]
-            marks = " ".join(f"[{number}]" for number in row.notes)
             rows.append(
                 [
                     *first,
                     *(cell(text, "KitNumber") for text in (*figures, rate(row.tps))),
-                    cell(rate(row.per_stream_throughput), "KitNumber", marks=marks),
+                    cell(rate(row.per_stream_throughput), "KitNumber", marks=" ".join(f"[{n}]" for n in row.notes)),
                 ]
             )
         self._add(
@@ -266,12 +266,15 @@ class Content:
         self._details(criteria(self._report), _CRITERIA, range(len(_CRITERIA)))
 
     def _sign_off(self) -> None:
-        titles = [cell(self._say(key), "KitHead") for key in ("sign-role", "sign-name", "sign-date", "sign-signature")]
-        rows = [[cell(self._say(key), "KitHead"), *(cell(" "),) * 3] for key in ("prepared", "reviewed", "approved")]
-        self._add(
-            self._caption("table", self._say("sign-off")),
-            table([titles, *rows], (1600, 2600, 2600, 2600), about=self._say("sign-off"), first_column=True),
-        )
+        found = sign_offs(self._report)
+        self._details(found, (1300, 1900, 2400, 3800), range(4))
+        if not found.rows:  # room for ink
+            titles = [cell(self._say(f"sign-{key}"), "KitHead") for key in ("role", "name", "date", "signature")]
+            rows = [
+                [cell(self._say(key), "KitHead"), *(cell(" "),) * 3] for key in ("prepared", "reviewed", "approved")
+            ]
+            whole = table([titles, *rows], (1600, 2600, 2600, 2600), about=found.title, first_column=True)
+            self._add(self._caption("table", found.title), whole)
 
     def _attachments(self) -> None:
         report = self._report
@@ -288,8 +291,7 @@ class Content:
                 paragraph("KitNote", run(when)),
                 paragraph("KitCode", run(execution.command)),
             )
-        # A report that was imported has its scripts, but no rounds of kit's own.
-        for name, command in () if report.executions else report.commands:
+        for name, command in () if report.executions else report.commands:  # imported: no rounds of kit's own
             self._add(paragraph("KitItem", run(name)), paragraph("KitCode", run(command)))
         self._add(paragraph("KitItem", run(self._say("provenance"))))
         self._add(*(paragraph("ListBullet", run(line)) for line in report.provenance))

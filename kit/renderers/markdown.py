@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from kit.formats import figure, rate
 from kit.model.report import PerformanceRow, Report
 from kit.renderers import charts
-from kit.renderers.details import beyond, brief_conclusion, criteria, highlights
+from kit.renderers.details import beyond, brief_conclusion, criteria, highlights, sign_offs
 from kit.renderers.layouts import STANDARD, Layout
 
 # Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
@@ -23,6 +23,7 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
         "details": beyond(report),
         "highlights": highlights(report),
         "criteria": criteria(report),
+        "sign_offs": sign_offs(report),
         "conclusion": brief_conclusion(report),
         "chart": charts.main(charts.of(report, report.language)),
         "executions": {execution.name: execution for execution in report.executions},

@@ -1,0 +1,146 @@
+"""`kit key new`, `kit sign`, `kit verify`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kit.cli import complete
+from kit.cli.run import RunsOption
+from kit.cli.runs import RunArgument
+
+EnvOption = Annotated[
+    str | None, typer.Option("--passphrase-env", metavar="NAME", help="Take the key's passphrase from this variable.")
+]
+FileOption = Annotated[
+    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="Take the key's passphrase from this file.")
+]
+
+
+def add(app: typer.Typer) -> None:
+    key = typer.Typer(no_args_is_help=True, help="Keys that sign runs.", rich_markup_mode=None)
+    key.command("new", epilog="Examples: kit key new -o tester.key · kit key new -o ci.key --no-passphrase")(new)
+    app.add_typer(key, name="key", epilog="Examples: kit key new -o tester.key")
+    app.command(
+        "sign",
+        epilog="Examples: kit sign latest --role tester --key tester.key --name 张三 · "
+        "kit sign latest --role reviewer --key ~/.ssh/id_ed25519",
+    )(sign)
+    app.command(
+        "verify",
+        epilog="Examples: kit verify latest --trust trust.yaml · kit verify report/report.docx --trust trust.yaml",
+    )(verify)
+
+
+def new(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The private key; FILE.pub beside it.")],
+    kind: Annotated[Literal["ed25519", "ecdsa"], typer.Option("--type", help="Kind of the key.")] = "ed25519",
+    plain: Annotated[bool, typer.Option("--no-passphrase", help="Leave the private key unencrypted.")] = False,
+    env: EnvOption = None,
+    file: FileOption = None,
+) -> None:
+    """Make a key, and print the lines for a trust file."""
+    from kit import keys
+
+    passphrase = None if plain else _passphrase(env, file) or _prompt(f"passphrase for {out}", confirm=True)
+    made = keys.make(out, kind, passphrase)
+    typer.echo(f"{out} and {out}.pub, fingerprint {made.fingerprint}", err=True)
+    typer.echo("in a trust file:", err=True)
+    typer.echo(f"schema: 1\nroles:\n  tester:\n    keys:\n      - public: {made.line}")
+
+
+def sign(
+    run: RunArgument,
+    role: Annotated[Literal["tester", "reviewer", "approver"], typer.Option(help="As what you sign.")],
+    key: Annotated[
+        str, typer.Option(metavar="FILE|URI", help="Private key: a file, or the URI of one on a token or in a service.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Your name in the report; the login name unless given.")] = None,
+    public: Annotated[Path | None, typer.Option(metavar="FILE", help="The public key, for a key by its URI.")] = None,
+    env: EnvOption = None,
+    file: FileOption = None,
+    out: RunsOption = Path("runs"),
+) -> None:
+    """Sign a whole run: its files, its result, and the copies of its report, which then show who signed."""
+    import getpass
+
+    from kit import keys, sealing, store
+    from kit.host import LocalHost
+
+    found = store.find(run, out)
+    for one in sealing.signers(found):
+        typer.echo(f"signed before by {one.name} as {one.role}, {one.at:%Y-%m-%d %H:%M:%S %z}, {one.key}", err=True)
+    private = keys.load(key, lambda what: _passphrase(env, file) or _prompt(what), public)
+    signer = name or getpass.getuser()
+    sign_off, written = sealing.sign(found, private, role, signer, LocalHost().now())
+    for path in written:
+        typer.echo(path)
+    typer.echo(f"{found.name}: signed by {sign_off.name} as {sign_off.role} with {sign_off.key}", err=True)
+
+
+def verify(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A run, or one file of its report beside attestation.json.",
+            autocompletion=complete.runs,
+        ),
+    ],
+    trust: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="KIT_TRUST", help="Which keys may sign as what.")
+    ] = None,
+    out: RunsOption = Path("runs"),
+) -> None:
+    """Prove that a run is what was signed, by those who may, and that its figures follow from its requests.
+
+    Exit code 6 where it is not so.
+    """
+    from kit import sealing
+    from kit.host import LocalHost
+
+    found = sealing.verify(path, out, trust, LocalHost().now())
+    for one in found.sign_offs:
+        typer.echo(f"{one.role}: {one.name}, {one.at:%Y-%m-%d %H:%M:%S %z} (own clock), {one.key}")
+    if found.copy is not None:
+        typer.echo(f"{found.name} is {found.copy} as it was signed (result {found.outcome})")
+        typer.echo("a single file: the figures were not worked out again, which kit verify RUN does", err=True)
+        return
+    again = found.reread
+    assert again is not None
+    typer.echo(
+        f"{found.name}: {found.outcome}, {found.files} files as signed, figures of {again.rounds} rounds worked out again "
+        f"from the requests, {again.from_raw} of them from the load generator's own files"
+    )
+    for name in found.unread:
+        typer.echo(f"{name} is as signed; its figures were not read back", err=True)
+
+
+def _passphrase(env: str | None, file: Path | None) -> str | None:
+    import os
+
+    from kit.errors import UsageError
+
+    if env is not None:
+        if not (value := os.environ.get(env, "")):
+            raise UsageError(f"the variable {env} holds no passphrase")
+        return value
+    if file is not None:
+        try:
+            if value := file.read_text("utf-8").rstrip("\r\n"):
+                return value
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the passphrase in {file} cannot be read: {error}") from error
+        raise UsageError(f"{file} holds no passphrase")
+    return None
+
+
+def _prompt(what: str, *, confirm: bool = False) -> str:
+    import sys
+
+    from kit.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}: nobody is here to type it", hint="give --passphrase-env or --passphrase-file")
+    entered: str = typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True)
+    return entered

@@ -1,0 +1,183 @@
+"""What `kit sign` and `kit verify` do, end to end."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from kit import renderers, rereading, signatures, signing, store, trust
+from kit import report as reports
+from kit.errors import HostError, IncompleteError, Problem, UsageError, VerificationError
+from kit.keys import Private
+from kit.model.attestation import ATTESTATION, REPORT, Attestation, Role, SignOff, TestResult
+from kit.model.report import Report, Signed
+from kit.rereading import Reread
+from kit.signatures import Genuine
+from kit.store import RunDir
+
+_MOVE = "kit report writes elsewhere with --to"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found to be genuine: the run's name, who signed, how many files, and how the figures were checked.
+
+    `outcome` is that of the signed statement; `copy` is set where a single copy of the report was checked: its name.
+    """
+
+    name: str
+    outcome: str
+    sign_offs: tuple[SignOff, ...]
+    files: int
+    reread: Reread | None = None
+    unread: tuple[str, ...] = ()
+    copy: str | None = None
+
+
+# --- signing -----------------------------------------------------------------------------------------------------
+
+
+def sign(run: RunDir, private: Private, role: Role, name: str, at: datetime) -> tuple[SignOff, tuple[Path, ...]]:
+    """Sign a whole and unaltered run, and write the copies of its report that show who signed."""
+    before = signatures.read(run.path / ATTESTATION)
+    read = reports.read(run)
+    built = reports.build(read, "en")
+    _require_whole(read, built)
+    found = signing.files(run.path)
+    again = rereading.run(run)
+    if again.problems:
+        msg = f"{run.name} cannot be signed: its figures are not those of its requests"
+        raise VerificationError(msg, problems=again.problems)
+    fresh = signing.statement(found.own, read.plan, read.inventory, built.verdict)
+    if before is not None:
+        _require_unaltered(run, before, found, fresh.predicate)
+    payload = before.content if before is not None else fresh.stored()
+    sign_off = signing.announced(private, role, name, at, before)
+    earlier = before.signed() if before is not None else ()
+    shown = Signed(statement_sha256=signing.sha256(payload), sign_offs=(*earlier, sign_off))
+    copies = _copies(reports.build(replace(read, signed=shown)))
+    if extra := sorted(set(found.copies) - set(copies)):
+        problems = [Problem(each, "would be in no signature") for each in extra]
+        raise UsageError(f"{run.path / REPORT} holds other files: move them away first", problems=problems, hint=_MOVE)
+    digests = {where: signing.sha256(content) for where, content in copies.items()}
+    made = signing.signed(payload, before, private, sign_off, digests)
+    return sign_off, _write(run, copies, made)
+
+
+def _require_whole(read: reports.Run, built: Report) -> None:
+    status = read.status
+    if status.status != "complete" or status.rounds_done < status.rounds_planned:
+        msg = f"{read.name} is {status.status} ({status.rounds_done} of {status.rounds_planned} rounds)"
+        raise IncompleteError(f"{msg}: only a whole run can be signed", hint=f"kit run --resume {read.name}")
+    if built.draft is not None:
+        failed = [Problem(check.name, check.found) for one in read.preflights if one.forced for check in one.failed]
+        hint = "mend what kit doctor names, and run again" if failed else ""
+        raise UsageError(f"{read.name} cannot be signed: {built.draft}", problems=failed, hint=hint)
+
+
+def _require_unaltered(run: RunDir, before: Attestation, found: signing.Found, again: TestResult) -> None:
+    """What the earlier ones signed is what lies there. Whether they are whom they say is for `kit verify`."""
+    said = signatures.genuine(before, signatures.own_keys(before))
+    # Copies that are missing are written anew: removing report/ is the way on after a signing that was cut short.
+    left = {name: digest for name, digest in said.copies[-1].items() if name in found.copies}
+    problems = [
+        *signatures.changes(signatures.signed_files(said), found.own),
+        *signatures.changes(left, found.copies),
+        *signatures.other_result(said.statement.predicate, again),
+    ]
+    if problems:
+        who = ", ".join(f"{one.name} ({one.role})" for one in said.sign_offs)
+        raise VerificationError(f"{run.name} was altered since it was signed by {who}", problems=problems)
+
+
+def _copies(built: Report) -> dict[str, bytes]:
+    names = renderers.STANDARD
+    return {f"{REPORT}/{renderers.file_name(name)}": renderers.render(name, built) for name in names}
+
+
+def _write(run: RunDir, copies: dict[str, bytes], made: Attestation) -> tuple[Path, ...]:
+    # The attestation last: it names the copies.
+    written = {**copies, ATTESTATION: made.stored()}
+    try:
+        for where, content in written.items():
+            store.replace(run.path / where, content)
+    except OSError as error:
+        raise HostError(f"{error.filename or run.path} cannot be written: {error.strerror}") from error
+    return tuple(run.path / where for where in written)
+
+
+def signers(run: RunDir) -> tuple[SignOff, ...]:
+    """Who says to have signed before."""
+    before = signatures.read(run.path / ATTESTATION)
+    if before is None:
+        return ()
+    return signatures.genuine(before, signatures.own_keys(before)).sign_offs
+
+
+# --- verifying ---------------------------------------------------------------------------------------------------
+
+
+def verify(reference: str, runs: Path, trust_file: Path | None, now: datetime) -> Verified:
+    """Check a signed run, or one copy of its report beside its attestation. Raises `VerificationError` with all findings."""
+    path = Path(reference)
+    single = path if path.is_file() and path.name != ATTESTATION else None
+    home = _home(path) if path.is_file() else store.find(reference, runs).path
+    found = signatures.read(home / ATTESTATION) if home is not None else None
+    if home is None or found is None:
+        msg = f"{reference} is not signed: there is no {ATTESTATION} {'beside it' if single else 'in it'}"
+        raise VerificationError(msg, hint="kit sign signs a run")
+    if trust_file is None:
+        msg = f"nothing says whose signatures count for {reference}"
+        raise VerificationError(msg, hint="give the trust file with --trust; docs/signing.md shows one")
+    said = signatures.trusted(found, trust.read(trust_file), now)
+    return _single(single, said) if single is not None else _whole(RunDir(home), said)
+
+
+def _home(path: Path) -> Path | None:
+    """The folder with the attestation that belongs to a file: its own, or that of the run in which it lies."""
+    return next((folder for folder in path.absolute().parents if (folder / ATTESTATION).is_file()), None)
+
+
+def _single(path: Path, said: Genuine) -> Verified:
+    """A file by its content: it may have been renamed, and it may show fewer signatures than there are now."""
+    sha256 = signing.digest(path)
+    for number in range(len(said.copies), 0, -1):
+        for name, digest in said.copies[number - 1].items():
+            if digest == sha256:
+                return _verified(path.name, said, len(said.sign_offs[:number]), copy=name)
+    for name, digest in signatures.signed_files(said).items():
+        if digest == sha256:
+            return _verified(path.name, said, len(said.sign_offs), copy=name)
+    msg = f"{path} is no file that was signed: it was altered, or belongs to another run"
+    raise VerificationError(msg, hint="compare with a copy of the run, or ask those who signed it")
+
+
+def _verified(name: str, said: Genuine, signers: int, copy: str) -> Verified:
+    return Verified(name, said.statement.predicate.result, said.sign_offs[:signers], 1, copy=copy)
+
+
+def _whole(run: RunDir, said: Genuine) -> Verified:
+    found = signing.files(run.path)
+    own, copies = signatures.signed_files(said), said.copies[-1]
+    if problems := [*signatures.changes(own, found.own), *signatures.changes(copies, found.copies)]:
+        msg = f"{run.name} is not what was signed"
+        raise VerificationError(
+            msg, problems=problems, hint="compare with a copy of the run, or ask those who signed it"
+        )
+    # From here on every byte is one that was signed: now whether what was signed is true.
+    read = reports.read(run)
+    built = reports.build(read)
+    again = rereading.run(run)
+    problems = [
+        *again.problems,
+        *signatures.other_result(said.statement.predicate, signing.result(read.plan, read.inventory, built.verdict)),
+    ]
+    unread: list[str] = []
+    for name in copies:
+        other = rereading.copy(name, (run.path / name).read_bytes(), built)
+        unread += [name] if other is None else []
+        problems += other or []
+    if problems:
+        msg = f"{run.name} is what was signed, but not true: its figures are not those of its requests"
+        raise VerificationError(msg, problems=problems)
+    count = len(found.own) + len(found.copies)
+    return Verified(run.name, said.statement.predicate.result, said.sign_offs, count, again, tuple(unread))
