@@ -294,6 +294,13 @@ def test_no_check_is_switched_off_wholesale() -> None:
     assert not bare
 
 
+@pytest.mark.xdist_group("together")
+def test_tests_of_a_group_stay_together(request: pytest.FixtureRequest) -> None:
+    """Those that share an engine, a browser or an emulated machine: a pair of pytest and xdist that do not fit lets them part."""
+    if request.config.getoption("loadgroup", default=False):
+        assert request.node.nodeid.endswith("@together")
+
+
 def test_unit_tests_reach_nothing_outside() -> None:
     with pytest.raises(AssertionError, match="reached outside"):
         subprocess.run(["true"], check=True)
