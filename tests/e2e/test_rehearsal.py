@@ -21,7 +21,8 @@ from tests.integration.driver import KIT, variables
 from tests.integration.vendor import ORIGINAL, PREFIX, Site
 
 PROFILE = "ascend-910b4x2-deepseek-r1-w8a8"
-IMAGE = "rehearsal-ftransformers/3.3.1"
+IMAGE = "rehearsal-ftransformers/3.3.1-arm64"
+"""Named with its platform: a profile that does not say so is refused an image that would run under emulation."""
 LIMIT_S = 3000
 """Emulated processors take their time on a busy machine; nothing is measured against this."""
 

@@ -38,14 +38,9 @@ class DockerRuntime:
         self._engine.close()
 
     def pin(self, image: str, variant: str | None) -> Environment:
-        return Environment(
-            name=image,
-            variant=variant,
-            kind="image",
-            digest=self._engine.image_id(
-                reference(image, variant, self._platform), self._platform or self._engine.platform()
-            ),
-        )
+        platform = self._platform or _named(variant) or self._engine.platform()
+        digest = self._engine.image_id(reference(image, variant, self._platform), platform)
+        return Environment(name=image, variant=variant, kind="image", digest=digest)
 
     def version(self, environment: Environment, package: str) -> str | None:
         return self._engine.label(environment.digest, f"kit.package.{package}")
@@ -97,6 +92,12 @@ def reference(image: str, variant: str | None, platform: str | None) -> str:
     """The tag of kit's image of that name and version; those for another platform than the engine's have a suffix."""
     suffix = f"-{platform.partition('/')[2]}" if platform else ""
     return f"kit/{image}:{variant or 'latest'}{suffix}"
+
+
+def _named(variant: str | None) -> str | None:
+    """The platform that a profile asks for by naming an image with its suffix, such as `ftransformers/3.3.1-arm64`."""
+    _, dash, machine = (variant or "").rpartition("-")
+    return f"linux/{machine}" if dash and machine in ("amd64", "arm64") else None
 
 
 class _Contained:
