@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 import kit
-from kit import artifacts, building, carrying, gathering, images
-from kit.building import Outcome, Wanted
+from kit import images
 from kit.errors import HostError
-from kit.gathering import Places
-from kit.images import Image, archive, record
+from kit.images import Image, archive, artifacts, building, carrying, gathering, record
+from kit.images.building import Outcome, Wanted
+from kit.images.gathering import Places
 from kit.ports import ImageStore, Progress
 from kit.resources import cache, folder
 from kit.runtimes import debian, fetching
@@ -117,7 +117,7 @@ def load(path: Path, progress: Progress) -> tuple[archive.Held, ...]:
 
 def contained(name: str, wanted: str | None) -> bytes:
     """What an image contains, as a CycloneDX list."""
-    from kit import sbom
+    from kit.images import sbom
 
     store, where = open_store(), places()
     (image,) = _chosen([name], wanted, store)

@@ -29,10 +29,10 @@ def add_artifact(
     replace: Annotated[bool, typer.Option("--replace", help="Take it instead of the file recorded so far.")] = False,
 ) -> None:
     """Check files of a vendor, put them where builds find them, and record size and SHA-256 in the image's artifacts.toml."""
-    from kit import artifacts
-    from kit.artifacts import adding
     from kit.errors import UsageError
     from kit.formats import gib
+    from kit.images import artifacts
+    from kit.images.artifacts import adding
     from kit.resources import cache, folder
 
     if called is not None and len(files) > 1:

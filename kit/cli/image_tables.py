@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import typer
 from rich.table import Table
 
-from kit.building import Outcome
 from kit.cli.output import stdout
 from kit.formats import duration
 from kit.images.archive import Held
+from kit.images.building import Outcome
 from kit.imaging import Listed
 
 _SHORT = 19  # "sha256:" and twelve digits

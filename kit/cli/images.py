@@ -92,8 +92,8 @@ def build(
 ) -> None:
     """Build images without network, from what was fetched."""
     from kit import imaging
-    from kit.building import Wanted
     from kit.cli import image_tables
+    from kit.images.building import Wanted
 
     outcomes = []
     for outcome in imaging.build(names, platform, folder, Wanted(base, again, imaging.limits(arguments)), _progress):

@@ -1,6 +1,6 @@
-"""What an image is made of, as values: its definition in `images/<name>/image.toml`, and the digest of all its inputs.
+"""Images, from what they are made of to the archive that is carried to a site; engines are reached through `ports` only.
 
-Nothing here starts a program or speaks with an engine.
+This module: what an image is made of, as values. Its definition in `images/<name>/image.toml`, and the digest of all its inputs.
 """
 
 import datetime
@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from kit import artifacts
 from kit.errors import Problem, UsageError
+from kit.images import artifacts
 from kit.model import Record
 from kit.runtimes.sources import Source
 

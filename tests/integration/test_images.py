@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kit import building, gathering, images, imaging
-from kit.images import contents, record
+from kit import images, imaging
+from kit.images import building, contents, gathering, record
 from kit.runtimes.docker.engine import Engine
 from kit.runtimes.docker.images import DockerImages
 from tests.integration.driver import Kit, shared_cache

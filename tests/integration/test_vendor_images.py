@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from kit import building, gathering, profile, resources
+from kit import profile, resources
 from kit.engines import ENGINES
 from kit.errors import EnvironmentUnavailableError
+from kit.images import building, gathering
 from tests.integration.vendor import MODEL, ORIGINAL, PREFIX, WEIGHTS, Site
 from tests.standins import cann, wheels
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from kit import artifacts, building, gathering, images, resources
-from kit.artifacts import adding
+from kit import images, resources
+from kit.images import artifacts, building, gathering
+from kit.images.artifacts import adding
 from kit.runtimes.docker.engine import Engine
 from kit.runtimes.docker.images import DockerImages
 from tests.integration.driver import await_true, shared_cache

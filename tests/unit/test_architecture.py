@@ -39,15 +39,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # steps
     ("kit.documents", "kit.library", "kit.weights"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
-    ("kit.artifacts",),
     ("kit.legacy",),
     # judgements
     ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images"),
     ("kit.recount",),
-    ("kit.gathering",),
-    ("kit.assembling",),
-    ("kit.building",),
-    ("kit.carrying", "kit.sbom"),
     ("kit.details", "kit.recount", "kit.timelines"),
     ("kit.reading",),
     ("kit.keys",),
@@ -72,7 +67,7 @@ TO_COME = frozenset({"kit.accelerators", "kit.images"})
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "docker": ("kit.runtimes.docker",),
     "httpx": ("kit.endpoint",),
-    "cyclonedx": ("kit.sbom",),
+    "cyclonedx": ("kit.images.sbom",),
     "cryptography": ("kit.keys",),
     "securesystemslib": ("kit.keys", "kit.signing", "kit.signatures"),
     "subprocess": ("kit.host", "kit.runtimes"),

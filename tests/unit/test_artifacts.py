@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kit import artifacts
-from kit.artifacts import adding, matrix
-from kit.artifacts.recognise import recognise
 from kit.errors import EnvironmentUnavailableError, KitError, UsageError
+from kit.images import artifacts
+from kit.images.artifacts import adding, matrix
+from kit.images.artifacts.recognise import recognise
 from tests.standins import cann, makeself, wheels
 
 IMAGES = Path(__file__).resolve().parents[2] / "images"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import building, carrying, images
+from kit import images
 from kit.errors import UsageError, VerificationError
-from kit.gathering import Places
-from kit.images import Image, archive, contents, record
+from kit.images import Image, archive, building, carrying, contents, record
+from kit.images.gathering import Places
 from kit.resources import folder
 from kit.store import replace as write
 from tests.image_store import FakeImages, config, docker_save, oci_save, tar

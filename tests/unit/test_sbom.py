@@ -3,7 +3,8 @@
 import io
 import json
 
-from kit import images, sbom
+from kit import images
+from kit.images import sbom
 from kit.ports import StoredImage
 from kit.resources import folder
 from tests.image_store import tar

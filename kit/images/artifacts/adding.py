@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit import store as stores
-from kit.artifacts import FILE, Added, Declared, Needed, declared, digest, matches
-from kit.artifacts.matrix import public
-from kit.artifacts.recognise import ANY, Recognised, recognise
 from kit.errors import HostError, UsageError
+from kit.images.artifacts import FILE, Added, Declared, Needed, declared, digest, matches
+from kit.images.artifacts.matrix import public
+from kit.images.artifacts.recognise import ANY, Recognised, recognise
 from kit.model import Record
 from kit.ports import Progress
 

@@ -4,9 +4,9 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from kit import artifacts, gathering, images
-from kit.gathering import Places
-from kit.images import Image
+from kit import images
+from kit.images import Image, artifacts, gathering
+from kit.images.gathering import Places
 from kit.ports import Progress
 from kit.runtimes import fetching
 from kit.runtimes.sources import Source, requirements

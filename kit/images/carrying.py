@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from kit import building, images
+from kit import images
 from kit.errors import EnvironmentUnavailableError, HostError, Problem, UsageError, VerificationError
-from kit.gathering import Places
-from kit.images import Image, archive, contents, record
+from kit.images import Image, archive, building, contents, record
+from kit.images.gathering import Places
 from kit.ports import ImageStore, Progress, StoredImage
 from kit.store import replace as write
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from kit.artifacts import matrix
-from kit.artifacts.recognise import ANY, Kind
 from kit.errors import EnvironmentUnavailableError, HostError, Problem, UsageError
+from kit.images.artifacts import matrix
+from kit.images.artifacts.recognise import ANY, Kind
 from kit.model import Record
 from kit.ports import Progress
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kit import __version__, artifacts, assembling, gathering, images
+from kit import __version__, images
 from kit.errors import EnvironmentUnavailableError, UsageError
-from kit.gathering import Places
-from kit.images import Image, archive, contents, record
+from kit.images import Image, archive, artifacts, assembling, contents, gathering, record
+from kit.images.gathering import Places
 from kit.ports import BuildOrder, ImageStore, Progress, StoredImage
 from kit.runtimes import debian
 from kit.store import replace as write

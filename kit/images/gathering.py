@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import artifacts, images
+from kit import images
 from kit.errors import EnvironmentUnavailableError, HostError, Problem, UsageError
-from kit.images import Image
+from kit.images import Image, artifacts
 from kit.ports import ImageStore, Progress
 from kit.runtimes import debian, fetching
 from kit.runtimes.sources import Source
