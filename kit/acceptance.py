@@ -15,9 +15,6 @@ from kit.model.acceptance import PERCENTILES, SUCCESS_RATE, Acceptance, Relation
 from kit.model.table import Row
 from kit.model.verdict import Judged, Verdict, WaiverUse
 
-_FEWEST = {"p50": 2, "p90": 10, "p99": 100}
-"""Samples of a round below which a percentile is no more than its greatest value."""
-
 
 def judge(
     plan: Plan, results: Sequence[RoundResult], baseline: bytes | None, began: date, *, complete: bool
@@ -148,7 +145,7 @@ def _held(plan: Plan, case: Case, results: Sequence[RoundResult], entry: Judged)
     if succeeded < plan.acceptance.least_requests:
         return uncertain("too-few", count=succeeded, least=plan.acceptance.least_requests)
     _, _, percent = entry.metric.rpartition("_")
-    fewest = _FEWEST[percent] if entry.metric in PERCENTILES else 0
+    fewest = stats.FEWEST[percent] if entry.metric in PERCENTILES else 0
     if (samples := min(found.succeeded for found in figures)) < fewest:
         return uncertain("too-few-samples", count=samples, least=fewest, which=percent)
     if entry.limit is not None and width is not None and abs(centre - entry.limit) < width:

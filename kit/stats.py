@@ -11,6 +11,20 @@ from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spre
 
 READINGS_AGREE = 0.01
 
+
+def fewest(percent: float) -> int:
+    """The fewest samples that carry a percentile: with 99 % confidence two of them lie beyond it, so that it is no outlier's
+    word alone. It is the bound of MLPerf's early stopping: 64 for p90, 662 for p99.
+    """
+    below = percent / 100
+    count = 2
+    while below**count + count * (1 - below) * below ** (count - 1) > 0.01:
+        count += 1
+    return count
+
+
+FEWEST = {f"p{percent}": fewest(percent) for percent in (50, 90, 99)}
+
 # Two-sided 95 % quantiles of Student's t for 1, 2, 3… degrees of freedom; beyond the table the last one, which is larger
 # than the true one: an interval is never shown narrower than it is.
 _STUDENT_T = (

@@ -119,8 +119,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "which includes the time in the server's queue.",
     ),
     "few-note": (
-        "† 样本不足（p90 少于 10 个、p99 少于 100 个），该值接近最大值，仅供参考。",
-        "† Too few samples (under 10 for p90, under 100 for p99): the value is close to the maximum.",
+        "n=… 表示样本数不足以给出该分位值（p50 至少 {p50} 个，p90 至少 {p90} 个，p99 至少 {p99} 个）。",
+        "n=… stands where that many samples do not carry the percentile (p50 takes {p50}, p90 {p90}, p99 {p99}).",
     ),
     # Word
     "report": ("性能测试报告", "Performance test report"),

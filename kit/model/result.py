@@ -39,6 +39,11 @@ class Spread(Record):
     p99: float
     maximum: float
 
+    def carried(self, name: str, fewest: int) -> float | None:
+        """The percentile of that name, or None where there are fewer values than it takes."""
+        values = {"p50": self.p50, "p90": self.p90, "p99": self.p99}
+        return values[name] if self.count >= fewest else None
+
 
 class Doubt(Record):
     """Something that a reader of a figure must know; `texts` says it in the reader's language."""

@@ -4,19 +4,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kit import verdicts
+from kit import stats, verdicts
 from kit.formats import figure, percent, rate
 from kit.model import Spread
 from kit.model.profile import Language
 from kit.model.report import CaseDetail, Estimate, MachineUse, PerformanceRow, Report
 from kit.texts import say
 
-FEWEST = {"p50": 1, "p90": 10, "p99": 100}
-"""How many samples a percentile needs to say more than their maximum."""
-
 BRIEF_LINES = 6
-
-FEW = "†"
 
 _WRITERS = (*(figure,) * 4, *(rate,) * 2)
 """How the six figures of a row are written."""
@@ -72,22 +67,23 @@ def distribution(report: Report) -> Table:
             *(
                 percentile(spread, name, write)
                 for spread, write in ((detail.latency_s, figure), (detail.ttft_s, figure), (detail.tpot_s, rate))
-                for name in FEWEST
+                for name in stats.FEWEST
             ),
             figure(detail.prefill_speed),
         )
         for detail in report.details
     )
-    few = any(FEW in cell for row in rows for cell in row)
+    spreads = [spread for detail in report.details for spread in (detail.latency_s, detail.ttft_s, detail.tpot_s)]
+    few = any(spread is not None and spread.count < max(stats.FEWEST.values()) for spread in spreads)
     return Table(
         title=say(lang, "distribution"),
         columns=(
             *_case_columns(lang),
-            *(say(lang, "unit-s", title=f"{say(lang, name)} {which}") for name in names for which in FEWEST),
+            *(say(lang, "unit-s", title=f"{say(lang, name)} {which}") for name in names for which in stats.FEWEST),
             say(lang, "unit-rate", title=say(lang, "prefill")),
         ),
         rows=rows,
-        notes=(say(lang, "distribution-note"), *((say(lang, "few-note"),) if few else ())),
+        notes=(say(lang, "distribution-note"), *((say(lang, "few-note", **stats.FEWEST),) if few else ())),
     )
 
 
@@ -239,11 +235,11 @@ def estimate(value: Estimate) -> str:
 
 
 def percentile(spread: Spread | None, name: str, write: Callable[[float], str] = figure) -> str:
-    """A percentile, marked where there are too few samples for it."""
+    """A percentile; where the samples do not carry it, how many there are instead."""
     if spread is None:
         return figure(None)
-    value = {"p50": spread.p50, "p90": spread.p90, "p99": spread.p99}[name]
-    return write(value) + (FEW if spread.count < FEWEST[name] else "")
+    value = spread.carried(name, stats.FEWEST[name])
+    return f"n={spread.count}" if value is None else write(value)
 
 
 def _case_columns(lang: Language) -> Sequence[str]:

@@ -156,7 +156,9 @@ def _metrics(detail: CaseDetail) -> list[Value]:
 def _percentiles(spread: Spread | None) -> tuple[Value, ...]:
     if spread is None:
         return (None,) * len(_PERCENTILES)
-    return spread.mean, spread.p50, spread.p90, spread.p99, spread.maximum
+    points = [(spread.carried(name, fewest), fewest) for name, fewest in stats.FEWEST.items()]
+    told = (f"n={spread.count} < {fewest}" if value is None else value for value, fewest in points)
+    return spread.mean, *told, spread.maximum
 
 
 _REQUESTS = (

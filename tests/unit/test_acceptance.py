@@ -215,7 +215,7 @@ def test_one_single_request_decides_nothing_unless_the_profile_says_so(planned: 
 
 def test_a_percentile_needs_its_samples(planned: Planned) -> None:
     criteria = "acceptance: {limits: [ttft_p99 <= 9 s, ttft_p50 <= 9 s]}\n"
-    found = planned.verdict(criteria, {"128-512-c1": [good(requests=99)] * 3, "128-512-c2": [good(requests=100)] * 3})
+    found = planned.verdict(criteria, {"128-512-c1": [good(requests=661)] * 3, "128-512-c2": [good(requests=662)] * 3})
     assert [entry.outcome for entry in found.judged] == ["uncertain", "met", "met", "met"]
 
 

@@ -138,18 +138,21 @@ def test_a_share_that_is_not_whole_never_reads_as_whole(part: int, whole: int, t
 
 
 @pytest.mark.parametrize(
-    ("count", "marked"), [(1, {"p90", "p99"}), (9, {"p90", "p99"}), (10, {"p99"}), (99, {"p99"}), (100, set())]
+    ("count", "given"),
+    [(10, []), (11, ["p50"]), (63, ["p50"]), (64, ["p50", "p90"]), (661, ["p50", "p90"]), (662, ["p50", "p90", "p99"])],
 )
-def test_a_percentile_of_too_few_samples_is_marked(count: int, marked: set[str]) -> None:
+def test_where_the_samples_do_not_carry_a_percentile_their_number_stands(count: int, given: list[str]) -> None:
     spread = stats.spread([1.0] * count)
-    assert {name for name in details.FEWEST if details.FEW in details.percentile(spread, name)} == marked
+    cells = {name: details.percentile(spread, name) for name in stats.FEWEST}
+    assert cells == {name: "1" if name in given else f"n={count}" for name in cells}
 
 
 def test_failures_are_counted_beside_the_figures(built: Report) -> None:
     table = details.stability(built)
     row = table.rows[1]
     assert row[3:7] == ("2", "4", "1", "75%")
-    assert details.distribution(built).notes[-1].startswith(details.FEW)
+    assert details.distribution(built).rows[1][3:12] == ("n=3",) * 9
+    assert "p99 662" in details.distribution(built).notes[-1]
 
 
 def test_a_case_that_lacks_a_round_says_how_many_it_has(tmp_path: Path) -> None:

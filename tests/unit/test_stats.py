@@ -1,5 +1,6 @@
 """Every figure, computed by hand."""
 
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -188,6 +189,18 @@ def test_a_spread_lies_between_its_ends_in_order(values: list[float]) -> None:
     assert found.mean == pytest.approx(float(np.mean(values)), rel=1e-9)
     assert found.p50 <= found.p90 <= found.p99 <= found.maximum == max(values)
     assert min(values) <= found.p50
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 11), (90, 64), (99, 662)])
+def test_a_percentile_takes_as_many_samples_as_put_two_beyond_it(percent: int, expected: int) -> None:
+    """Told by the binomial distribution: at most one of the samples lies beyond it in one of a hundred tests."""
+    share = percent / 100
+
+    def at_most_one_beyond(count: int) -> float:
+        return sum(math.comb(count, k) * (1 - share) ** k * share ** (count - k) for k in (0, 1))
+
+    assert stats.fewest(percent) == stats.FEWEST[f"p{percent}"] == expected
+    assert at_most_one_beyond(expected) <= 0.01 < at_most_one_beyond(expected - 1)
 
 
 def test_a_spread_of_nothing_is_none() -> None:
