@@ -9,7 +9,8 @@ from docx.oxml.ns import qn
 
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
-from kit.renderers import charts, pictures, word
+from kit.renderers import charts, overtime, pictures, word
+from kit.renderers.charts import Chart
 from kit.renderers.details import (
     Table,
     brief_conclusion,
@@ -240,26 +241,27 @@ class Content:
         )
 
     def _charts(self) -> None:
-        """Two pictures beside each other."""
+        """The pictures, two beside each other; what the machine did over time comes last."""
         width = LANDSCAPE // 2
-        cells = [self._chart(number, width * 94 // 100) for number in range(len(charts.of(self._report, self._lang)))]
+        found = (*charts.of(self._report, self._lang), *overtime.of(self._report))
+        cells = [self._chart(chart, 1001 + at, width * 94 // 100) for at, chart in enumerate(found)]
         for at in range(0, len(cells), 2):
             pair = [*cells[at : at + 2], paragraph("KitFigure")][:2]
             self._add(side_by_side(pair, width))
+        if any(chart.linear for chart in found):
+            self._add(paragraph("KitNote", run(overtime.note(self._report))))
 
     def _one_chart(self) -> None:
-        found = charts.of(self._report, self._lang)
-        if chart := charts.main(found):
-            self._add(self._chart(found.index(chart), PORTRAIT * 62 // 100))
+        if chart := charts.main(charts.of(self._report, self._lang)):
+            self._add(self._chart(chart, 1001, PORTRAIT * 62 // 100))
 
-    def _chart(self, number: int, width: int) -> str:
-        """A picture with its caption. Its labels are Latin, so that they look alike everywhere."""
-        drawn, words = charts.of(self._report, "en")[number], charts.of(self._report, self._lang)[number]
+    def _chart(self, chart: Chart, number: int, width: int) -> str:
+        """A picture with its caption."""
         across = width * _EMU_PER_TWIP
-        relation, _ = self._document.part.get_or_add_image(io.BytesIO(pictures.png(drawn)))
+        relation, _ = self._document.part.get_or_add_image(io.BytesIO(pictures.png(chart)))
         size = (across, across * pictures.HEIGHT // pictures.WIDTH)
-        shown = word.picture(relation, 1001 + number, f"chart-{drawn.key}", words.alt, *size)
-        return f"{paragraph('KitFigure', shown)}{self._caption('figure', words.title)}"
+        shown = word.picture(relation, number, f"chart-{chart.key}", chart.alt, *size)
+        return f"{paragraph('KitFigure', shown)}{self._caption('figure', chart.title)}"
 
     def _criteria(self) -> None:
         """What was held against what, where there were criteria."""

@@ -1,10 +1,12 @@
-"""Charts as PNG pictures. Labels are Latin, in a font that travels with the library: the same on every machine, no missing glyphs."""
+"""Charts as PNG pictures, in a font that travels with kit: the same on every machine, in either language."""
 
 import io
+from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
 from kit.renderers.charts import COLOURS, MARKERS, Box, Chart, layout, marker
+from kit.resources import folder
 
 _SCALE = 2  # drawn larger and shrunk: smooth lines
 WIDTH, HEIGHT = 1000, 600
@@ -12,7 +14,7 @@ _INK, _GRID = "#222222", "#d9d9d9"
 
 
 def png(chart: Chart) -> bytes:
-    """The chart as a picture of `WIDTH` x `HEIGHT` points; its texts must be Latin."""
+    """The chart as a picture of `WIDTH` x `HEIGHT` points; tools/chart_font.py takes care of the characters it may need."""
     canvas = _Canvas()
     rows = canvas.legend_rows(chart)
     box = Box(130, 24 + 40 * rows, WIDTH - 30, HEIGHT - 110)
@@ -28,17 +30,26 @@ def png(chart: Chart) -> bytes:
     canvas.text(((box.left + box.right) / 2, HEIGHT - 20), chart.x_title, "mb")
     canvas.upright(chart.y_title, (box.top + box.bottom) / 2)
     for number, positions in enumerate(found.lines):
-        canvas.line(list(positions), COLOURS[number % len(COLOURS)], 4)
-        for x, y in positions:
+        canvas.line(list(positions), COLOURS[number % len(COLOURS)], 2 if chart.linear else 4)
+        # Over time there are hundreds of points: the line is enough.
+        for x, y in () if chart.linear else positions:
             canvas.marker(number, x, y)
     return canvas.png()
+
+
+@cache
+def font() -> ImageFont.FreeTypeFont:
+    """What labels are written in."""
+    # The plain layout: another one is used where a library of the system is found, and draws differently.
+    path = folder("templates") / "chart.otf"
+    return ImageFont.truetype(path, 24 * _SCALE, layout_engine=ImageFont.Layout.BASIC)
 
 
 class _Canvas:
     def __init__(self) -> None:
         self._image = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), "white")
         self._draw = ImageDraw.Draw(self._image)
-        self._font = ImageFont.load_default(24 * _SCALE)
+        self._font = font()
 
     def line(self, points: list[tuple[float, float]], colour: str, width: float) -> None:
         scaled = [(x * _SCALE, y * _SCALE) for x, y in points]
@@ -81,7 +92,8 @@ class _Canvas:
     def legend(self, chart: Chart) -> None:
         for number, (series, (x, y)) in enumerate(zip(chart.series, self._legend_places(chart), strict=True)):
             self.line([(x, y), (x + 36, y)], COLOURS[number % len(COLOURS)], 4)
-            self.marker(number, x + 18, y)
+            if not chart.linear:
+                self.marker(number, x + 18, y)
             self.text((x + 44, y), series.name, "lm")
 
     def png(self) -> bytes:

@@ -14,6 +14,7 @@ from kit.formats import percent
 from kit.model.report import Estimate, Report
 from kit.renderers import charts, details, pictures
 from kit.renderers.charts import Box
+from kit.texts import CATALOGUE
 from tests.unit.test_report import Written, failing
 
 
@@ -71,10 +72,13 @@ def test_a_picture_is_the_same_every_time(built: Report) -> None:
         assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 3
 
 
-def test_labels_of_pictures_are_latin(built: Report) -> None:
-    for chart in charts.of(built, "en"):
-        for text in (chart.x_title, chart.y_title, *(series.name for series in chart.series)):
-            assert text.isascii()
+def test_the_font_of_the_pictures_has_every_character_that_charts_say() -> None:
+    font = pictures.font()
+    missing = bytes(font.getmask("\ue000"))
+    words = (text for key, both in CATALOGUE.items() if key.startswith(("axis-", "chart-", "line-")) for text in both)
+    characters = {*"".join(words), *map(chr, range(0x21, 0x7F))} - {" "}
+    assert len(characters) > 120
+    assert [one for one in sorted(characters) if bytes(font.getmask(one)) == missing] == []
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1e6), max_size=50))

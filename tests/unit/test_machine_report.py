@@ -17,7 +17,7 @@ from kit.renderers.details import machine
 from kit.store import RunDir
 from kit.texts import say
 from tests.fakes import BEGIN
-from tests.unit.test_docx import tables
+from tests.unit.test_docx import WP, body, tables
 from tests.unit.test_html import page
 from tests.unit.test_report import Written
 
@@ -204,6 +204,11 @@ def test_charts_over_time_are_in_the_page_and_told_in_words(built: Report) -> No
         assert figure.all("svg")[0].attributes["aria-label"] == chart.alt
         points = [point for point in figure.all() if "point" in point.attributes.get("class", "").split()]
         assert len(points) == sum(len(one.points) for one in chart.series)
+
+
+def test_charts_over_time_are_pictures_in_the_document(built: Report) -> None:
+    told = [shown.get("descr") for shown in body(docx.render(built)).iter(f"{WP}docPr")]
+    assert told[-2:] == [chart.alt for chart in overtime.of(built)]
 
 
 def test_a_time_axis_begins_at_zero_and_has_few_ticks(built: Report) -> None:
