@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from docx.document import Document as Opened
+from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls, qn
 from docx.oxml.text.paragraph import CT_P
@@ -19,6 +20,7 @@ from kit.renderers.layouts import MISTAKES, said
 _PART = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
 _EXPRESSION = re.compile(r"\{\{|\{%|\{#")
 _NAMES = nsdecls("w", "r", "wp", "a", "pic")
+_EDGES = {RELATIONSHIP_TYPE.HEADER: "header", RELATIONSHIP_TYPE.FOOTER: "footer"}
 _HINT = "docs/report.md lists what a template may use"
 
 
@@ -29,7 +31,8 @@ def fill(
     environment: ImmutableSandboxedEnvironment,
     values: dict[str, object],
 ) -> None:
-    """Replace every expression; a template without a part of the report gets the whole of it behind its own text."""
+    """Replace every expression, in headers and footers too; a template without a part of the report gets the whole of it
+    behind its own text."""
     body = document.element.body
     found = [paragraph for paragraph in body.iter(qn("w:p")) if isinstance(paragraph, CT_P)]
     named = {number: match[1] for number, p in enumerate(found) if (match := _PART.fullmatch(_text(p)))}
@@ -51,6 +54,15 @@ def fill(
                 body.remove(paragraph)
         for child in _elements(parts["content"]()):
             last.addprevious(child)
+    for relation in document.part.rels.values():
+        if relation.reltype not in _EDGES:
+            continue
+        edge = _EDGES[relation.reltype]
+        for number, paragraph in enumerate(relation.target_part.element.iter(qn("w:p"))):
+            if isinstance(paragraph, CT_P) and _EXPRESSION.search(_text(paragraph)):
+                _replace(
+                    paragraph, _rendered(paragraph, f"{path}, {edge}, paragraph {number + 1}", environment, values)
+                )
 
 
 def _elements(content: str) -> Iterator[BaseOxmlElement]:
@@ -58,7 +70,12 @@ def _elements(content: str) -> Iterator[BaseOxmlElement]:
 
 
 def _text(paragraph: CT_P) -> str:
-    return "".join(found.text or "" for found in paragraph.iter(qn("w:t")))
+    return "".join(found.text or "" for found in _texts(paragraph))
+
+
+def _texts(paragraph: CT_P) -> list[BaseOxmlElement]:
+    """The paragraph's own pieces of text: a text box that is anchored in it has paragraphs of its own."""
+    return [text for text in paragraph.iter(qn("w:t")) if next(text.iterancestors(qn("w:p"))) is paragraph]
 
 
 def _rendered(
@@ -74,7 +91,7 @@ def _rendered(
 
 def _replace(paragraph: CT_P, text: str) -> None:
     """The paragraph's text; it looks like its first run."""
-    runs = [child for child in paragraph.iter(qn("w:r")) if child.find(qn("w:t")) is not None]
+    runs = list(dict.fromkeys(text.getparent() for text in _texts(paragraph)))
     made = next(_elements(word.run(text)))
     if (look := runs[0].find(qn("w:rPr"))) is not None:
         made.insert(0, deepcopy(look))

@@ -7,6 +7,8 @@ from typing import Literal
 
 import pytest
 from docx import Document
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls, qn
 from hypothesis import HealthCheck, given, settings
 
 from kit import renderers, workflow
@@ -163,6 +165,32 @@ def test_a_word_template_places_the_parts_it_wants(built: Report, site: Path) ->
     made = renderers.render("docx", built, layouts.find(str(site)))
     assert len(tables(made)) == 1
     assert paragraphs(made, "ListBullet") == list(built.conclusion)
+
+
+def test_expressions_in_headers_footers_and_text_boxes_are_filled(built: Report, site: Path) -> None:
+    opened = Document(str(folder("templates") / "report.docx"))
+    section = opened.sections[0]
+    section.header.paragraphs[0].text = "ACME · {{ report.run }}"
+    section.footer.add_paragraph("{{ report.model }}")
+    box = f"<w:txbxContent {nsdecls('w')}><w:p><w:r><w:t>{{{{ %s }}}}</w:t></w:r></w:p></w:txbxContent>"
+    anchor = opened.add_paragraph("beside")
+    for name in ("report.project", "report.date"):
+        anchor.runs[0].element.append(parse_xml(box % name))
+    opened.save(str(site / "report.docx"))
+    read = Document(io.BytesIO(renderers.render("docx", built, layouts.find(str(site)))))
+    for section in read.sections:
+        assert section.header.paragraphs[0].text == f"ACME · {built.run}"
+        assert section.footer.paragraphs[-1].text == built.model
+    told = [one.text for one in read.element.body[0].iter(qn("w:t"))]
+    assert told == ["beside", built.project, built.date]
+
+
+def test_a_mistake_in_a_header_is_named_there(built: Report, site: Path) -> None:
+    opened = Document(str(folder("templates") / "report.docx"))
+    opened.sections[0].header.paragraphs[0].text = "{{ reprot.run }}"
+    opened.save(str(site / "report.docx"))
+    with pytest.raises(UsageError, match=r"report\.docx, header, paragraph 1 \(.*\): 'reprot' is undefined"):
+        docx.render(built, layouts.find(str(site)))
 
 
 # --- mistakes ----------------------------------------------------------------------------------------------------
