@@ -1,6 +1,7 @@
 """results.xlsx: the original script's table first, then metrics, requests, telemetry and environment; the same run gives the same bytes."""
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 from zipfile import ZIP_STORED, ZipFile
@@ -25,6 +26,7 @@ Value = str | int | float | bool | None
 
 _ACTIVE = ("=", "+", "-", "@", "#")  # how a formula or an error value begins
 _BLANKS = {"\r": "&#13;"}  # what a reader of XML would take for a line feed
+_CODED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 LONGEST_TEXT = 32_000  # a cell holds 32767 characters; what is longer goes on in the next cell
 _PERCENTILES = ("mean", "p50", "p90", "p99", "max")
 _SPREADS = ("latency_s", "ttft_s", "tpot_s")
@@ -81,7 +83,7 @@ class _Book:
 
         def written(value: Value) -> Value | Cell:
             if isinstance(value, str):
-                text = clean(value)
+                text = _plain(value)
                 return _text(WriteOnlyCell(sheet, value=None), text) if text.startswith(_ACTIVE) else text
             if number_format is not None and isinstance(value, float):
                 cell = WriteOnlyCell(sheet, value=value)
@@ -108,12 +110,17 @@ def _xml(place: str, value: Value, quoted: int) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = clean(value)
+        text = _plain(value)
         style = f' s="{quoted}"' if text.startswith(_ACTIVE) else ""
         return f'<c r="{place}"{style} t="inlineStr"><is><t xml:space="preserve">{escape(text, _BLANKS)}</t></is></c>'
     if isinstance(value, bool):
         return f'<c r="{place}" t="b"><v>{value:d}</v></c>'
     return f'<c r="{place}"><v>{value:.16g}</v></c>'
+
+
+def _plain(text: str) -> str:
+    """Text as a workbook holds it, where `_x0041_` would be read as the character of that number."""
+    return _CODED.sub("_x005F_", clean(text))
 
 
 def _text(cell: Cell, text: str) -> Cell:
