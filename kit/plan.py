@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from kit import __version__
+from kit import __version__, packed
 from kit.accelerators import ACCELERATORS
 from kit.engines import ENGINES, flags
 from kit.loadgens import GENERATORS
@@ -155,10 +155,12 @@ def _server(
     port = int(server.port or 0)
     arguments = [words.fill(word) for group in server.args for word in group]
     granted = grant if runtime == "docker" else Grant()
+    argv = (*engine.COMMAND, *arguments)
     program = Program(
         name="server",
         environment=home,
-        argv=(*engine.COMMAND, *arguments),
+        argv=argv,
+        instrument=packed.wanted(argv),
         env=_with(server.env, granted.inside if runtime == "docker" else grant.outside),
         mounts=tuple(
             dict.fromkeys((*server.mounts, *granted.mounts, *((Mount(path=made.directory),) if made else ())))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kit import packed
 from kit.engines import ENGINES, diagnose, fatal
 from kit.engines.failures import HOST_MEMORY, Failure
 from kit.errors import IncompleteError
@@ -27,6 +28,7 @@ Tell = Callable[[Kind, str], None]
 @contextmanager
 def serving(plan: Plan, server: ServerPlan, doors: Doors, home: Path, tell: Tell) -> Iterator["Serving"]:
     """The server of a plan, ready; its command, log and start-up phases in `home`. Raises `IncompleteError`."""
+    packed.place(home, server.program.instrument)
     write_once(home / "argv.txt", (doors.runtime.command(server.program, None) + "\n").encode())
     watch = _Watch(server.engine, doors.host, tell)
     tell("server", f"starting {ENGINES[server.engine].TITLE} on port {server.port}")

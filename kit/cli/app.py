@@ -64,7 +64,19 @@ def before_every_command(
         typer.echo(f"kit: stopped {told}", err=True)
 
 
-for _module in ("run", "runs", "profiles", "inventory", "doctor", "machine", "judge", "perf", "images", "signing"):
+for _module in (
+    "run",
+    "runs",
+    "profiles",
+    "inventory",
+    "doctor",
+    "machine",
+    "judge",
+    "perf",
+    "images",
+    "signing",
+    "reference",
+):
     importlib.import_module(f"kit.cli.{_module}").add(app)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from kit.engines import endpoint, ftransformers, llamacpp, sglang, vllm_ascend
+from kit.engines import endpoint, ftransformers, llamacpp, reference, sglang, vllm_ascend
 from kit.engines.failures import COMMON, GENERIC, Failure
 from kit.engines.flags import Flags
 
@@ -35,6 +35,7 @@ ENGINES: dict[str, Engine] = {
     "endpoint": endpoint,
     "ftransformers": ftransformers,
     "llamacpp": llamacpp,
+    "reference": reference,
     "sglang": sglang,
     "vllm-ascend": vllm_ascend,
 }

@@ -43,7 +43,8 @@ class Program(Record):
     """One program to start: described here, started by a runtime.
 
     `argv[0]` is looked up in the environment. `secrets` are names of variables whose values are handed over when the
-    program starts and stand in no file. `beside` is the name of a running program whose network it shares.
+    program starts and stand in no file. `beside` is the name of a running program whose network it shares. `instrument` is the
+    SHA-256 of kit's file of instruments, where the command uses it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Program(Record):
     mounts: tuple[Mount, ...] = ()
     port: int | None = None
     beside: str | None = None
+    instrument: str | None = None
     container: Container = Container()
 
 

@@ -31,6 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.told",),
     # doors
     ("kit.host", "kit.endpoint"),
+    ("kit.instrument",),
+    ("kit.packed",),
     ("kit.runtimes",),
     # variants
     ("kit.accelerators",),
@@ -55,7 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.renderers",),
     ("kit.preflight",),
     ("kit.workflow",),
-    ("kit.judging", "kit.imaging", "kit.perf", "kit.sealing"),
+    ("kit.judging", "kit.imaging", "kit.perf", "kit.referencing", "kit.sealing"),
     ("kit.cli",),
     ("kit.__main__",),
 )
@@ -71,7 +73,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "cryptography": ("kit.keys",),
     "securesystemslib": ("kit.keys", "kit.signing", "kit.signatures"),
     "subprocess": ("kit.host", "kit.runtimes"),
-    "socket": ("kit.host",),
+    "socket": ("kit.host", "kit.instrument"),
     "pandas": ("kit.renderers",),
     "openpyxl": ("kit.renderers", "kit.legacy"),
     "jinja2": ("kit.renderers",),
@@ -82,11 +84,13 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "yaml": ("kit.documents", "kit.profile"),
     "typer": ("kit.cli",),
     "rich": ("kit.cli",),
-    "evalscope": (),
+    "evalscope": ("kit.instrument",),
     "requests": ("kit.runtimes.docker",),
     "numpy": (),
     "multiprocessing": (),
-    "asyncio": (),
+    "asyncio": ("kit.instrument",),
+    "aiohttp": ("kit.instrument",),
+    "ctypes": ("kit.instrument",),
 }
 
 EXIT_CODES = {

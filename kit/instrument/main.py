@@ -1,0 +1,77 @@
+"""The commands of the packed file: `reference` serves by a schedule, `evalscope` sends load with kit's transport."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from kit.instrument.schedule import Schedule, ScheduleError, draw, fault, pause
+
+
+def say(line: str) -> None:
+    """A line on standard output, at once."""
+    os.write(1, f"{line}\n".encode())
+
+
+def reference(words: list[str]) -> int:
+    """Serve until SIGTERM or SIGINT, then state the server's own error."""
+    options = _options(words)
+    # Here, so that a wrong option is told without waiting for aiohttp.
+    from kit.instrument.reference import Server
+
+    try:
+        listener = socket.create_server((options.host, options.port), backlog=4096)
+    except OSError as error:
+        say(f"reference: cannot listen on {options.host}:{options.port}: {error.strerror}")
+        return 1
+    server = Server(options.schedule, options.model, listener, options.record)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: server.stop())
+    say(f"reference: listening on {options.host}:{listener.getsockname()[1]}")
+    server.serve()
+    say(f"reference: {server.lateness.sentence()}")
+    return 0
+
+
+def _options(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="reference", description="An OpenAI-compatible server with known times.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=18080)
+    parser.add_argument("--model", default="reference")
+    parser.add_argument("--ttft", default="100ms")
+    parser.add_argument("--itl", default="10ms")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--role", choices=("first", "early", "none"), default="first")
+    parser.add_argument("--tokens-per-chunk", type=int, default=1)
+    parser.add_argument("--no-usage", action="store_true")
+    parser.add_argument("--input-tokens", type=int)
+    parser.add_argument("--pause", action="append", default=[], metavar="TIME@TOKEN")
+    parser.add_argument("--fault", action="append", default=[], metavar="KIND@REQUEST[:TOKEN]")
+    parser.add_argument("--record", type=Path)
+    options = parser.parse_args(words)
+    try:
+        options.schedule = Schedule(
+            ttft=draw(options.ttft),
+            itl=draw(options.itl),
+            seed=options.seed,
+            role=options.role,
+            tokens_per_chunk=max(1, options.tokens_per_chunk),
+            usage=not options.no_usage,
+            input_tokens=options.input_tokens,
+            pauses=tuple(map(pause, options.pause)),
+            faults=tuple(map(fault, options.fault)),
+        )
+    except ScheduleError as error:
+        parser.error(str(error))
+    return options
+
+
+def main() -> int:
+    """Run the command that the first word names."""
+    name, *words = sys.argv[1:] or [""]
+    if name == "reference":
+        return reference(words)
+    say("the commands are: reference, evalscope")
+    return 2
