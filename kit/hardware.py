@@ -64,8 +64,14 @@ def _modules(dimms: Sequence[Dimm]) -> list[str]:
     """Equal modules counted together; none where the size of any is not known."""
     if any(dimm.size_bytes is None for dimm in dimms):
         return []
-    kinds = Counter((dimm.type, dimm.size_bytes // 1024**3) for dimm in dimms if dimm.size_bytes)
-    return [f"{kind or ''} {size} GB * {count}".strip() for (kind, size), count in kinds.items()]
+    kinds = Counter((dimm.type, dimm.size_bytes) for dimm in dimms if dimm.size_bytes)
+    return [f"{kind or ''} {_capacity(size)} * {count}".strip() for (kind, size), count in kinds.items()]
+
+
+def _capacity(size_bytes: int) -> str:
+    """As it is printed on a module: `64 GB`; the memory of a virtual machine may be an odd `3968 MB`."""
+    whole, rest = divmod(size_bytes, 1024**3)
+    return f"{size_bytes // 1024**2} MB" if rest else f"{whole} GB"
 
 
 def hardware_text(inventory: Inventory) -> str:

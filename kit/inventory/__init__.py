@@ -60,6 +60,8 @@ def read(folder: Path, host: Host, *, unmasked: bool = False) -> Collected:
 
 def parse(evidence: Evidence, at: datetime) -> Inventory:
     """The facts that the evidence holds."""
+    if (said := evidence["lscpu"]).text is not None:
+        evidence = Evidence({**evidence, "lscpu": Raw(cpu.english(said.text))})
     blank = Inventory(
         collected=at,
         hostname=fact(evidence, "hostname", lambda text: text.strip() or None),

@@ -1,5 +1,6 @@
 """Processors and NUMA nodes."""
 
+import operator
 import re
 from collections.abc import Callable
 
@@ -26,6 +27,18 @@ _ONLINE = f"{_NODES}/online"
 _MAX_FREQUENCY = "/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"
 _GOVERNOR = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor"
 _NODE = re.compile(r"^[ \t]*NUMA node(\d+) CPU\(s\):[ \t]*(\S*)[ \t]*$", re.MULTILINE)
+_CHINESE = {
+    "架构": "Architecture",
+    "CPU": "CPU(s)",
+    "每个核的线程数": "Thread(s) per core",
+    "每个座的核数": "Core(s) per socket",
+    "座": "Socket(s)",
+    "型号名称": "Model name",
+    "BIOS 型号名称": "BIOS Model name",
+    "CPU 最大 MHz": "CPU max MHz",
+    "超管理器厂商": "Hypervisor vendor",
+    "标记": "Flags",
+}
 # What kernels for inference choose their code by.
 _FLAGS = frozenset(
     {
@@ -36,14 +49,25 @@ _FLAGS = frozenset(
 )
 
 
+def english(text: str) -> str:
+    """What lscpu printed, with English labels: a folder recorded by hand may come from a shell that speaks Chinese."""
+
+    def label(found: re.Match[str]) -> str:
+        node = re.fullmatch(r"NUMA 节点[ \t]*(\d+) CPU", found[2])
+        return f"{found[1]}{f'NUMA node{node[1]} CPU(s)' if node else _CHINESE.get(found[2], found[2])}:"
+
+    return re.sub(r"(?m)^([ \t]*)([^\n:：]+?)[ \t]*[:：]", label, text) if "架构" in text else text
+
+
 def _node_numbers(evidence: Evidence) -> list[str]:
     listed = numbers(evidence[_ONLINE].text or "")
-    return [str(index) for index in listed or [int(index) for index, _ in _NODE.findall(evidence["lscpu"].text or "")]]
+    nodes = _NODE.findall(english(evidence["lscpu"].text or ""))
+    return [str(index) for index in listed or [int(index) for index, _ in nodes]]
 
 
 def _first_cpus(evidence: Evidence) -> list[str]:
     """One CPU of every node: a governor belongs to a policy, and policies do not cross nodes."""
-    lists = (cpus for _, cpus in _NODE.findall(evidence["lscpu"].text or ""))
+    lists = (cpus for _, cpus in _NODE.findall(english(evidence["lscpu"].text or "")))
     return sorted({str(found[0]) for cpus in lists if (found := numbers(cpus))} or {"0"}, key=int)
 
 
@@ -78,10 +102,12 @@ def cpu(evidence: Evidence) -> Cpu:
         return find
 
     def cores(text: str) -> int | None:
-        # In containers on Arm lscpu knows no sockets, and counts in clusters.
+        # In containers on Arm lscpu knows no sockets, and counts in clusters. Where cores are of several kinds, each has
+        # counts of its own.
         for per, groups in (("Core(s) per socket", "Socket(s)"), ("Core(s) per cluster", "Cluster(s)")):
-            if (each := count(per)(text)) and (number_of := count(groups)(text)):
-                return each * number_of
+            each, number_of = _counts(text, per), _counts(text, groups)
+            if each and len(each) == len(number_of):
+                return sum(map(operator.mul, each, number_of)) or None
         return None
 
     return Cpu(
@@ -99,6 +125,16 @@ def cpu(evidence: Evidence) -> Cpu:
     )
 
 
+def _values(text: str, name: str) -> list[str]:
+    """All values of a label, in their order: lscpu repeats some where cores are of several kinds."""
+    return re.findall(rf"^[ \t]*{re.escape(name)}:[ \t]*(\S.*?)[ \t\r]*$", text, re.MULTILINE)
+
+
+def _counts(text: str, name: str) -> list[int]:
+    found = [whole(value) for value in _values(text, name)]
+    return [value for value in found if value is not None and value > 0] if None not in found else []
+
+
 def _machine(text: str) -> str | None:
     found = re.findall(r"(?<!\S)(aarch64|x86_64|loongarch64|riscv64|ppc64le)(?!\S)", text)
     return found[-1] if found else None
@@ -114,7 +150,7 @@ def _populated_sockets(evidence: Evidence) -> Fact[int]:
 
 def _model(evidence: Evidence) -> Fact[str]:
     # New Kunpengs have no `Model name`, only what the BIOS calls them.
-    said = fact(evidence, "lscpu", lambda text: _name(field(text, "BIOS Model name"), field(text, "Model name")))
+    said = fact(evidence, "lscpu", _names)
     if said.value is not None and not re.fullmatch(r"Huawei Kunpeng-\d+", said.value):
         return said
     firmware = fact(evidence, "dmidecode -t processor", lambda text: _name(None, field(text, "Version")))
@@ -122,6 +158,12 @@ def _model(evidence: Evidence) -> Fact[str]:
     if firmware.value is not None and "Kunpeng" in firmware.value:
         return firmware
     return first(said, firmware, kernel)
+
+
+def _names(text: str) -> str | None:
+    """The processor's name; the names of its kinds of cores where they differ."""
+    kinds = list(dict.fromkeys(filter(None, (_name(None, name) for name in _values(text, "Model name")))))
+    return " + ".join(kinds) if len(kinds) > 1 else _name(field(text, "BIOS Model name"), field(text, "Model name"))
 
 
 def _name(bios: str | None, plain: str | None) -> str | None:
@@ -132,7 +174,9 @@ def _name(bios: str | None, plain: str | None) -> str | None:
     if name is None:
         return None
     name = re.sub(r"\s*\[?(To be filled by O\.E\.M\.|Not Specified)\]?\s*", " ", name)
-    name = re.sub(r"\s*CPU @ .*$", "", name).strip()
+    # The clock is measured, and the cores of all sockets are counted elsewhere.
+    name = re.sub(r"\s*(?:CPU )?@ .*$|\s+\d+-[Cc]ore Processor\s*$", "", name)
+    name = " ".join(name.split())
     name = re.sub(r"^(?:HUAWEI |Huawei |HiSilicon )?(?=Kunpeng)", "Huawei ", name)
     return name if re.search(r"[A-Za-z]", name) else None
 
@@ -146,7 +190,11 @@ def _max_mhz(evidence: Evidence) -> Fact[float]:
         return None if value is None else value / 1000
 
     return first(
-        fact(evidence, "lscpu", lambda text: positive(number(field(text, "CPU max MHz")))),
+        fact(
+            evidence,
+            "lscpu",
+            lambda text: positive(max(filter(None, map(number, _values(text, "CPU max MHz"))), default=None)),
+        ),
         fact(evidence, _MAX_FREQUENCY, kilohertz),
         fact(evidence, "dmidecode -t processor", lambda text: positive(number(field(text, "Max Speed")))),
     )

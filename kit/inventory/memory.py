@@ -7,13 +7,16 @@ from kit.model.inventory import Channel, Dimm, Memory
 
 _DIMMS = "dmidecode -t memory"
 _UNITS = {"bytes": 1, "kB": 2**10, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
-# How makers name a slot's place: socket, channel.
+# How makers name a slot's place: socket, channel, and the memory controller where channels are counted anew at each.
 _PLACES = (
-    r"SOCKET\s*(\d+)\s+CHANNEL\s*([A-Z]|\d+)(?![A-Z])",
-    r"(?:CPU|PROC|NODE|P)[ _-]?(\d+).*?CHANNEL[ _-]?([A-Z]|\d+)(?![A-Z])",
-    r"(?:CPU|PROC|P)[ _-]?(\d+)[ _-]*C(?:H)?[ _-]?(\w)(?:[ _-]?D\w+)?$",
-    r"(?:CPU|PROC|P)[ _-]?(\d+)[ _-]*(?:DIMM[ _-]?)?([A-Z])\d+$",
-    r"^DIMM(\d)(\d)\d\b",
+    # What is printed on the board goes before the bank: some firmware counts banks of this form wrongly.
+    r"^P(?P<socket>\d+)-DIMM(?P<channel>[A-Z])\d+$",
+    r"(?:CPU|PROC|P)[ _-]?(?P<socket>\d+)[ _-]?NODE[ _-]?(?P<controller>\d+)[ _-]?CHANNEL[ _-]?(?P<channel>[A-Z]|\d+)(?![A-Z])",
+    r"SOCKET\s*(?P<socket>\d+)\s+CHANNEL\s*(?P<channel>[A-Z]|\d+)(?![A-Z])",
+    r"(?:CPU|PROC|NODE|P)[ _-]?(?P<socket>\d+).*?CHANNEL[ _-]?(?P<channel>[A-Z]|\d+)(?![A-Z])",
+    r"(?:CPU|PROC|P)[ _-]?(?P<socket>\d+)[ _-]*C(?:H)?[ _-]?(?P<channel>\w)(?:[ _/-]?D\w+)?$",
+    r"(?:CPU|PROC|P)[ _-]?(?P<socket>\d+)[ _-]*(?:MC\w[ _-])?(?:DIMM[ _-]?)?(?P<channel>[A-Z])\d*$",
+    r"^DIMM(?P<socket>\d)(?P<channel>\d)\d\b",
 )
 QUESTIONS: tuple[Question, ...] = (Command(("dmidecode", "-t", "memory")), File("/proc/meminfo"))
 
@@ -81,7 +84,7 @@ def _known(text: str | None) -> str | None:
     if (
         text is None
         or text in UNSAID
-        or re.fullmatch(r"NO DIMM|Not Specified|Undefined|None|<OUT OF SPEC>", text, re.IGNORECASE)
+        or re.fullmatch(r"NO DIMM|Not Specified|Undefined|None|Other|<OUT OF SPEC>", text, re.IGNORECASE)
     ):
         return None
     return text
@@ -89,27 +92,28 @@ def _known(text: str | None) -> str | None:
 
 def channels(slots: tuple[Dimm, ...]) -> tuple[Channel, ...]:
     """What is plugged into every channel, the empty ones included. Raises `Unread` where slots do not name their channels."""
+    places = [_place(slot) for slot in slots]
+    controllers = {socket: {c for s, c, _ in places if s == socket} for socket, _, _ in places}
     found: dict[tuple[str, str], tuple[int, int]] = {}
-    for slot in slots:
-        place = next(
-            (
-                match
-                for pattern in _PLACES
-                for text in (slot.bank, slot.locator)
-                if (match := re.search(pattern, text or "", re.IGNORECASE))
-            ),
-            None,
-        )
-        if place is None:
-            raise Unread(f"the slot {slot.locator} does not name its channel")
+    for slot, (socket, controller, number) in zip(slots, places, strict=True):
         if slot.size_bytes is None:
             raise Unread(f"the size of {slot.locator} is not known")
-        modules, size = found.get((place[1], place[2]), (0, 0))
-        found[place[1], place[2]] = (modules + (slot.size_bytes > 0), size + slot.size_bytes)
+        channel = f"{controller}.{number}" if len(controllers[socket]) > 1 else number
+        modules, size = found.get((socket, channel), (0, 0))
+        found[socket, channel] = (modules + (slot.size_bytes > 0), size + slot.size_bytes)
     return tuple(
         Channel(socket=socket, channel=channel, modules=modules, size_bytes=size)
         for (socket, channel), (modules, size) in sorted(found.items(), key=lambda entry: _natural(*entry[0]))
     )
+
+
+def _place(slot: Dimm) -> tuple[str, str, str]:
+    """Socket, memory controller (empty where there is but one count of channels), channel."""
+    for pattern in _PLACES:
+        for text in (slot.bank, slot.locator):
+            if found := re.search(pattern, text or "", re.IGNORECASE):
+                return found["socket"], found.groupdict().get("controller") or "", found["channel"]
+    raise Unread(f"the slot {slot.locator} does not name its socket and channel")
 
 
 def _natural(socket: str, channel: str) -> tuple[int, int, str]:

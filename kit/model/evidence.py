@@ -122,7 +122,7 @@ def field(text: str, *names: str) -> str | None:
 
 
 UNSAID = frozenset(
-    {"", "-", "NA", "N/A", "[N/A]", "[Not Supported]", "[Unknown Error]", "NOT SUPPORT", "Unknown", "unknown"}
+    {"", "-", "NA", "N/A", "[N/A]", "[Not Supported]", "[Unknown Error]", "NOT SUPPORT", "ERR!", "Unknown", "unknown"}
 )
 """What tools print where they know nothing."""
 

@@ -451,6 +451,12 @@ def test_versions_are_looked_for_where_the_installer_says() -> None:
             ["0.0/0 -, -, -, 301/16376 MiB, 1 %, 22 W, 38 °C"],
             {"driver": "545.23.08", "CUDA": "12.3"},
         ),
+        (
+            # A GPU that does not answer has no name, and no figure.
+            "table-470-lost",
+            ["0.0/0 A30, -, -, 902/24258 MiB, 0 %, 31 W, 34 °C", "1.0/1 -, -, -, -/- MiB, - %, - W, - °C"],
+            {"driver": "470.239.06", "CUDA": "11.4"},
+        ),
     ],
 )
 def test_nvidia_gpus_are_read_from_the_table(name: str, devices: list[str], versions: dict[str, str]) -> None:

@@ -63,6 +63,36 @@ def test_processors_are_read(
     assert found.flags.value == flags
 
 
+def test_cores_of_several_kinds_are_counted_and_named_together() -> None:
+    kind = "  Model name: {}\n    Thread(s) per core: 1\n    Core(s) per socket: {}\n    Socket(s): 1\n    CPU max MHz: {}\n"
+    text = (
+        "Architecture: aarch64\nCPU(s): 14\n"
+        + kind.format("Cortex-A7x", 8, "2500.0000")
+        + kind.format("Cortex-X9", 6, "3600.0000")
+    )
+    found = read({}, ("lscpu", text))
+    assert (found.cpu.sockets.value, found.cpu.threads.value, found.cpu.max_mhz.value) == (1, 14, 3600.0)
+    assert hardware_table(found, "en")[0] == ("CPU", "Cortex-A7x + Cortex-X9 (14 Cores)")
+
+
+def test_an_answer_with_chinese_labels_is_read() -> None:
+    text = (
+        "架构：                           aarch64\nCPU:                             96\n每个核的线程数：                 1\n"
+        "每个座的核数：                   48\n座：                             2\nNUMA 节点：                      2\n"
+        "型号名称：                       Kunpeng-920\nCPU 最大 MHz：                   2600.0000\n"
+        "NUMA 节点0 CPU：                 0-47\nNUMA 节点1 CPU：                 48-95\n标记：                           fp asimddp\n"
+    )
+    found = read({}, ("lscpu", text)).cpu
+    assert (found.model.value, found.architecture.value, found.max_mhz.value) == (
+        "Huawei Kunpeng-920",
+        "aarch64",
+        2600.0,
+    )
+    assert (found.sockets.value, found.physical_cores.value, found.threads.value) == (2, 96, 96)
+    assert [(node.index, node.cpus) for node in found.numa_nodes] == [(0, "0-47"), (1, "48-95")]
+    assert found.flags.value == ("asimddp",)
+
+
 def test_in_a_container_the_firmware_may_tell_the_name_and_the_sockets() -> None:
     found = read({"lscpu": "host/lscpu-container.txt", "dmidecode -t processor": "host/dmidecode-processor.txt"}).cpu
     assert (found.model.value, found.model.source) == ("Huawei Kunpeng 920 5250", "dmidecode -t processor")
@@ -132,7 +162,7 @@ def test_a_full_memory_that_runs_slower_than_it_could() -> None:
     slots = found.dimms.value or ()
     assert {(slot.rated_mts, slot.configured_mts) for slot in slots} == {(5600, 4800)}
     assert [(c.socket, c.channel, c.modules) for c in found.channels.value or ()] == [
-        (str(socket), str(channel), 1) for socket in (0, 1) for channel in range(8)
+        (socket, channel, 1) for socket in "12" for channel in "ABCDEFGH"
     ]
     assert found.channels_even.value is True
 
@@ -150,7 +180,7 @@ def test_the_speed_is_read_as_older_firmware_tools_call_it() -> None:
 def test_slots_that_do_not_name_their_channels_give_no_map() -> None:
     found = read({DIMMS: "host/dmidecode-no-channels.txt"}).memory
     assert len(found.dimms.value or ()) == 4
-    assert found.channels.reason == found.channels_even.reason == "the slot A1 does not name its channel"
+    assert found.channels.reason == found.channels_even.reason == "the slot A1 does not name its socket and channel"
 
 
 def test_without_root_the_memory_is_not_guessed() -> None:
@@ -163,10 +193,16 @@ def test_without_root_the_memory_is_not_guessed() -> None:
     ("bank", "locator", "place"),
     [
         ("SOCKET 1 CHANNEL 7 DIMM 0", "DIMM170", ("1", "7")),
-        ("P0_Node0_Channel3_Dimm1", "P1-DIMMD2", ("0", "3")),
+        ("P0_Node0_Channel3_Dimm1", "P1-DIMMD2", ("1", "D")),
+        ("P0_Node1_Channel0_Dimm0", "DIMME1", ("0", "0")),
+        ("_Node1_Channel4_Dimm0", "DIMM140", ("1", "4")),
         ("P0 CHANNEL A", "DIMM 0", ("0", "A")),
         ("NODE 0", "CPU0_C2D1", ("0", "2")),
         ("NODE 1", "CPU1_DIMM_B2", ("1", "B")),
+        ("BANK 11", "CPU0_DIMM_L", ("0", "L")),
+        ("BANK 0", "DIMM_P1_I0", ("1", "I")),
+        ("BANK 7", "CPU1 CH7/D1", ("1", "7")),
+        ("NODE 0", "CPU0_MC1_DIMM_C1", ("0", "C")),
         ("Not Specified", "DIMM050 J21", ("0", "5")),
     ],
 )
@@ -174,6 +210,34 @@ def test_makers_name_channels_in_their_own_ways(bank: str, locator: str, place: 
     text = f"Handle 0x1\nMemory Device\n\tSize: 32 GB\n\tLocator: {locator}\n\tBank Locator: {bank}\n"
     channels = read({}, (DIMMS, text)).memory.channels.value or ()
     assert [(c.socket, c.channel) for c in channels] == [place]
+
+
+def test_channels_that_each_memory_controller_counts_anew_are_kept_apart() -> None:
+    slot = "Handle 0x1\nMemory Device\n\tSize: {} GB\n\tLocator: DIMM{}\n\tBank Locator: P0_Node{}_Channel{}_Dimm0\n\n"
+    places = [("A1", 0, 0), ("B1", 0, 1), ("E1", 1, 0), ("F1", 1, 1)]
+    text = "".join(slot.format(64 if node == 0 else 32, name, node, channel) for name, node, channel in places)
+    found = read({}, (DIMMS, text)).memory
+    assert [(c.channel, c.modules, c.size_bytes // GIB) for c in found.channels.value or ()] == [
+        ("0.0", 1, 64),
+        ("0.1", 1, 64),
+        ("1.0", 1, 32),
+        ("1.1", 1, 32),
+    ]
+    assert found.channels_even.value is False
+
+
+@pytest.mark.parametrize(
+    ("modules", "told"),
+    [
+        ([("DDR5", "64 GB")] * 3 + [("DDR5", "32 GB")], "DDR5 64 GB * 3 + DDR5 32 GB * 1"),
+        ([("DDR4", "65536 MB")] * 2, "DDR4 64 GB * 2"),
+        ([("Other", "3968 MB"), ("Other", "128 MB"), ("Other", "No Module Installed")], "3968 MB * 1 + 128 MB * 1"),
+        ([("RAM", "16 GB")], "RAM 16 GB * 1"),
+    ],
+)
+def test_modules_are_counted_by_what_is_printed_on_them(modules: list[tuple[str, str]], told: str) -> None:
+    text = "".join(f"Handle 0x1\nMemory Device\n\tSize: {size}\n\tType: {kind}\n\n" for kind, size in modules)
+    assert dict(hardware_table(read({}, (DIMMS, text)), "en"))["Memory"] == told
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,9 @@ def test_a_second_reading_of_the_evidence_gives_the_same_facts() -> None:
         ("Model name:\nBIOS Model name:\nModel: 0", None),
         ("BIOS Model name:     To be filled by O.E.M.", None),
         ("Model name: AMD EPYC 9654 96-Core\nBIOS Model name: AMD EPYC 9654 CPU @ 2.4GHz", "AMD EPYC 9654 96-Core"),
+        ("Model name: AMD EPYC 9554 64-Core Processor", "AMD EPYC 9554"),
+        ("Model name: Hygon C86 7380 32-core Processor", "Hygon C86 7380"),
+        ("Model name: Intel(R) Xeon(R) CPU           E5-2690 v4 @ 2.60GHz", "Intel(R) Xeon(R) CPU E5-2690 v4"),
         ("Architecture: x86_64", None),
     ],
 )
