@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kit.engines import endpoint, ftransformers, llamacpp, reference, sglang, vllm_ascend
-from kit.engines.failures import COMMON, GENERIC, Failure
+from kit.engines.failures import COMMON, GENERIC, Failure, tells
 from kit.engines.flags import Flags
 
 
@@ -43,8 +43,9 @@ ENGINES: dict[str, Engine] = {
 
 def diagnose(engine: str, log: Sequence[str]) -> Failure | None:
     """The first known failure that the log shows, the engine's own before those of any, causes before what follows from them."""
+    telling = [line for line in log if tells(line)]
     for failure in (*ENGINES[engine].FAILURES, *COMMON, *GENERIC):
-        if any(re.search(failure.pattern, line) for line in log):
+        if any(re.search(failure.pattern, line) for line in telling):
             return failure
     return None
 
@@ -54,4 +55,6 @@ def fatal(engine: str, line: str) -> bool:
 
     A health check that got no answer is none: a long prefill is enough for that.
     """
-    return any(failure.fatal and re.search(failure.pattern, line) for failure in (*ENGINES[engine].FAILURES, *GENERIC))
+    return tells(line) and any(
+        failure.fatal and re.search(failure.pattern, line) for failure in (*ENGINES[engine].FAILURES, *GENERIC)
+    )

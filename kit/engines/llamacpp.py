@@ -1,6 +1,6 @@
 """llama.cpp, through the server of the package xllamacpp: the embedded engine."""
 
-from kit.engines.failures import Failure
+from kit.engines.failures import CUDA, HOST_MEMORY, Failure
 from kit.engines.flags import Flags
 
 TITLE = "llama.cpp"
@@ -23,9 +23,21 @@ PHASES: tuple[tuple[str, str], ...] = (
     ("ready", r"phase: ready"),
 )
 FAILURES: tuple[Failure, ...] = (
+    *CUDA,
+    HOST_MEMORY,
+    Failure(
+        r"unknown model architecture",
+        "this version of llama.cpp does not know the model's architecture",
+        "use a version of the engine that knows it",
+    ),
+    Failure(
+        r"(?i)unable to allocate \S+ buffer|failed to allocate (?:\S+ )?buffer|failed to fit params",
+        "the memory does not hold model and cache",
+        "lower --ctx-size or --parallel, or use smaller weights",
+    ),
     Failure(
         r"(?i)failed to load model|error loading model",
-        "llama.cpp cannot load the model",
+        "llama.cpp cannot load the model: the file is missing, cut short or no GGUF",
         "kit clean --cache makes the embedded model again; else check the file",
     ),
 )

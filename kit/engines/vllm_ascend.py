@@ -30,7 +30,8 @@ PHASES: tuple[tuple[str, str], ...] = (
 )
 FAILURES: tuple[Failure, ...] = (
     Failure(
-        r"No available memory for the cache blocks|less than desired GPU memory utilization",
+        r"No available memory for the cache blocks|less than desired GPU memory utilization"
+        r"|larger than the (?:available KV cache memory|maximum number of tokens that can be stored in KV cache)",
         "the cards' memory does not hold model and cache",
         "raise --gpu-memory-utilization, lower --max-model-len, or free the cards",
     ),

@@ -72,6 +72,45 @@ LINES = [
     ("RuntimeError: Rank 1 scheduler died during initialization (exit code: 1). If", "does not say why"),
     ("[2026-03-02 10:11:12 TP1] Scheduler hit an exception: Traceback (most recent call last):", "does not say why"),
     ("launch_server.py: error: unrecognized arguments: --enable-defer", "does not know one of the arguments"),
+    ("rtMalloc: alloc memory failed, drv ret=6, error code 207001", "NPU's memory"),
+    ("[PID: 12] Memory_Allocation_Failure(EL0004): Failed to allocate memory.", "NPU's memory"),
+    ("RuntimeError: Not enough memory. Please try to increase --mem-fraction-static.", "no room for the cache"),
+    ("[Error]: HBM multi-bit ECC. error code is 507054", "memory of an NPU reports errors"),
+    (
+        "[rank1]: EI0002: [PID: 29] 2026-02-11-15:09:34.713 The wait execution of the Notify register times out.",
+        "in vain",
+    ),
+    ("EE1002: 2026-02-03-16:50:00.041 Stream synchronize timeout. rtDeviceSynchronize execute failed", "in vain"),
+    ("[Rank 1] Watchdog caught collective operation timeout: WorkHCCL(SeqNum=7, OpType=ALLREDUCE", "in vain"),
+    ("EJ0003: [PID: 159] Failed to bind the IP port. Reason: The IP address and port have been bound", "HCCL's ports"),
+    ("EJ0001: [PID: 10] Failed to initialize the HCCP process. Reason: Maybe the last", "the last job has not ended"),
+    ("EI0004: [PID: 1] The ranktable or rank is invalid", "not told the same"),
+    (
+        "EI0013: [PID: 9] An error CQE occurred during operator execution. Local information: device ID 3",
+        "a link between",
+    ),
+    ("[Error]: The aicore execution times out.", "ended with an exception"),
+    ("EZ9999: Get regInfo failed, socVersion [ascend910b] does not support opType [Cast].", "no kernel"),
+    ("E90001: unable to import te", "compiler of CANN"),
+    ("Fatal Python error: Illegal instruction", "lacks an instruction"),
+    ("[2026-03-02 10:11:12] Exit code: -4", "lacks an instruction"),
+    ("[2026-03-02 10:11:12] Exit code: -9", "this machine's memory"),
+    ("[2026-03-02 10:11:12] Exit code: -11", "compiled code"),
+    ("ImportError: /usr/lib/libgomp.so.1: cannot allocate memory in static TLS block", "loaded too late"),
+    ("OSError: [Errno 28] No space left on device: '/dev/shm/psm_41'", "shared memory"),
+    ("node:7:9 [0] NCCL WARN Error: failed to extend /dev/shm/nccl-x: No space left on device", "shared memory"),
+    ("OSError: [Errno 28] No space left on device: '/root/.cache/x'", "a disk is full"),
+    ("PermissionError: [Errno 13] Permission denied: '/home/model/M/config.json'", "may not use a file"),
+    ("ImportError: /opt/x.so: undefined symbol: _ZN3c1017Register", "do not fit each other"),
+    ("ImportError: libc.so.6: version `GLIBC_2.34' not found (required by x.so)", "do not fit each other"),
+    ("ValueError: Model architectures ['XForCausalLM'] are not supported for now.", "does not know the model's"),
+    ("has model type `x9` but Transformers does not recognize this architecture.", "does not know the model's"),
+    ("ValueError: The repository /m contains custom code which must be executed to load it", "code of its own"),
+    ("Value error, User-specified max_model_len (65536) is greater than the derived max_model_len", "longer than"),
+    ("ValueError: Total number of attention heads (28) must be divisible by tensor parallel size (8).", "split over"),
+    ("ValueError: Unknown quantization method: ascend. Must be one of ['fp8'].", "quantised"),
+    ("HFValidationError: Repo id must be in the form 'repo_name' or 'namespace/repo_name': '/home/m'", "directory"),
+    ("ModuleNotFoundError: No module named 'torch_npu'", "package is missing"),
 ]
 
 
@@ -86,15 +125,64 @@ def test_a_failure_is_known_by_its_line_with_a_cause_and_a_remedy(line: str, cau
 
 def test_every_failure_has_a_line_that_shows_it() -> None:
     shown = [line for line, _ in LINES]
-    unseen = [
-        failure.pattern
-        for failure in (*ASCEND, *COMMON, *GENERIC)
-        if not any(re.search(failure.pattern, line) for line in shown)
-    ]
-    assert unseen == [
-        "ModuleNotFoundError: No module named",
-    ]
+    failures = (*ASCEND, *COMMON, *GENERIC)
+    assert [f.pattern for f in failures if not any(re.search(f.pattern, line) for line in shown)] == []
     assert all(failure.cause and failure.remedy for failure in (*ASCEND, *CUDA, *COMMON, *GENERIC))
+
+
+@pytest.mark.parametrize(
+    ("engine", "line", "cause"),
+    [
+        (
+            "vllm-ascend",
+            "the models's max seq len (9), KV cache is needed, which is larger than the available KV cache memory (1",
+            "hold model",
+        ),
+        ("sglang", "torch.AcceleratorError: CUDA error: unspecified launch failure", "computation on a GPU failed"),
+        ("sglang", "RuntimeError: Found no NVIDIA driver on your system.", "do not fit each other"),
+        ("sglang", "RuntimeError: CUDA error: uncorrectable ECC error encountered", "a GPU failed"),
+        ("sglang", "DistBackendError: NCCL error in: NCCLUtils.hpp:317, unhandled system error", "through NCCL"),
+        ("llamacpp", "allocating 4096.00 MiB on device 0: cudaMalloc failed: out of memory", "accelerator's memory"),
+        ("llamacpp", "error loading model: unable to allocate CUDA0 buffer", "memory does not hold"),
+        ("llamacpp", "error loading model: mmap failed: Cannot allocate memory", "this machine's memory"),
+        ("llamacpp", "error loading model architecture: unknown model architecture: 'x9'", "architecture"),
+        ("llamacpp", "srv  start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 8080", "the port"),
+        ("llamacpp", "llama_model_load: error loading model: failed to load model from m.gguf", "cut short or no GGUF"),
+    ],
+)
+def test_an_engines_own_failures_are_told_before_those_of_any(engine: str, line: str, cause: str) -> None:
+    found = diagnose(engine, [line])
+    assert found is not None
+    assert cause in found.cause
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING 11-29 [_custom_ops.py:20] Failed to import from x with ModuleNotFoundError(\"No module named 'x._C'\")",
+        "(Worker_TP1 pid=77) WARNING 03-02 [x.py:1] ImportError('libcudart.so.12: cannot open shared object file')",
+        "[2026-03-02 10:11:12] Ignore import error when loading models.x: /opt/x.so: undefined symbol: _ZN3",
+        "/opt/python3.11/site-packages/x.py:12: UserWarning: No CUDA-capable device, no CUDA-capable device is detected",
+        "mlock: warning: failed to mlock 123-byte buffer (after previously locking 0 bytes): Cannot allocate memory",
+        "[2026-03-02 10:11:12] Receive: obj=GenerateReqInfo(text='Why do I read NPU out of memory?')",
+        "INFO 03-02 [logger.py:42] Received request cmpl-1: prompt: 'lost heartbeat. Address already in use'",
+        "[rank0]:[W326 11:49:12.331714626 compiler_depend.ts:133] Warning: task exception callback is not registered",
+        "[2026-03-02 10:11:12 TP0] Prefill batch. #new-seq: 1, #new-token: 507010, token usage: 0.00, input throughput: 507001",
+        "worker started with pid=507010, 107001 tokens, device memory 207001",
+        "Health check failed. Server couldn't get a response from detokenizer for last 20 seconds.",
+    ],
+    ids=range(11),
+)
+def test_what_is_no_failure_is_neither_a_cause_nor_an_end(line: str) -> None:
+    for engine in STARTED:
+        assert diagnose(engine, [line]) is None
+        assert not fatal(engine, line)
+
+
+def test_an_error_that_speaks_of_a_warning_stays_an_error() -> None:
+    found = diagnose("sglang", ["ERROR 03-02 [x.py:9] RuntimeError: NPU out of memory. WARNING: see above"])
+    assert found is not None
+    assert "NPU's memory" in found.cause
 
 
 def test_what_follows_from_a_failure_is_not_its_cause() -> None:
