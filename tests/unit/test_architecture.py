@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.engines",),
     ("kit.loadgens",),
     # steps
-    ("kit.documents", "kit.library", "kit.weights"),
+    ("kit.documents", "kit.intervals", "kit.library", "kit.weights"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
     ("kit.legacy",),
     # judgements
@@ -86,7 +86,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "rich": ("kit.cli",),
     "evalscope": ("kit.instrument",),
     "requests": ("kit.runtimes.docker",),
-    "numpy": (),
+    "numpy": ("kit.intervals",),
+    "scipy": ("kit.intervals",),
     "multiprocessing": (),
     "asyncio": ("kit.instrument",),
     "aiohttp": ("kit.instrument",),
