@@ -4,7 +4,7 @@ A `KitError` is for the user: what was found, where, and what to do. Anything el
 traceback.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -84,3 +84,13 @@ class InterruptedRunError(KitError):
     """The user stopped the run. Finished rounds are kept."""
 
     exit_code = 130
+
+
+def listed(found: Iterable[KitError]) -> tuple[Problem, ...]:
+    """Errors as findings of another one: each with its own findings after it."""
+    return tuple(problem for error in found for problem in (Problem("", error.message, error.hint), *error.problems))
+
+
+def together(message: str, found: Sequence[KitError], hint: str) -> KitError:
+    """Several errors as one with everything in one list; a single one as it is."""
+    return found[0] if len(found) == 1 else EnvironmentUnavailableError(message, problems=listed(found), hint=hint)

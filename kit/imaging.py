@@ -1,18 +1,20 @@
 """What `kit image` does, end to end: here the doors are opened and handed to the layers below."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import kit
-from kit import images
-from kit.errors import HostError
-from kit.images import Image, archive, artifacts, building, carrying, gathering, record
+from kit import images, runtimes
+from kit.errors import EnvironmentUnavailableError, HostError, UsageError
+from kit.images import Image, archive, artifacts, building, carrying, gathering, lacking, record
 from kit.images.building import Outcome, Wanted
 from kit.images.gathering import Places
-from kit.ports import ImageStore, Progress
+from kit.model import Environment
+from kit.ports import ImageStore, Progress, Runtime
 from kit.resources import cache, folder
 from kit.runtimes import debian, fetching
 
@@ -65,20 +67,24 @@ def fetch(
 ) -> Path:
     """Fetch what images are built from into a folder, and without a platform also what this machine's Python needs."""
     where = places(out)
-    for name in names:
-        image = images.find(where.images, name, platform(wanted))
+    chosen = [images.find(where.images, name, platform(wanted)) for name in names]
+    # Without a platform the folder must serve the process runtime too, on machines that cannot make images.
+    able = wanted is not None or debian.available()
+    own_base = base is not None or not able
+    lacking.to_fetch(chosen, where, own_base=own_base)
+    for image in chosen:
         if image.definition.reference is not None:
             gathering.pull(gathering.published(image), image, open_store(), progress)
             continue
         if base is not None:
             gathering.pull(base, image, open_store(), progress)
-        # Without a platform the folder must serve the process runtime too, on machines that cannot make images.
-        able = wanted is not None or debian.available()
-        gathering.fetch(image, where, progress, mirror=mirror, own_base=base is not None or not able)
+        gathering.fetch(image, where, progress, mirror=mirror, own_base=own_base)
         if wanted is None and image.source is not None and fetching.own_python() != gathering.PYTHON:
             fetching.fetch(image.source, where.fetched, progress, brought=fetching.carried())
         if not able:
-            progress(f"{name}: without mmdebstrap here, Debian's packages were left out; kit image build needs them")
+            progress(
+                f"{image.title}: without mmdebstrap here, Debian's packages were left out; kit image build needs them"
+            )
     return where.fetched
 
 
@@ -89,9 +95,11 @@ def build(
     options: Wanted,
     progress: Progress,
 ) -> Iterator[Outcome]:
-    """Build images, one after the other; all must exist before the first is built."""
+    """Build images, one after the other; what any of them lacks is told before the first is begun."""
     store, where = open_store(), places(fetched)
-    for image in _chosen(names, wanted, store):
+    chosen = _chosen(names, wanted, store)
+    building.require(chosen, where, store, options)
+    for image in chosen:
         yield building.build(image, where, store, progress, options)
 
 
@@ -125,6 +133,25 @@ def contained(name: str, wanted: str | None) -> bytes:
     built = building.known(image, stored.labels.get(images.LABEL, ""), where)
     with store.files(stored.id) as stream:
         return sbom.write(image, stored, stream, built.content if built is not None else None)
+
+
+def explained(runtime: Runtime, wanted: str | None) -> Callable[[str, str | None], Environment]:
+    """Pins the environments of a runtime; an image that is not there is refused with the vendor files that it lacks."""
+
+    def pin(name: str, variant: str | None) -> Environment:
+        try:
+            return runtime.pin(name, variant)
+        except EnvironmentUnavailableError as error:
+            version, named = runtimes.named_platform(variant)
+            reference = f"{name}/{version}" if version else name
+            where = places()
+            with suppress(UsageError):
+                image = images.find(where.images, reference, platform(wanted or named, open_store()))
+                if problems := lacking.to_run(image, where):
+                    raise EnvironmentUnavailableError(error.message, hint=error.hint, problems=problems) from error
+            raise
+
+    return pin
 
 
 def _chosen(names: Sequence[str], wanted: str | None, store: ImageStore) -> list[Image]:

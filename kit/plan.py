@@ -9,6 +9,7 @@ from typing import Literal
 from kit import __version__, packed
 from kit.accelerators import ACCELERATORS
 from kit.engines import ENGINES, flags
+from kit.errors import EnvironmentUnavailableError, KitError, together
 from kit.loadgens import GENERATORS
 from kit.model import (
     AcceleratorWish,
@@ -58,8 +59,7 @@ def make(
     load, server = profile.load, profile.server
     engine = ENGINES[server.engine]
     generator = GENERATORS[load.generator]
-    sender = pin(generator.IMAGE, load.version)
-    home = _pinned(server.image, pin)
+    home, sender = _pinned(server.image, (generator.IMAGE, load.version), pin)
     devices, grant = _granted(profile.machine.accelerator, inventory, present)
     made = _made_model(server.make_model, home, models)
     # In a container loopback is its own: the port is published on this machine's loopback instead.
@@ -100,12 +100,22 @@ def make(
     )
 
 
-def _pinned(image: str | None, pin: Pin) -> Environment | None:
-    """The environment that `name` or `name/version` says."""
-    if image is None:
-        return None
-    name, _, variant = image.partition("/")
-    return pin(name, variant or None)
+def _pinned(image: str | None, load: tuple[str, str], pin: Pin) -> tuple[Environment | None, Environment]:
+    """The environments of the server (`name` or `name/version`), if it has one, and of the load. Raises for all that is
+    missing at once."""
+    name, _, variant = (image or "").partition("/")
+    found: list[Environment] = []
+    lacking: list[KitError] = []
+    for one, version in ((name, variant or None), load):
+        try:
+            found += [pin(one, version)] if one else []
+        except EnvironmentUnavailableError as error:
+            lacking.append(error)
+    if lacking:
+        hint = "every one of them is needed: what stands behind each makes it, or brings it here"
+        raise together("what this profile is run with is not on this machine", lacking, hint)
+    *home, sender = found
+    return home[0] if home else None, sender
 
 
 def _granted(

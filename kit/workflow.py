@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from kit import imaging, preflight, reading, renderers, runner, runtimes, store, verdicts
 from kit import inventory as inventories
 from kit import plan as plans
-from kit import preflight, reading, renderers, runner, runtimes, store, verdicts
 from kit import profile as profiles
 from kit import report as reports
 from kit.endpoint import HttpEndpoint
@@ -80,7 +80,7 @@ def planned(
         loaded.profile,
         sha256=loaded.sha256,
         runtime=runtime,
-        pin=doors.pin,
+        pin=imaging.explained(doors, platform) if runtime == "docker" else doors.pin,
         models=cache() / "models",
         version=doors.version,
         platform=platform,

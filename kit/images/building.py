@@ -4,13 +4,13 @@ import datetime
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kit import __version__, images
 from kit.errors import EnvironmentUnavailableError, UsageError
-from kit.images import Image, archive, artifacts, assembling, contents, gathering, record
+from kit.images import Image, archive, artifacts, assembling, contents, gathering, lacking, record
 from kit.images.gathering import Places
 from kit.ports import BuildOrder, ImageStore, Progress, StoredImage
 from kit.runtimes import debian
@@ -50,14 +50,14 @@ def build(image: Image, places: Places, store: ImageStore, progress: Progress, w
     own = _own_base(image, store, wanted.base)
     given = images.inputs(image, own.id if own is not None else None, places.kit)
     digest = images.inputs_digest(given)
-    there = store.find(image.platform_tag)
-    if there is not None and there.labels.get(images.LABEL) == digest and not wanted.again:
+    there = _standing(image, digest, store)
+    if there is not None and not wanted.again:
         _name(image, there.id, store)
         built = known(image, digest, places) or keep(image, there, given, places, store, progress)
         return Outcome(image, there.id, there.size_bytes, False, built)
     version = image.version or "latest"
     vendor = artifacts.require(
-        *(image.images, image.name, version, image.platform, _vendor_files(image, places), progress),
+        *(image.images, image.name, version, image.platform, gathering.vendor_files(image, places), progress),
         own_base=own is not None,
     )
     if len(vendor) == 1 and vendor[0].record.kind == "image":
@@ -89,6 +89,20 @@ def build(image: Image, places: Places, store: ImageStore, progress: Progress, w
     _name(image, identity, store)
     built = keep(image, made, given, places, store, progress)
     return Outcome(image, identity, made.size_bytes, True, built)
+
+
+def require(chosen: Sequence[Image], places: Places, store: ImageStore, wanted: Wanted) -> None:
+    """Raise before the first is built, in one list, where one of several images or of those below them lacks something."""
+
+    def stands(image: Image) -> bool:
+        named = image in chosen
+        if image.definition.reference is not None or (named and wanted.again):
+            return False
+        own = _own_base(image, store, wanted.base) if named else None
+        given = images.inputs(image, own.id if own is not None else None, places.kit)
+        return _standing(image, images.inputs_digest(given), store) is not None
+
+    lacking.to_build(chosen, places, store, stands, own_base=wanted.base is not None)
 
 
 def known(image: Image, digest: str, places: Places) -> record.Built | None:
@@ -132,6 +146,12 @@ def listing(places: Places, digest: str) -> Path:
     return places.records / "contents" / f"{digest.removeprefix('sha256:')}.gz"
 
 
+def _standing(image: Image, digest: str, store: ImageStore) -> StoredImage | None:
+    """The image on the engine, if it was built from inputs with this digest."""
+    there = store.find(image.platform_tag)
+    return there if there is not None and there.labels.get(images.LABEL) == digest else None
+
+
 def _own_base(image: Image, store: ImageStore, base: str | None) -> StoredImage | None:
     if base is None:
         return None
@@ -150,15 +170,9 @@ def _own_base(image: Image, store: ImageStore, base: str | None) -> StoredImage 
 
 def _published(image: Image, store: ImageStore, progress: Progress) -> Outcome:
     """An image that others publish: nothing is built, what the digest names is given kit's name."""
-    reference = gathering.published(image)
-    found = store.find(reference)
-    if found is None:
-        hint = f"with network: kit image fetch {image.title}; without: carry it with docker save and docker load"
-        raise EnvironmentUnavailableError(f"the engine has no image {reference}", hint=hint)
-    if found.platform != image.platform:
-        raise UsageError(f"{reference} is for {found.platform} on this engine, and {image.platform} is asked for")
+    found = gathering.present(image, store)
     before = store.find(image.platform_tag)
-    progress(f"{image.title}: taken from {reference}")
+    progress(f"{image.title}: taken from {gathering.published(image)}")
     _name(image, found.id, store)
     return Outcome(image, found.id, found.size_bytes, before is None or before.id != found.id, None)
 
@@ -185,12 +199,6 @@ def _name(image: Image, identity: str, store: ImageStore) -> None:
         found = store.find(name)
         if found is None or found.id != identity:
             store.tag(identity, name)
-
-
-def _vendor_files(image: Image, places: Places) -> Path:
-    """What was carried along with the other inputs of this image, else what was added on this machine."""
-    carried = places.fetched / "artifacts"
-    return carried if (carried / image.name).is_dir() else places.artifacts
 
 
 def _labels(image: Image, digest: str) -> dict[str, str]:

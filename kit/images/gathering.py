@@ -11,7 +11,7 @@ from pathlib import Path
 from kit import images
 from kit.errors import EnvironmentUnavailableError, HostError, Problem, UsageError
 from kit.images import Image, artifacts
-from kit.ports import ImageStore, Progress
+from kit.ports import ImageStore, Progress, StoredImage
 from kit.runtimes import debian, fetching
 from kit.runtimes.sources import Source
 
@@ -107,9 +107,27 @@ def pull(reference: str, image: Image, store: ImageStore, progress: Progress) ->
         store.pull(reference, image.platform, progress)
 
 
+def present(image: Image, store: ImageStore) -> StoredImage:
+    """A published image as the engine has it, by digest. Raises where it is not chosen, not there, or for another platform."""
+    reference = published(image)
+    found = store.find(reference)
+    if found is None:
+        hint = f"with network: kit image fetch {image.title}; without: carry it with docker save and docker load"
+        raise EnvironmentUnavailableError(f"the engine has no image {reference}", hint=hint)
+    if found.platform != image.platform:
+        raise UsageError(f"{reference} is for {found.platform} on this engine, and {image.platform} is asked for")
+    return found
+
+
 def target(image: Image) -> fetching.Target:
     """What pip must know of the platform of an image."""
     return fetching.Target(images.MACHINES[image.platform], PYTHON)
+
+
+def vendor_files(image: Image, places: Places) -> Path:
+    """What was carried along with the other inputs of this image, else what was added on this machine."""
+    carried = places.fetched / "artifacts"
+    return carried if (carried / image.name).is_dir() else places.artifacts
 
 
 def debs(image: Image, folder: Path) -> Path:

@@ -21,6 +21,15 @@ def present() -> tuple[str, ...]:
     return NAMES if docker else ("process",)
 
 
+def named_platform(variant: str | None) -> tuple[str | None, str | None]:
+    """The version and the platform that a profile asks for by naming an image with its suffix, such as
+    `ftransformers/3.3.1-arm64`."""
+    version, dash, machine = (variant or "").rpartition("-")
+    if not dash or machine not in ("amd64", "arm64"):
+        return variant, None
+    return None if version == "latest" else version, f"linux/{machine}"
+
+
 def make(name: str, platform: str | None = None) -> Runtime:
     """The runtime of that name; with images for another platform, such as `linux/arm64`, where that is asked for."""
     if name == "process":

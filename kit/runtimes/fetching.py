@@ -87,13 +87,21 @@ def built(source: Source, wheels: Path) -> tuple[Path, ...] | None:
     """The wheels in a folder that were built from a source's source-only packages, or None where one is missing."""
     taken: list[Path] = []
     for requirement in requirements(source.sdists) if source.sdists.is_file() else ():
-        name, version = requirement.split("==")
-        pattern = f"{re.sub(r'[-_.]+', '[-_.]', name)}-{version}-*.whl"
-        matches = sorted(wheels.glob(pattern))
+        matches = _wheels_of(requirement, wheels)
         if not matches:
             return None
         taken.append(matches[0])
     return tuple(taken)
+
+
+def any_wheel(lock: Path, wheels: Path) -> bool:
+    """Whether a folder holds anything of a lock at all; whether it holds everything, pip finds out."""
+    return any(_wheels_of(requirement, wheels) for requirement in requirements(lock))
+
+
+def _wheels_of(requirement: str, wheels: Path) -> list[Path]:
+    name, version = requirement.split("==")
+    return sorted(wheels.glob(f"{re.sub(r'[-_.]+', '[-_.]', name)}-{version}-*.whl"))
 
 
 def run_pip(

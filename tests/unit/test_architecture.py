@@ -55,9 +55,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.runner",),
     # faces
     ("kit.renderers",),
-    ("kit.preflight",),
+    ("kit.preflight", "kit.imaging"),
     ("kit.workflow",),
-    ("kit.judging", "kit.imaging", "kit.perf", "kit.referencing", "kit.sealing"),
+    ("kit.judging", "kit.perf", "kit.referencing", "kit.sealing"),
     ("kit.cli",),
     ("kit.__main__",),
 )

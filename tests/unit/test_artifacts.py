@@ -188,21 +188,6 @@ def test_a_recorded_file_that_is_gone_is_named_with_its_place(site: Site, files:
     assert f"it belongs at {gone}" in str(refused.value)
 
 
-def test_files_that_were_carried_here_are_taken_where_none_were_added_here(
-    site: Site, files: Path, tmp_path: Path
-) -> None:
-    for path in files.glob("*.run"):
-        site.add(path)
-    carried = tmp_path / "carried"
-    (site.store / "cann").rename(carried)
-    (tmp_path / "usb").mkdir()
-    carried.rename(tmp_path / "usb" / "cann")
-    ready = artifacts.require(
-        site.images, "cann", "8.2.RC1", ARM, site.store, site.told.append, carried=tmp_path / "usb"
-    )
-    assert {one.path.parent for one in ready} == {tmp_path / "usb" / "cann"}
-
-
 def test_a_file_that_was_only_copied_there_is_not_trusted(site: Site, files: Path) -> None:
     name = "Ascend-cann-toolkit_8.2.RC1_linux-aarch64.run"
     (site.store / "cann").mkdir(parents=True)

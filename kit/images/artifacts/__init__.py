@@ -106,37 +106,41 @@ def chosen(images: Path, name: str, version: str, platform: str) -> tuple[Added,
     return complete or ()
 
 
-def require(
-    images: Path,
-    name: str,
-    version: str,
-    platform: str,
-    folder: Path,
-    progress: Progress,
-    *,
-    own_base: bool = False,
-    carried: Path | None = None,
-) -> tuple[Artifact, ...]:
-    """Every vendor file of one image from `folder`, else from `carried`, each read and compared with its size and SHA-256.
-
-    Raises `EnvironmentUnavailableError` naming all that is missing, where it comes from and where it goes, or all that was
-    altered, or a torch that does not go with CANN. With `own_base` (the site gave a base image) nothing is missed where
-    that image may hold what the vendor's files would install.
+def absent(
+    images: Path, name: str, version: str, platform: str, folder: Path, *, own_base: bool = False
+) -> EnvironmentUnavailableError | None:
+    """What of one image's vendor files is not in `folder`, where it comes from and where it goes; only names and sizes are
+    looked at. With `own_base` (the site gave a base image) nothing is missed where that image may hold what the vendor's
+    files would install.
     """
     found = declared(images, name)
     if found is None or not any(entry.version == version for entry in found.needed):
-        return ()
+        return None
     complete, missing = _ways(found, version, platform)
     if complete is None:
         if own_base and found.base_may_hold and not any(_for(entry, version, platform) for entry in found.added):
-            return ()
-        raise _missing(name, version, platform, missing, folder)
-    places = (folder / name, carried / name) if carried is not None else (folder / name,)
-    ready = tuple(Artifact(_place(entry, places), entry) for entry in complete)
-    if problems := [problem for artifact in ready for problem in _altered(artifact, progress)]:
-        msg = f"vendor files of {name} {version} are not what images/{name}/{FILE} records"
-        raise EnvironmentUnavailableError(msg, problems=problems, hint="kit image add-artifact FILE puts a file there")
-    for line in _matched(images, found, version, complete):
+            return None
+        return _missing(name, version, platform, missing, folder)
+    lost = [problem for entry in complete for problem in _lost(folder / name / entry.file, entry)]
+    return _altered(name, version, lost) if lost else None
+
+
+def require(
+    images: Path, name: str, version: str, platform: str, folder: Path, progress: Progress, *, own_base: bool = False
+) -> tuple[Artifact, ...]:
+    """Every vendor file of one image from `folder`, each read and compared with its size and SHA-256.
+
+    Raises `EnvironmentUnavailableError` naming all that is missing, or all that was altered, or a torch that does not go with
+    CANN. `own_base` as for `absent`.
+    """
+    if (lacking := absent(images, name, version, platform, folder, own_base=own_base)) is not None:
+        raise lacking
+    complete = chosen(images, name, version, platform)
+    ready = tuple(Artifact(folder / name / entry.file, entry) for entry in complete)
+    if problems := [problem for artifact in ready for problem in _read(artifact, progress)]:
+        raise _altered(name, version, problems)
+    found = declared(images, name)
+    for line in _matched(images, found, version, complete) if found is not None else ():
         progress(line)
     return ready
 
@@ -196,7 +200,7 @@ def _missing(
 ) -> EnvironmentUnavailableError:
     place = folder / name
     problems = [
-        Problem(entry.file, f"{entry.what} is missing{_either(way, missing)}", _advice(entry, place))
+        Problem(entry.file, f"missing: {entry.what}{_either(way, missing)}", _advice(entry, place))
         for way, entries in missing.items()
         for entry in entries
     ]
@@ -204,7 +208,7 @@ def _missing(
         msg = f"{name} {version} cannot be built for {platform}: its vendor has nothing for it"
         return EnvironmentUnavailableError(msg, hint=f"images/{name}/{FILE} lists the platforms")
     msg = f"{name} {version} for {platform} needs files that only its vendor can give"
-    hint = f"fetch them, then for each: kit image add-artifact FILE (it checks the file and puts it into {place})"
+    hint = f"fetch them, then for each: kit image add-artifact FILE, which checks it and puts it into {place}"
     return EnvironmentUnavailableError(msg, problems=problems, hint=hint)
 
 
@@ -216,30 +220,34 @@ def _advice(entry: Needed, place: Path) -> str:
     lying = sorted(path for path in place.glob("*") if matches(entry, path.name)) if place.is_dir() else []
     if lying:
         return f"{lying[0]} lies there, but was never checked: kit image add-artifact {lying[0]}"
-    return f"from: {entry.source}"
+    return f"from: {entry.source}; then: kit image add-artifact {entry.file}"
 
 
-def _place(entry: Added, places: Sequence[Path]) -> Path:
-    """Where a recorded file lies: the first place that has one of its size, since an older file may lie in the other."""
-    paths = [place / entry.file for place in places]
-    fitting = [path for path in paths if path.is_file() and path.stat().st_size == entry.size]
-    return next(iter([*fitting, *(path for path in paths if path.is_file())]), paths[0])
-
-
-def _altered(artifact: Artifact, progress: Progress) -> Iterable[Problem]:
-    path, entry = artifact.path, artifact.record
+def _lost(path: Path, entry: Added) -> Iterable[Problem]:
     try:
         size = path.stat().st_size
-        found = digest(path, size, progress) if size == entry.size else None
     except FileNotFoundError:
         yield Problem(entry.file, "is recorded, but is not on this machine", f"it belongs at {path}")
     except OSError as error:
         raise HostError(f"{path} cannot be read: {error.strerror}") from error
     else:
-        if found is None:
+        if size != entry.size:
             yield Problem(str(path), f"has {size} bytes, and {entry.size} are recorded")
-        elif found != entry.sha256:
-            yield Problem(str(path), f"has SHA-256 {found}, and {entry.sha256} is recorded")
+
+
+def _read(artifact: Artifact, progress: Progress) -> Iterable[Problem]:
+    path, entry = artifact.path, artifact.record
+    try:
+        found = digest(path, entry.size, progress)
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from error
+    if found != entry.sha256:
+        yield Problem(str(path), f"has SHA-256 {found}, and {entry.sha256} is recorded")
+
+
+def _altered(name: str, version: str, problems: Sequence[Problem]) -> EnvironmentUnavailableError:
+    msg = f"vendor files of {name} {version} are not what images/{name}/{FILE} records"
+    return EnvironmentUnavailableError(msg, problems=problems, hint="kit image add-artifact FILE puts a file there")
 
 
 def _matched(images: Path, found: Declared, version: str, complete: Sequence[Added]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Literal
 from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
-from kit.runtimes import marks
+from kit.runtimes import marks, named_platform
 from kit.runtimes.docker.engine import OWNER, Container, Engine
 from kit.runtimes.docker.options import command_line, create_options
 from kit.runtimes.output import Pump
@@ -38,8 +38,13 @@ class DockerRuntime:
         self._engine.close()
 
     def pin(self, image: str, variant: str | None) -> Environment:
-        platform = self._platform or _named(variant) or self._engine.platform()
-        digest = self._engine.image_id(reference(image, variant, self._platform), platform)
+        version, named = named_platform(variant)
+        asked = self._platform or named
+        words = f"{image}/{version}" if version else image
+        words += f" --platform {asked}" if asked is not None else ""
+        hint = f"kit image fetch {words} && kit image build {words}; or kit image load FILE with one that was built elsewhere"
+        platform = asked or self._engine.platform()
+        digest = self._engine.image_id(reference(image, variant, self._platform), platform, hint)
         return Environment(name=image, variant=variant, kind="image", digest=digest)
 
     def version(self, environment: Environment, package: str) -> str | None:
@@ -92,12 +97,6 @@ def reference(image: str, variant: str | None, platform: str | None) -> str:
     """The tag of kit's image of that name and version; those for another platform than the engine's have a suffix."""
     suffix = f"-{platform.partition('/')[2]}" if platform else ""
     return f"kit/{image}:{variant or 'latest'}{suffix}"
-
-
-def _named(variant: str | None) -> str | None:
-    """The platform that a profile asks for by naming an image with its suffix, such as `ftransformers/3.3.1-arm64`."""
-    _, dash, machine = (variant or "").rpartition("-")
-    return f"linux/{machine}" if dash and machine in ("amd64", "arm64") else None
 
 
 class _Contained:

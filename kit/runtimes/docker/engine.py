@@ -59,7 +59,7 @@ class Engine:
         """The version of the API that is spoken."""
         return str(self._client.api.api_version)
 
-    def image_id(self, reference: str, platform: str | None = None) -> str:
+    def image_id(self, reference: str, platform: str | None = None, hint: str = "kit image list shows them") -> str:
         """The id of an image that this engine has. Raises `EnvironmentUnavailableError` where it has none, or one for
         another platform than is asked for."""
         try:
@@ -67,9 +67,7 @@ class Engine:
             if platform is not None:
                 check_platform(reference, image.attrs, platform)
         except ImageNotFound as error:
-            name = reference.removeprefix("kit/").removesuffix(":latest").replace(":", "/")
             msg = f"there is no image {reference} on this machine"
-            hint = f"kit image build {name}, or kit image load FILE with one that was built elsewhere"
             raise EnvironmentUnavailableError(msg, hint=hint) from error
         except (DockerException, *_AWAY) as error:
             raise translated(error, f"image {reference}") from error

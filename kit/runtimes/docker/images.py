@@ -137,7 +137,7 @@ def _stored(found: Mapping[str, object]) -> StoredImage:
         id=str(found["Id"]),
         platform=f"{found['Os']}/{found['Architecture']}",
         size_bytes=int(str(found["Size"])),
-        placed=_time(str(placed or found.get("Created") or "")),
+        placed=_time(str(placed or "")) or _time(str(found.get("Created") or "")),
         labels=dict(labels or {}),
         tags=tuple(tags) if isinstance(tags, list) else (),
     )
