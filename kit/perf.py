@@ -11,6 +11,7 @@ from typing import Literal
 
 from kit import profile as profiles
 from kit import store, workflow
+from kit.beginning import Prepared
 from kit.errors import HostError, NotAcceptedError, Problem, UsageError
 from kit.model import Secret
 from kit.model.report import Report
@@ -18,7 +19,7 @@ from kit.renderers import render
 from kit.renderers.csv import script
 from kit.runner import Observe
 from kit.store import RunDir
-from kit.workflow import Finished, Prepared
+from kit.workflow import Finished
 
 _COUNTS = re.compile(r"[1-9][0-9]{0,8}( [1-9][0-9]{0,8})*")
 

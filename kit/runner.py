@@ -11,14 +11,15 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from kit import __version__, estimate, stats, telemetry
-from kit.errors import HostError, IncompleteError, InterruptedRunError, KitError
+from kit.durable import make_directory
+from kit.errors import IncompleteError, InterruptedRunError, KitError
 from kit.events import Event, Kind, Seen
 from kit.legacy import baseline as baselines
 from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Plan, RoundPlan, RoundResult, RunStatus
-from kit.ports import Doors, EndpointError
+from kit.ports import Doors
 from kit.redaction import Redactor, plain
-from kit.serving import COMPLETION_LIMIT_S, PROBE_S, SHOWN_LINES, TAIL_LINES, Serving, serving
+from kit.serving import PROBE_S, TAIL_LINES, Serving, serving
 from kit.store import RunDir
 
 Observe = Callable[[Seen], None]
@@ -28,29 +29,6 @@ _FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up",
 
 class _RoundFailedError(Exception):
     """One round left no result; the others may still."""
-
-
-def prepare(plan: Plan, doors: Doors, observe: Observe, scratch: Path) -> None:
-    """Make what the plan needs before a run exists: environments, and a model that kit makes by itself."""
-
-    def progress(text: str) -> None:
-        observe(Seen(Event(at=doors.host.now(), kind="environment", text=text)))
-
-    for told in doors.runtime.sweep():
-        progress(f"stopped {told}")
-    for environment in plan.environments:
-        doors.runtime.prepare(environment, progress)
-    if plan.model is not None:
-        _make_model(plan, doors, progress, scratch)
-
-
-def probe_endpoint(plan: Plan, doors: Doors, key: str | None) -> None:
-    """For an endpoint that already runs: one completion, before a run directory exists. Raises `HostError`."""
-    try:
-        doors.endpoint.complete(plan.target, key, timeout_s=COMPLETION_LIMIT_S)
-    except EndpointError as error:
-        said = Redactor([key] if key else []).text(error.what)
-        raise HostError(f"the endpoint does not serve: {said}", hint=error.hint) from error
 
 
 def execute(plan: Plan, *, doors: Doors, run: RunDir, key: str | None, observe: Observe, attempt: int = 1) -> RunStatus:
@@ -147,7 +125,7 @@ class _Execution:
         self._clean(directory)
         self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
-        raw.mkdir(parents=True)
+        make_directory(raw)
         command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
         started, began = host.now(), host.monotonic()
         tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -273,23 +251,6 @@ class _Execution:
         )
         self._run.write_status(written)
         return written
-
-
-def _make_model(plan: Plan, doors: Doors, progress: Callable[[str], None], scratch: Path) -> None:
-    assert plan.model is not None
-    tail: deque[str] = deque(maxlen=SHOWN_LINES)
-    directory = Path(plan.model.directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    progress("the embedded model: made once, then checked against its digests")
-    with doors.runtime.start(
-        plan.model.program, directory=directory.parent, log=scratch, secrets={}, on_line=tail.append
-    ) as maker:
-        while (ended := maker.wait(5.0)) is None:
-            progress("the embedded model: still being made")
-    if ended.code != 0:
-        said = " / ".join(tail)
-        msg = f"the embedded model could not be made: {said or ended}"
-        raise HostError(msg, hint=f"remove {directory} and run again")
 
 
 def _disk_error(error: OSError, path: Path) -> IncompleteError:

@@ -3,14 +3,16 @@
 import errno
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from kit.durable import make_directory, sync, sync_tree
+from kit.durable import replace as replace
+from kit.durable import write_once as write_once
 from kit.errors import HostError, IncompleteError, UsageError
 from kit.model import (
     CardTick,
@@ -32,57 +34,6 @@ BASELINE = "baseline.csv"
 RUN_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9][a-z0-9._-]*")
 
 
-def write_once(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; an existing file is never touched (`FileExistsError`)."""
-    temporary = _write_beside(path, content)
-    try:
-        os.link(temporary, path)
-    except OSError as error:
-        # File systems without hard links (exFAT, some network shares): rename is as whole, its check a moment earlier.
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        if path.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
-        os.rename(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_directory(path.parent)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a new whole file in the place of `path`."""
-    temporary = _write_beside(path, content)
-    try:
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_directory(path.parent)
-
-
-def _write_beside(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes 0600, which a colleague cannot read
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class RunDir:
     """One run on disk, in the layout that DESIGN calls the run directory."""
 
@@ -94,17 +45,24 @@ class RunDir:
         return self.path.name
 
     @classmethod
-    def create(cls, parent: Path, profile: str, started: datetime) -> "RunDir":
-        """A new directory `<time>-<profile>`; a run of the same second gets the next one."""
+    def create(
+        cls, parent: Path, profile: str, started: datetime, note: Callable[[Path], object] = lambda _: None
+    ) -> "RunDir":
+        """A new directory `<time>-<profile>`; a run of the same second gets the next one.
+
+        `note` is told each path before it is tried.
+        """
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            make_directory(parent)
             for attempt in range(1, 100):
                 suffix = "" if attempt == 1 else f"-{attempt}"
                 path = parent / f"{started.astimezone():%Y%m%d-%H%M%S}-{profile}{suffix}"
+                note(path)
                 try:
                     path.mkdir()
                 except FileExistsError:
                     continue
+                sync(parent)
                 return cls(path)
         except OSError as error:
             msg = f"cannot write runs to {parent}: {error.strerror}"
@@ -143,8 +101,11 @@ class RunDir:
         paths = sorted(self.path.glob("preflight*.json"), key=lambda path: (len(path.name), path.name))
         return tuple(self._load(path.name, Preflight) for path in paths)
 
+    def preflight_file(self, attempt: int) -> Path:
+        return self.path / ("preflight.json" if attempt == 1 else f"preflight-{attempt}.json")
+
     def write_preflight(self, preflight: Preflight, attempt: int) -> None:
-        write_once(self.path / ("preflight.json" if attempt == 1 else f"preflight-{attempt}.json"), preflight.to_json())
+        write_once(self.preflight_file(attempt), preflight.to_json())
 
     def server_home(self, attempt: int) -> Path:
         """Where the server's command, log and phases of an attempt lie."""
@@ -210,6 +171,8 @@ class RunDir:
         readings = b"".join(tick.model_dump_json().encode() + b"\n" for tick in ticks)
         if readings:
             write_once(directory / "telemetry.jsonl", readings)
+        # What the load generator wrote must outlive a loss of power as well, or the figures could not be checked.
+        sync_tree(directory)
         write_once(directory / "result.json", result.to_json())
 
     def set_aside(self, entry: RoundPlan) -> None:

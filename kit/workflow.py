@@ -3,48 +3,45 @@
 import contextlib
 import errno
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import imaging, preflight, reading, renderers, runner, runtimes, store, verdicts
+from kit import (
+    beginning,
+    imaging,
+    preflight,
+    preparing,
+    reading,
+    renderers,
+    resuming,
+    runner,
+    runtimes,
+    store,
+    verdicts,
+)
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
 from kit import report as reports
+from kit.beginning import Prepared
 from kit.endpoint import HttpEndpoint
 from kit.errors import HostError, KitError, NotAcceptedError, UsageError
 from kit.events import Event, Seen
-from kit.hardware import hardware_text
 from kit.host import LocalHost
-from kit.inventory import Collected
 from kit.legacy import baseline as baselines
-from kit.model import Plan, Preflight
 from kit.model.profile import Language
 from kit.model.report import Report
 from kit.ports import Doors, Progress
 from kit.redaction import read_secret
 from kit.resources import cache
 from kit.runner import Observe
-from kit.runtimes import environments
-from kit.store import RunDir, write_once
+from kit.runtimes import environments, notes
+from kit.store import RunDir
 
 Write = Callable[[RunDir], Report]
 FORMATS = tuple(renderers.RENDERERS)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan, the profile and the baseline that it was made from, and where its run goes or lies already."""
-
-    plan: Plan
-    profile: bytes
-    out: Path
-    baseline: bytes | None = None
-    run: RunDir | None = None
-    collected: Collected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +89,15 @@ def planned(
     return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline, collected=collected)
 
 
-def resume(reference: str, out: Path) -> Prepared:
-    """The plan of an earlier run, as it was. Raises `UsageError` where nothing is missing or the environments differ."""
+def resume(reference: str, out: Path, profile: str | None = None, settings: Sequence[str] = ()) -> Prepared:
+    """The plan of an earlier run, as it was. Raises `UsageError` where nothing is missing or something is not as it was."""
+    wanted = profiles.load(profile, settings) if profile is not None else None
     run = store.find(reference, out)
     made = run.plan()
-    if all(run.has(entry) for entry in made.rounds):
-        raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
-    doors = runtimes.make(made.runtime, made.platform)
-    for environment in made.environments:
-        now = doors.pin(environment.name, environment.variant)
-        if now != environment:
-            msg = f"{environment.title} is {now.digest} now, and was {environment.digest} when {run.name} began"
-            raise UsageError(msg, hint="a run is finished with what it was started with: start a new one")
-    return Prepared(made, b"", run.path.parent, run=run)
+    resuming.require_missing(run, made)
+    collected = inventories.collect(LocalHost())
+    resuming.require_same(run, made, runtimes.make(made.runtime, made.platform), collected, wanted)
+    return Prepared(made, b"", run.path.parent, run=run, collected=collected)
 
 
 def run(
@@ -133,26 +126,20 @@ def _run(
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
     collected = prepared.collected or inventories.collect(host)
     checked = preflight.before(made, doors, collected, prepared.out, busy=busy, force=force, observe=observe)
-    with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
-        runner.prepare(made, doors, observe, Path(scratch) / "make-model.log")
+    with notes.scratch("run") as scratch:
+        preparing.prepare(made, doors, observe, Path(scratch) / "make-model.log")
     if made.server is None:
-        runner.probe_endpoint(made, doors, key)
+        preparing.probe_endpoint(made, doors, key)
     ready = host.monotonic()
-    directory = prepared.run or _new_run(prepared, collected, checked, host)
-    attempt = directory.status().attempts + 1 if prepared.run is not None else 1
-    if prepared.run is not None:
+    with beginning.begun(prepared, collected, checked) as (directory, attempt):
         try:
-            directory.write_preflight(checked, attempt)
-        except OSError as error:
-            raise HostError(f"{directory.path} cannot be written: {error.strerror}", hint="make room") from error
-    try:
-        runner.execute(made, doors=doors, run=directory, key=key, observe=observe, attempt=attempt)
-    except KitError:
-        # The finished rounds deserve their report, but what ended the run is what the user must be told.
-        with contextlib.suppress(KitError, OSError):
-            write(directory)
-        raise
-    built = write(directory)
+            runner.execute(made, doors=doors, run=directory, key=key, observe=observe, attempt=attempt)
+        except KitError:
+            # The finished rounds deserve their report, but what ended the run is what the user must be told.
+            with contextlib.suppress(KitError, OSError):
+                write(directory)
+            raise
+        built = write(directory)
     files = tuple(sorted(path for path in directory.path.rglob("*") if path.is_file()))
     return Finished(directory, built, files, ready - began, host.monotonic() - ready)
 
@@ -167,23 +154,6 @@ def require_accepted(found: Report) -> None:
     if not found.verdict.accepted:
         first = next(iter(verdicts.lines(found.verdict, "en")))
         raise NotAcceptedError(first, hint=f"kit report {found.run} writes the table of criteria")
-
-
-def _new_run(prepared: Prepared, collected: Collected, checked: Preflight, host: LocalHost) -> RunDir:
-    directory = RunDir.create(prepared.out, prepared.plan.profile, host.now())
-    try:
-        write_once(directory.path / "profile.yaml", prepared.profile)
-        if prepared.baseline is not None:
-            write_once(directory.path / store.BASELINE, prepared.baseline)
-        write_inventory(collected, directory.path)
-        directory.write_preflight(checked, 1)
-        # Last: a directory without its plan is no run.
-        write_once(directory.path / "plan.json", prepared.plan.to_json())
-    except OSError as error:
-        shutil.rmtree(directory.path, ignore_errors=True)
-        msg = f"the run directory {directory.path} cannot be written: {error.strerror}"
-        raise HostError(msg, hint="make room, or give another directory with --out") from error
-    return directory
 
 
 def write_report(
@@ -225,17 +195,6 @@ def _require_signed(directory: RunDir, rendered: Sequence[tuple[Path, bytes]]) -
         names = ", ".join(path.relative_to(directory.path).as_posix() for path in other)
         msg = f"{directory.name} is signed, and so are the files in its report/: {names} would not be"
         raise UsageError(msg, hint="give another directory with --to")
-
-
-def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, ...]:
-    """inventory.json, the readable text, and the raw outputs under inventory/raw. Raises `OSError`."""
-    facts = out / "inventory.json"
-    text = out / reports.hardware_file(collected.inventory)
-    write_once(facts, collected.inventory.to_json())
-    write_once(text, hardware_text(collected.inventory).encode())
-    for key, raw in collected.raw.items():
-        write_once(out / "inventory" / "raw" / inventories.file_name(key), inventories.written(raw).encode())
-    return facts, text
 
 
 def clean(*, everything: bool) -> tuple[str, ...]:

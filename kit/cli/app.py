@@ -56,12 +56,12 @@ def before_every_command(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print kit's version.")
     ] = False,
 ) -> None:
-    """Runs before every command: whatever a killed kit left running is stopped first."""
+    """Runs before every command: whatever a killed kit left is cleared up first."""
     del version
-    from kit.runtimes.marks import sweep
+    from kit.leftovers import sweep
 
     for told in sweep():
-        typer.echo(f"kit: stopped {told}", err=True)
+        typer.echo(f"kit: {told}", err=True)
 
 
 for _module in (

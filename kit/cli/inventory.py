@@ -61,11 +61,11 @@ def inventory(
 
 
 def _write(collected: "steps.Collected", out: Path) -> None:
-    from kit import workflow
+    from kit.beginning import write_inventory
     from kit.errors import HostError, UsageError
 
     try:
-        written = workflow.write_inventory(collected, out)
+        written = write_inventory(collected, out)
     except FileExistsError as error:
         raise UsageError(f"{error.filename} exists already", hint="give another directory with --out") from error
     except OSError as error:

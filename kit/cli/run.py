@@ -41,7 +41,11 @@ def run(
     plan_only: Annotated[bool, typer.Option("--plan", help="Print the plan as JSON and stop.")] = False,
     out: RunsOption = Path("runs"),
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with a run at its first missing round.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run at its first missing round; a PROFILE beside it must be the run's own.",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on although a check of the machine fails; the report says so.")
@@ -54,13 +58,14 @@ def run(
     from kit.cli import view
     from kit.errors import UsageError
 
-    if (profile is None) == (resume is None):
+    if profile is None and resume is None:
         raise UsageError("give either a profile or --resume RUN", hint="kit profile list shows the profiles")
-    if profile is None:
-        if settings or plan_only:
+    if resume is not None:
+        if plan_only or (settings and profile is None):
             raise UsageError("--resume goes on with the plan as it is: it takes neither --set nor --plan")
-        prepared = workflow.resume(str(resume), out)
+        prepared = workflow.resume(resume, out, profile, settings)
     else:
+        assert profile is not None
         prepared = workflow.plan(profile, settings, runtime, out, platform)
         if plan_only:
             typer.echo(prepared.plan.to_json().decode(), nl=False)

@@ -1,13 +1,13 @@
 """Trying out, in a real container of the server's image, what its programs may do."""
 
 import json
-import tempfile
 from pathlib import Path
 
 from kit.doctor.asked import Probe
 from kit.errors import KitError
 from kit.model import Plan, Program, ServerPlan
 from kit.ports import Runtime
+from kit.runtimes import notes
 
 _STEP_S = 2.0
 LIMIT_S = 120.0
@@ -57,7 +57,7 @@ def probe(plan: Plan, server: ServerPlan, runtime: Runtime) -> Probe:
     lines: list[str] = []
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="kit-probe-") as scratch,
+            notes.scratch("probe") as scratch,
             runtime.start(
                 program,
                 directory=Path(scratch),

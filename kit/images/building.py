@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from kit.errors import EnvironmentUnavailableError, UsageError
 from kit.images import Image, archive, artifacts, assembling, contents, gathering, lacking, record
 from kit.images.gathering import Places
 from kit.ports import BuildOrder, ImageStore, Progress, StoredImage
-from kit.runtimes import debian
+from kit.runtimes import debian, notes
 from kit.store import replace as write
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -67,7 +66,7 @@ def build(image: Image, places: Places, store: ImageStore, progress: Progress, w
     if base is None and below is not None:
         base = build(below, places, store, progress, replace(wanted, base=None, again=False)).id
     labels = _labels(image, digest)
-    with tempfile.TemporaryDirectory(prefix="kit-image-") as scratch:
+    with notes.scratch("image") as scratch:
         if image.definition.debian is not None:
             identity = _from_packages(image, places, store, progress, labels, Path(scratch))
         else:

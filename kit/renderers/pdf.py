@@ -1,6 +1,5 @@
 """report.pdf: the Word report, laid out by LibreOffice where that is installed."""
 
-import tempfile
 from pathlib import Path
 
 from kit.errors import HostError
@@ -9,6 +8,7 @@ from kit.model.report import Report
 from kit.ports import Host, ToolMissing, ToolTimeout
 from kit.renderers import docx
 from kit.renderers.layouts import STANDARD, Layout
+from kit.runtimes import notes
 
 TIME_LIMIT_S = 180.0
 _HINT = "install LibreOffice Writer (Debian: libreoffice-writer), or open report.docx and print it"
@@ -20,7 +20,7 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
 
 def laid_out(document: bytes, host: Host) -> bytes:
     """A Word document as PDF. Raises `HostError` where LibreOffice is missing or fails."""
-    with tempfile.TemporaryDirectory(prefix="kit-pdf-") as scratch:
+    with notes.scratch("pdf") as scratch:
         folder = Path(scratch)
         (folder / "report.docx").write_bytes(document)
         # A profile of its own: LibreOffice does nothing when another one of the same profile is open.

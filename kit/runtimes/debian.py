@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import unquote
 
 from kit.errors import EnvironmentUnavailableError, HostError, Problem
 from kit.ports import Progress
-from kit.runtimes import marks
+from kit.runtimes import marks, notes
 
 HOME = "/home/kit"
 USER = "1000:1000"
@@ -81,7 +80,7 @@ def resolve(
     wanted: Sequence[str], architecture: str, suite: str, folder: Path, mirror: str | None, failing: str
 ) -> None:
     """Put the files of the packages that apt chooses for `wanted`, with all that they need, into a folder."""
-    with tempfile.TemporaryDirectory(prefix="kit-debs-") as scratch:
+    with notes.scratch("debs") as scratch:
         # A folder of its own, which any user may write: unpacking may happen as another user.
         os.chmod(scratch, 0o777)
         take = f'cp "$1"/var/cache/apt/archives/*.deb {shlex.quote(scratch)}/'
@@ -111,7 +110,7 @@ def build(
     Raises `EnvironmentUnavailableError` for what is missing or altered, before anything of it is unpacked.
     """
     _check(packages, folder)
-    with tempfile.TemporaryDirectory(prefix="kit-rootfs-") as scratch:
+    with notes.scratch("rootfs") as scratch:
         os.chmod(scratch, 0o755)
         repository = Path(scratch)
         for package in packages:

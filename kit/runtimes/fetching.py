@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from types import MappingProxyType
 from kit.errors import EnvironmentUnavailableError, Problem
 from kit.ports import Progress
 from kit.redaction import plain
-from kit.runtimes import marks
+from kit.runtimes import marks, notes
 from kit.runtimes.sources import Source, requirements
 
 # Without a compiler a package that has an optional extension becomes the same pure-Python wheel everywhere.
@@ -143,7 +142,7 @@ def run_pip(
 
 def _build_sdists(source: Source, wheels: Path, locked: Sequence[str], on_line: Progress, brought: str | None) -> None:
     """Source-only packages become wheels here, with pinned build tools and without pip choosing any of its own."""
-    with tempfile.TemporaryDirectory(prefix="kit-build-") as scratch:
+    with notes.scratch("build") as scratch:
         venv.EnvBuilder(with_pip=False, symlinks=True).create(scratch)
         python = ["--python", f"{scratch}/bin/python"]
         tools = ["install", "--only-binary", ":all:", "--no-compile", *locked, str(source.build_tools)]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from kit import plan as plans
+from kit import preparing
 from kit import profile as profiles
-from kit import runner
 from kit.endpoint import HttpEndpoint
 from kit.events import Seen
 from kit.host import LocalHost
@@ -41,7 +41,7 @@ def smoke() -> Plan:
     )
     doors = Doors(runtime, LocalHost(), HttpEndpoint())
     seen: list[Seen] = []
-    runner.prepare(made, doors, seen.append, base / "test-model.log")
+    preparing.prepare(made, doors, seen.append, base / "test-model.log")
     return made
 
 

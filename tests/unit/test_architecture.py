@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
-    ("kit.formats", "kit.texts", "kit.commands", "kit.redaction"),
+    ("kit.formats", "kit.texts", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.told",),
     # doors
     ("kit.host", "kit.endpoint"),
@@ -52,7 +52,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.signatures", "kit.rereading"),
     ("kit.doctor", "kit.report"),
     ("kit.serving", "kit.telemetry"),
-    ("kit.runner",),
+    ("kit.runner", "kit.resuming", "kit.preparing"),
+    ("kit.beginning", "kit.leftovers"),
     # faces
     ("kit.renderers",),
     ("kit.preflight", "kit.imaging"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kit import durable, preparing, profile, runner, store
 from kit import plan as plans
-from kit import profile, runner, store
 from kit.errors import EnvironmentUnavailableError, HostError, IncompleteError, InterruptedRunError, KitError
 from kit.events import Event, Seen
 from kit.model import Plan, RunStatus
@@ -243,7 +243,7 @@ def test_what_a_round_keeps_can_be_computed_again_from_its_samples(world: World)
 
 def test_preparing_makes_every_environment_and_the_model(world: World) -> None:
     world.runtime.plays_in_turn("make-model", ends(0, "making"))
-    runner.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")
+    preparing.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")
     assert [environment.name for environment in world.runtime.prepared] == ["llamacpp", "evalscope"]
     assert [program.name for program in world.runtime.started] == ["make-model"]
     assert set(world.kinds) == {"environment"}
@@ -252,14 +252,14 @@ def test_preparing_makes_every_environment_and_the_model(world: World) -> None:
 def test_a_model_that_cannot_be_made_is_a_matter_of_this_machine(world: World) -> None:
     world.runtime.plays_in_turn("make-model", ends(1, "no space"))
     with pytest.raises(HostError, match="the embedded model could not be made: no space"):
-        runner.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")
+        preparing.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")
     assert world.runtime.running == []
 
 
 def test_an_environment_that_cannot_be_made_ends_it_before_anything_starts(world: World) -> None:
     world.runtime.unavailable.add("evalscope")
     with pytest.raises(EnvironmentUnavailableError):
-        runner.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")
+        preparing.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")
     assert world.runtime.started == []
 
 
@@ -475,7 +475,7 @@ def test_ctrl_c_while_something_is_told_is_an_interrupted_run(world: World, kind
 @contextmanager
 def writes_fail(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool], number: int) -> Iterator[None]:
     """From the first file whose name `when` accepts on, nothing more fits on the disk."""
-    write_beside, full = store._write_beside, [False]
+    write_beside, full = durable._write_beside, [False]
 
     def fail(path: Path, content: bytes) -> Path:
         full[0] = full[0] or when(str(path))
@@ -484,7 +484,7 @@ def writes_fail(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool], nu
         return write_beside(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "_write_beside", fail)
+        patched.setattr(durable, "_write_beside", fail)
         yield
 
 
@@ -642,14 +642,14 @@ def test_a_key_dumped_into_raw_files_is_struck_even_when_the_round_fails(there: 
 
 
 def test_an_endpoint_is_probed_with_its_key_before_a_run_exists(there: World) -> None:
-    runner.probe_endpoint(there.plan, there.doors, KEY)
+    preparing.probe_endpoint(there.plan, there.doors, KEY)
     assert there.endpoint.keys == [KEY]
 
 
 def test_an_endpoint_that_does_not_serve_is_a_matter_of_this_machine(there: World) -> None:
     there.endpoint.always = EndpointError(f"HTTP 401: Incorrect API key provided: {KEY}", "give server.api_key")
     with pytest.raises(HostError) as caught:
-        runner.probe_endpoint(there.plan, there.doors, KEY)
+        preparing.probe_endpoint(there.plan, there.doors, KEY)
     assert "HTTP 401" in str(caught.value)
     assert "give server.api_key" in str(caught.value)
     assert KEY not in str(caught.value)

@@ -5,7 +5,6 @@ success, on failure, on Ctrl-C, and after kit was killed by the next `kit clean`
 """
 
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Literal
 from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
-from kit.runtimes import marks, named_platform
+from kit.runtimes import marks, named_platform, notes
 from kit.runtimes.docker.engine import OWNER, Container, Engine
 from kit.runtimes.docker.options import command_line, create_options
 from kit.runtimes.output import Pump
@@ -123,7 +122,7 @@ def _secret_files(program: Program, secrets: Mapping[str, str]) -> Iterator[Path
     if not program.secrets:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="kit-secrets-") as directory:
+    with notes.scratch("secrets") as directory:
         for name in program.secrets:
             path = Path(directory) / name
             path.touch(mode=0o600)

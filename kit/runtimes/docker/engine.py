@@ -9,13 +9,14 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container as SdkContainer
-from docker.types import LogConfig, Mount, Ulimit
 from docker.types.daemon import CancellableStream
 
 from kit.errors import EnvironmentUnavailableError, IncompleteError
 from kit.model import Program
 from kit.ports import Exit
+from kit.runtimes import notes
 from kit.runtimes.docker.causes import check_platform, translated
+from kit.runtimes.docker.creating import create
 from kit.runtimes.docker.options import Options
 
 OWNER = "kit.owner"
@@ -29,9 +30,6 @@ GONE_S = 60.0
 _ENDED = (137, 143)
 """SIGKILL and SIGTERM, as an engine that is told to stop sends them."""
 _PINGS = 15
-
-_LOG = {"max-size": "50m", "max-file": "3"}
-"""kit keeps the whole output itself; what the engine keeps of it is bounded."""
 
 _AWAY = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
 
@@ -108,28 +106,36 @@ class Engine:
     def network(self, labels: dict[str, str]) -> Iterator[str]:
         """A private bridge network, by name; removed on leaving."""
         name = f"kit-{labels[OWNER].replace('.', '-')}"
+        client = self._client
+        note = notes.take(notes.DOCKER)
         try:
-            network = self._client.networks.create(name, driver="bridge", labels=labels)
+            network = client.networks.create(name, driver="bridge", labels=labels)
         except (DockerException, *_AWAY) as error:
+            if not isinstance(error, _AWAY):
+                note.drop()
             raise translated(error, f"network {name}") from error
         try:
             yield name
         finally:
-            with suppress(NotFound, *_AWAY):
-                network.remove()
+            if _removed(network.remove):
+                note.drop()
 
     @contextmanager
     def container(self, program: Program, options: Options) -> Iterator["Container"]:
         """A started container; removed on leaving, whatever happened."""
+        client = self._client
+        note = notes.take(notes.DOCKER)
         try:
             if self._is_podman():
                 _require_paths(program.name, options)
             # Create, then start inside try: a container whose start fails would stay behind otherwise.
-            created = _create(self._client, options)
+            created = create(client, options)
         except (DockerException, *_AWAY) as error:
+            if not isinstance(error, _AWAY):
+                note.drop()
             raise translated(error, program.name) from error
         with ExitStack() as stack:
-            stack.callback(_remove, created)
+            stack.callback(_remove, created, note)
             try:
                 # Attached before the start: following the log of a program that ends at once may miss what it wrote.
                 output = created.attach(stdout=True, stderr=True, stream=True, logs=True)
@@ -228,9 +234,20 @@ class Container:
             yield from self._output
 
 
-def _remove(container: SdkContainer) -> None:
-    with suppress(NotFound, *_AWAY):
-        container.remove(force=True, v=True)
+def _remove(container: SdkContainer, note: notes.Note) -> None:
+    if _removed(lambda: container.remove(force=True, v=True)):
+        note.drop()
+
+
+def _removed(remove: Callable[[], object]) -> bool:
+    """Remove something; false where the engine cannot be asked now, so that the next command does it."""
+    try:
+        remove()
+    except NotFound:
+        return True
+    except (APIError, *_AWAY):
+        return False
+    return True
 
 
 def _close(output: object) -> None:
@@ -262,32 +279,3 @@ def _require_paths(name: str, options: Options) -> None:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def _create(client: docker.DockerClient, options: Options) -> SdkContainer:
-    return client.containers.create(
-        options.image,
-        list(options.command),
-        environment=dict(options.environment),
-        labels=dict(options.labels),
-        working_dir=options.working_dir,
-        user=options.user,
-        network_mode=options.network_mode,
-        # Mounts rather than binds: the engine refuses a source that does not exist instead of making an empty directory.
-        mounts=[Mount(target, source, type="bind", read_only=ro) for source, target, ro in options.mounts],
-        ports={f"{options.published}/tcp": ("127.0.0.1", options.published)} if options.published else None,
-        devices=list(options.devices),
-        runtime=options.runtime,
-        privileged=options.privileged,
-        cap_drop=list(options.cap_drop),
-        cap_add=list(options.cap_add),
-        security_opt=list(options.security_opt),
-        ulimits=[Ulimit(name=name, soft=limit, hard=limit) for name, limit in options.ulimits],
-        ipc_mode=options.ipc_mode,
-        shm_size=options.shm_size,
-        mem_limit=options.memory,
-        nano_cpus=options.nano_cpus,
-        cpuset_cpus=options.cpuset,
-        init=options.init,
-        log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
-    )

@@ -1,0 +1,100 @@
+"""The directory of an attempt at a run: made or taken up again, held, and left in order whatever happens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit import inventory as inventories
+from kit import report as reports
+from kit import resuming, store
+from kit.durable import held, write_once
+from kit.errors import HostError
+from kit.hardware import hardware_text
+from kit.inventory import Collected
+from kit.model import Plan, Preflight
+from kit.runtimes import notes
+from kit.store import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, the profile and the baseline that it was made from, and where its run goes or lies already."""
+
+    plan: Plan
+    profile: bytes
+    out: Path
+    baseline: bytes | None = None
+    run: RunDir | None = None
+    collected: Collected | None = None
+
+
+@contextmanager
+def begun(prepared: Prepared, collected: Collected, checked: Preflight) -> Iterator[tuple[RunDir, int]]:
+    """The run's directory, written by nobody else meanwhile, and the number of this attempt."""
+    taken: list[notes.Note] = []
+
+    def note(path: Path) -> None:
+        for earlier in taken:
+            earlier.drop()
+        taken[:] = [notes.take(str(path.absolute()))]
+
+    try:
+        directory = prepared.run or RunDir.create(prepared.out, prepared.plan.profile, checked.at, note)
+        with held(directory.path) as free:
+            if not free:
+                msg = f"another kit goes on with {directory.path} already"
+                raise HostError(msg, hint="wait for its end (--wait), or stop it")
+            if prepared.run is None:
+                _write_new(directory, prepared, collected, checked)
+                yield directory, 1
+            else:
+                note(directory.path)
+                yield directory, _write_again(directory, prepared.plan, checked)
+    except BaseException:
+        # Where it cannot be brought into order now, the next command finds the note.
+        with suppress(OSError):
+            for earlier in taken:
+                resuming.settle(Path(earlier.what))
+                earlier.drop()
+        raise
+    for earlier in taken:
+        earlier.drop()
+
+
+def _write_again(directory: RunDir, plan: Plan, checked: Preflight) -> int:
+    try:
+        resuming.tidy(directory)
+        # Somebody may have gone on with it while this kit waited.
+        resuming.require_missing(directory, plan)
+        attempt = resuming.next_attempt(directory)
+        directory.write_preflight(checked, attempt)
+    except OSError as error:
+        raise HostError(f"{directory.path} cannot be written: {error.strerror}", hint="make room") from error
+    return attempt
+
+
+def _write_new(directory: RunDir, prepared: Prepared, collected: Collected, checked: Preflight) -> None:
+    try:
+        write_once(directory.path / "profile.yaml", prepared.profile)
+        if prepared.baseline is not None:
+            write_once(directory.path / store.BASELINE, prepared.baseline)
+        write_inventory(collected, directory.path)
+        directory.write_preflight(checked, 1)
+        directory.write_status(resuming.begun(directory, prepared.plan, checked.at))
+        # Last: a directory without its plan is no run.
+        write_once(directory.path / "plan.json", prepared.plan.to_json())
+    except OSError as error:
+        msg = f"the run directory {directory.path} cannot be written: {error.strerror}"
+        raise HostError(msg, hint="make room, or give another directory with --out") from error
+
+
+def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, ...]:
+    """inventory.json, the readable text, and the raw outputs under inventory/raw. Raises `OSError`."""
+    facts = out / "inventory.json"
+    text = out / reports.hardware_file(collected.inventory)
+    write_once(facts, collected.inventory.to_json())
+    write_once(text, hardware_text(collected.inventory).encode())
+    for key, raw in collected.raw.items():
+        write_once(out / "inventory" / "raw" / inventories.file_name(key), inventories.written(raw).encode())
+    return facts, text

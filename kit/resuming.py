@@ -1,0 +1,160 @@
+"""Going on with a run: what must be the same as when it began, how often it was tried, and what a killed kit left in it."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from kit import __version__, documents
+from kit import inventory as inventories
+from kit.durable import held, replace
+from kit.errors import KitError, Problem, UsageError
+from kit.inventory import Collected
+from kit.model import Inventory, Plan, RunStatus
+from kit.ports import Runtime
+from kit.profile import Loaded, resolved
+from kit.store import RunDir
+
+_SAME = "a run is finished with what it was started with: restore that, or start a new run"
+
+
+def require_missing(run: RunDir, plan: Plan) -> None:
+    """Raises `UsageError` where every round has its result."""
+    if all(run.has(entry) for entry in plan.rounds):
+        raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
+
+
+def require_same(run: RunDir, plan: Plan, runtime: Runtime, machine: Collected, wanted: Loaded | None) -> None:
+    """Raises `UsageError` with everything that is not as it was when the run began: machine, profile, images, locks.
+
+    `wanted` is a profile that was named beside the run.
+    """
+    problems = [
+        *_environments(plan, runtime),
+        *_machine(run.inventory(), machine.inventory),
+        *_profile(run, plan, wanted),
+    ]
+    if problems:
+        raise UsageError(f"{run.name} cannot be gone on with here as it began", problems=problems, hint=_SAME)
+
+
+def _environments(plan: Plan, runtime: Runtime) -> Iterator[Problem]:
+    for environment in plan.environments:
+        what = "lock" if environment.kind == "lock" else "image"
+        try:
+            now = runtime.pin(environment.name, environment.variant)
+        except UsageError as error:
+            yield Problem(f"{what} {environment.title}", error.message, error.hint)
+            continue
+        if now != environment:
+            yield Problem(f"{what} {environment.title}", f"is {now.digest} now, and was {environment.digest}")
+
+
+def _machine(before: Inventory, now: Inventory) -> Iterator[Problem]:
+    for found in inventories.differences(before, now):
+        if found.performance:
+            unknown = f"not known ({found.why})" if found.why else "not known"
+            yield Problem(
+                f"machine: {found.name}", f"is {found.after or unknown} now, and was {found.before or unknown}"
+            )
+
+
+def _profile(run: RunDir, plan: Plan, wanted: Loaded | None) -> Iterator[Problem]:
+    stored = (run.path / "profile.yaml").read_bytes() if (run.path / "profile.yaml").is_file() else b""
+    if f"sha256:{hashlib.sha256(stored).hexdigest()}" != plan.profile_sha256:
+        yield Problem("profile", f"{run.path / 'profile.yaml'} is not the one that the run began with")
+    elif wanted is not None and wanted.sha256 != plan.profile_sha256:
+        began = dict(_fields(documents.read(stored.decode(), str(run.path / "profile.yaml"), {}), ""))
+        given = dict(_fields(documents.read(resolved(wanted.profile).decode(), wanted.source, {}), ""))
+        for name in dict.fromkeys((*began, *given)):
+            if (one := began.get(name)) != (other := given.get(name)):
+                yield Problem(f"profile: {name}", f"is {_told(other)} in {wanted.source}, and was {_told(one)}")
+
+
+def _fields(data: object, where: str) -> Iterator[tuple[str, object]]:
+    """Every value of a document by its dotted place."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            yield from _fields(value, f"{where}.{name}" if where else str(name))
+    else:
+        yield where, data
+
+
+def _told(value: object) -> str:
+    return "not set" if value is None else repr(value)
+
+
+# --- attempts ----------------------------------------------------------------------------------------------------
+
+
+def begun(run: RunDir, plan: Plan, started: datetime) -> RunStatus:
+    """The status of a run that has not measured anything yet."""
+    return RunStatus(
+        run=run.name,
+        status="running",
+        kit_version=__version__,
+        profile=plan.profile,
+        started=started,
+        rounds_planned=len(plan.rounds),
+    )
+
+
+def next_attempt(run: RunDir) -> int:
+    """The number of the attempt that comes now; one that was killed may have left files before its status."""
+    done = run.status().attempts if (run.path / "run.json").is_file() else 0
+    for number in count(done + 1):
+        if not run.server_home(number).exists() and not run.preflight_file(number).exists():
+            break
+    return number
+
+
+def settle(path: Path) -> str | None:
+    """Bring a run directory that a killed kit left into order; one line if there was something to tell.
+
+    Unfinished files go, half a line of the journal goes, and `run.json` says what happened. A directory in which nothing was
+    planned yet is no run and goes whole. Left alone while another kit writes into it (`BlockingIOError`).
+    """
+    if not path.is_dir():
+        return None
+    with held(path) as free:
+        if not free:
+            raise BlockingIOError(f"another kit writes into {path}")
+        if not (path / "plan.json").is_file():
+            shutil.rmtree(path)
+            return f"removed {path}, a run that was killed before anything was planned"
+        return tidy(RunDir(path))
+
+
+def tidy(run: RunDir) -> str | None:
+    """As `settle`, for who holds the run already."""
+    for part in run.path.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+    _whole_lines(run.path / "journal.jsonl")
+    with suppress(KitError):
+        plan = run.plan()
+        before = run.status() if (run.path / "run.json").is_file() else begun(run, plan, run.inventory().collected)
+        if before.status == "running":
+            done = sum(run.has(entry) for entry in plan.rounds)
+            reason = f"kit was killed, or the machine went down: go on with: kit run --resume {run.path}"
+            after = before.model_copy(update={"status": "interrupted", "reason": reason, "rounds_done": done})
+            replace(run.path / "run.json", after.to_json())
+            return (
+                f"the run {run.name} was cut short after {done} of {len(plan.rounds)} rounds: kit was killed, or the "
+                f"machine went down; go on with: kit run --resume {run.path}"
+            )
+    return None
+
+
+def _whole_lines(journal: Path) -> None:
+    """Cut off what follows the last whole line: a write that was cut short by a kill or a loss of power."""
+    try:
+        content = journal.read_bytes()
+    except FileNotFoundError:
+        return
+    whole = content[: content.find(b"\0")] if b"\0" in content else content
+    whole = whole[: whole.rfind(b"\n") + 1]
+    if whole != content:
+        replace(journal, whole)

@@ -1,0 +1,39 @@
+"""A container as the SDK is asked to make it."""
+
+import docker
+from docker.models.containers import Container as SdkContainer
+from docker.types import LogConfig, Mount, Ulimit
+
+from kit.runtimes.docker.options import Options
+
+_LOG = {"max-size": "50m", "max-file": "3"}
+"""kit keeps the whole output itself; what the engine keeps of it is bounded."""
+
+
+def create(client: docker.DockerClient, options: Options) -> SdkContainer:
+    return client.containers.create(
+        options.image,
+        list(options.command),
+        environment=dict(options.environment),
+        labels=dict(options.labels),
+        working_dir=options.working_dir,
+        user=options.user,
+        network_mode=options.network_mode,
+        # Mounts rather than binds: the engine refuses a source that does not exist instead of making an empty directory.
+        mounts=[Mount(target, source, type="bind", read_only=ro) for source, target, ro in options.mounts],
+        ports={f"{options.published}/tcp": ("127.0.0.1", options.published)} if options.published else None,
+        devices=list(options.devices),
+        runtime=options.runtime,
+        privileged=options.privileged,
+        cap_drop=list(options.cap_drop),
+        cap_add=list(options.cap_add),
+        security_opt=list(options.security_opt),
+        ulimits=[Ulimit(name=name, soft=limit, hard=limit) for name, limit in options.ulimits],
+        ipc_mode=options.ipc_mode,
+        shm_size=options.shm_size,
+        mem_limit=options.memory,
+        nano_cpus=options.nano_cpus,
+        cpuset_cpus=options.cpuset,
+        init=options.init,
+        log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
+    )

@@ -1,0 +1,188 @@
+"""Going on with a run: what is refused and named, and what a kill leaves is brought into order."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kit import inventory, leftovers, profile, resuming
+from kit.durable import held
+from kit.errors import UsageError
+from kit.inventory import Collected
+from kit.model import Fact, RunStatus
+from kit.runtimes import marks, notes
+from kit.store import RunDir, write_once
+from tests.fakes import FakeHost
+from tests.unit.test_runner import PROFILE, World
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def collected() -> Collected:
+    return inventory.collect(FakeHost(RECORDED / "kunpeng-7270z"))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A run as it is when its first round begins."""
+    made = World(tmp_path)
+    loaded = profile.parse(PROFILE, "p.yaml")
+    write_once(made.run.path / "profile.yaml", profile.resolved(loaded.profile))
+    write_once(made.run.path / "inventory.json", collected().inventory.to_json())
+    write_once(made.run.path / "plan.json", made.plan.to_json())
+    return made
+
+
+def refused(world: World, machine: Collected, wanted: str | None = None) -> str:
+    loaded = profile.parse(wanted, "mine.yaml") if wanted is not None else None
+    with pytest.raises(UsageError) as told:
+        resuming.require_same(world.run, world.plan, world.runtime, machine, loaded)
+    return str(told.value)
+
+
+def test_the_same_machine_profile_and_environments_are_accepted(world: World) -> None:
+    resuming.require_same(world.run, world.plan, world.runtime, collected(), profile.parse(PROFILE, "mine.yaml"))
+
+
+def test_everything_that_differs_is_named_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = collected()
+    cpu = machine.inventory.cpu.model_copy(update={"model": Fact(value="another CPU", source="lscpu")})
+    other = Collected(machine.inventory.model_copy(update={"cpu": cpu}), machine.raw)
+    pin = world.runtime.pin
+    monkeypatch.setattr(
+        world.runtime, "pin", lambda *names: pin(*names).model_copy(update={"digest": "sha256:rebuilt"})
+    )
+    said = refused(world, other, PROFILE.replace("rounds: 2", "rounds: 3"))
+    assert "machine: CPU: is another CPU now, and was " in said
+    assert "lock llamacpp: is sha256:rebuilt now, and was sha256:lock-of-llamacpp-only" in said
+    assert "lock evalscope 1.0.1: is sha256:rebuilt now" in said
+    assert "profile: load.rounds: is 3 in mine.yaml, and was 2" in said
+    assert "start a new run" in said
+
+
+def test_facts_that_do_not_change_what_is_measured_are_no_reason(world: World) -> None:
+    machine = collected()
+    named = machine.inventory.model_copy(update={"hostname": Fact(value="renamed", source="hostname")})
+    resuming.require_same(world.run, world.plan, world.runtime, Collected(named, machine.raw), None)
+
+
+def test_an_environment_that_is_gone_is_named(world: World) -> None:
+    world.runtime.unavailable.add("evalscope")
+    assert "lock evalscope 1.0.1: there is no environment evalscope" in refused(world, collected())
+
+
+def test_a_profile_that_was_edited_in_the_run_is_refused(world: World) -> None:
+    path = world.run.path / "profile.yaml"
+    path.write_bytes(path.read_bytes().replace(b"seed: 42", b"seed: 43"))
+    assert "profile.yaml is not the one that the run began with" in refused(world, collected())
+
+
+def test_only_one_kit_writes_into_a_run(tmp_path: Path) -> None:
+    with held(tmp_path) as first, held(tmp_path) as second:
+        assert (first, second) == (True, False)
+    with held(tmp_path) as again:
+        assert again
+
+
+def test_an_attempt_that_was_killed_before_its_status_is_counted(world: World) -> None:
+    assert resuming.next_attempt(world.run) == 1
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    assert resuming.next_attempt(world.run) == 2
+    world.run.preflight_file(2).write_text("{}")
+    assert resuming.next_attempt(world.run) == 3
+    world.run.server_home(3).mkdir()
+    assert resuming.next_attempt(world.run) == 4
+
+
+# --- what a kill leaves ------------------------------------------------------------------------------------------
+
+DEAD = f"1.1.1.{os.stat('/proc/self/ns/pid').st_ino}"
+"""The mark of a kit that does not run: nothing started at the first tick."""
+
+
+@pytest.fixture
+def dead_note(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], notes.Note]:
+    """Takes notes in the name of a kit that was killed."""
+
+    def take(what: str) -> notes.Note:
+        with monkeypatch.context() as patched:
+            patched.setattr(marks, "fresh", lambda: DEAD)
+            return notes.take(what)
+
+    return take
+
+
+def test_a_killed_run_says_so_and_holds_whole_files_only(
+    world: World, dead_note: Callable[[str], notes.Note], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "sweep", tuple)
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    part = world.run.path / "cases" / "10-3-c1" / "round-1" / ".result.json.abc.part"
+    part.parent.mkdir(parents=True)
+    part.write_text("half")
+    journal = world.run.path / "journal.jsonl"
+    journal.write_bytes(b'{"a": 1}\n{"b"')
+    note = dead_note(str(world.run.path))
+    (told,) = leftovers.sweep()
+    assert f"go on with: kit run --resume {world.run.path}" in told
+    status = world.run.status()
+    assert status.status == "interrupted"
+    assert "kit was killed" in str(status.reason)
+    assert not part.exists()
+    assert journal.read_bytes() == b'{"a": 1}\n'
+    assert not note.path.is_symlink()
+    assert leftovers.sweep() == ()
+
+
+def test_a_run_without_a_status_gets_one(world: World) -> None:
+    assert not (world.run.path / "run.json").exists()
+    resuming.settle(world.run.path)
+    assert world.run.status().status == "interrupted"
+
+
+@pytest.mark.parametrize("status", ["complete", "incomplete", "interrupted"])
+def test_how_a_run_ended_is_not_changed(world: World, status: str) -> None:
+    ended = resuming.begun(world.run, world.plan, world.host.now()).model_copy(update={"status": status})
+    world.run.write_status(RunStatus.model_validate(ended.model_dump()))
+    before = (world.run.path / "run.json").read_bytes()
+    assert resuming.settle(world.run.path) is None
+    assert (world.run.path / "run.json").read_bytes() == before
+
+
+def test_a_directory_in_which_nothing_was_planned_goes_whole(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "smoke", FakeHost().now())
+    write_once(run.path / "profile.yaml", b"schema: 1")
+    told = resuming.settle(run.path)
+    assert "before anything was planned" in str(told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_gone_on_with_is_left_alone(world: World, dead_note: Callable[[str], notes.Note]) -> None:
+    part = world.run.path / ".plan.json.abc.part"
+    part.write_text("half")
+    note = dead_note(str(world.run.path))
+    with held(world.run.path):
+        leftovers.sweep()
+    assert part.exists()
+    assert not note.path.is_symlink()
+
+
+def test_what_living_kits_note_is_left_alone(world: World) -> None:
+    note = notes.take(str(world.run.path))
+    assert notes.left() == ()
+    assert leftovers.sweep() == ()
+    assert not (world.run.path / "run.json").exists()
+    note.drop()
+
+
+def test_temporary_folders_of_killed_kits_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / f"kit-secrets-{DEAD}-abc"
+    left.mkdir()
+    (left / "KEY").write_text("secret")
+    other = tmp_path / "kit-something-else"
+    other.mkdir()
+    with notes.scratch("run") as own:
+        notes.sweep_scratch()
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([Path(own).name, other.name])
