@@ -35,6 +35,11 @@ def size(amount: int) -> str:
     return f"{amount / 1024**2:.1f}".removesuffix(".0") + " MiB" if amount >= 1024**2 else f"{amount} bytes"
 
 
+def many(number: int, noun: str) -> str:
+    """`1 round`, `2 rounds`, `no rounds`."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `3 min 05 s`, `2 h 07 min`."""
     whole = round(seconds)

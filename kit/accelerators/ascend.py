@@ -79,10 +79,13 @@ def family(evidence: Evidence) -> Family:
     rows = _rows(evidence)
     uses = _uses(evidence)
     # The node's number is the physical id; where npu-smi does not print that, equal sets of numbers are evidence.
-    same = {row.npu for row in rows} == device_nodes(evidence) and all(row.chip == 0 for row in rows)
+    numbers = device_nodes(evidence)
+    same = {row.npu for row in rows} == numbers and all(row.chip == 0 for row in rows)
+    why = f"/dev has nodes for {', '.join(map(str, sorted(numbers)))}" if numbers else "no node is known"
     two_dies = {row.npu for row in rows if row.chip > 0}
     devices = in_order(
-        _device(row, about_chip(evidence, row.npu, row.chip), uses, same, row.npu in two_dies) for row in rows
+        _device(row, about_chip(evidence, row.npu, row.chip), uses, None if same else why, row.npu in two_dies)
+        for row in rows
     )
     return Family(
         kind=KIND,
@@ -163,7 +166,7 @@ def _rows(evidence: Evidence) -> list[_Row]:
     return found
 
 
-def _device(row: _Row, about: Chip, uses: "_Uses", same: bool, two_dies: bool) -> Device:
+def _device(row: _Row, about: Chip, uses: "_Uses", no_node: str | None, two_dies: bool) -> Device:
     facts = blank(INFO)
     name = row.get("Name")
     series = _series(name, two_dies)
@@ -178,8 +181,9 @@ def _device(row: _Row, about: Chip, uses: "_Uses", same: bool, two_dies: bool) -
     facts["temperature_c"] = stated(number(row.get("Temp(C)")), INFO)
     facts["utilisation_percent"] = stated(number(row.get("AICore(%)", "NPU Util(%)")), INFO)
     printed = whole(row.get("Phy-ID", "Device"))
-    nodes = stated(row.npu, f"{INFO}, ls /dev") if same else stated(None, INFO, f"{INFO} prints no Phy-ID")
-    facts["physical_id"] = first(stated(printed, INFO), about.physical_id, nodes)
+    nodes = stated(row.npu if no_node is None else None, f"{INFO}, ls /dev")
+    unknown = f"{INFO} prints no Phy-ID for it, and {no_node}"
+    facts["physical_id"] = first(stated(printed, INFO, unknown), about.physical_id, nodes)
     column = "HBM-Usage(MB)" if "HBM-Usage(MB)" in row.values else "Memory-Usage(MB)"
     used, _, total = (row.get(column) or "").partition("/")
     source = f"{INFO}, {column}"

@@ -20,7 +20,7 @@ from kit import report as reports
 from kit.cli import output
 from kit.engines import ENGINES
 from kit.events import Event, Seen
-from kit.formats import duration, figure, rate
+from kit.formats import duration, figure, many, rate
 from kit.loadgens import GENERATORS
 from kit.model import Plan, RoundResult
 from kit.workflow import Finished
@@ -64,10 +64,8 @@ def summary(finished: Finished, *, as_json: bool) -> None:
         if path.parts[0] != "cases" and "raw" not in path.parts:
             typer.echo(f"  {path}")
     typer.echo("  cases/…  (per round: command.txt, stdout.log, samples.jsonl, result.json, raw/)")
-    rounds = len(finished.report.rounds)
-    typer.echo(
-        f"prepared in {duration(finished.prepared_s)}, {rounds} rounds and the report in {duration(finished.ran_s)}"
-    )
+    rounds = many(len(finished.report.rounds), "round")
+    typer.echo(f"prepared in {duration(finished.prepared_s)}, {rounds} and the report in {duration(finished.ran_s)}")
     typer.echo(f"report: {run / 'report' / 'report.md'}")
 
 

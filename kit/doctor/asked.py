@@ -77,6 +77,11 @@ class Asked:
             return first[0]
         return written
 
+    def spelling(self, meaning: str) -> str:
+        """How the server's command line spells what `Flags` calls `meaning`."""
+        names: tuple[str, ...] = getattr(self.engine.FLAGS, meaning) if self.engine is not None else ()
+        return next((name for name in names if flags.value(self._args, name) is not None), meaning)
+
     def number(self, meaning: str) -> int | None:
         """The same as a whole number."""
         value = self.flag(meaning)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from kit.doctor.asked import Asked, check, unread
-from kit.formats import size
+from kit.formats import many, size
 from kit.model import AcceleratorWish, Check, Device, Family
 from kit.model.check import Level
 
@@ -34,10 +34,15 @@ def present(asked: Asked) -> Iterator[Check]:
     devices = family.devices.value
     if len(devices) < wish.count:
         remedy = "set machine.accelerator.count to what is there, and the engine's parallel flags with it"
-        yield check("accelerators", "fail", f"{len(devices)} of {family.vendor}", needed=needed, remedy=remedy)
+        yield check("accelerators", "fail", many(len(devices), f"{family.vendor} device"), needed=needed, remedy=remedy)
     else:
         chosen = ", ".join(_title(family, device) for _, device in asked.devices())
-        yield check("accelerators", "ok", f"{len(devices)} of {family.vendor}; for this run: {chosen}", needed=needed)
+        yield check(
+            "accelerators",
+            "ok",
+            f"{many(len(devices), f'{family.vendor} device')}; for this run: {chosen}",
+            needed=needed,
+        )
     for _, device in asked.devices():
         if asked.in_container and device.physical_id.value is None:
             remedy = "set server.container.devices by hand"
@@ -137,7 +142,7 @@ def health(asked: Asked) -> Iterator[Check]:
         yield check(name, "fail" if said.upper() in _ALARMS else "warn", said, needed="OK", remedy=remedy)
     for family in asked.inventory.accelerators:
         for note in family.notes if asked.plan is None or family is asked.family() else ():
-            if not re.search(r"reports \w+$", note):
+            if not re.search(r"reports [\w ]+$", note):
                 yield check(family.vendor, "warn", note, remedy="kit inventory shows what its tool says")
 
 

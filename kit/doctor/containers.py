@@ -28,14 +28,19 @@ def engine(asked: Asked) -> Iterator[Check]:
                 "container engine", "ok" if podman else "warn", level, needed="Docker 18.09 or newer for containers"
             )
         else:
-            remedy = "start it (systemctl start docker), and let kit's user speak to it"
+            absent = "not installed" in str(found.reason)
+            remedy = (
+                "install it, or take --runtime process where the engine has an environment"
+                if absent
+                else "start it (systemctl start docker), and let kit's user speak to it"
+            )
             yield check(
                 "container engine",
                 "fail",
-                f"no answer ({found.reason})",
+                f"none ({found.reason})" if absent else f"no answer ({found.reason})",
                 needed="Docker 18.09 or newer",
                 remedy=remedy,
-                commands=("sudo systemctl start docker",),
+                commands=() if absent else ("sudo systemctl start docker",),
             )
         return
     number = tuple(int(part) for part in re.findall(r"\d{1,6}", found.value)[:3])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from kit.doctor import models
 from kit.doctor.asked import Asked, check, unread
-from kit.formats import size
+from kit.formats import many, size
 from kit.model import Check
 
 _LEAST_FREE_BYTES = 1024**3
@@ -71,7 +71,7 @@ def channels(asked: Asked) -> Iterator[Check]:
         yield check(
             "memory channels",
             "warn",
-            f"{modules} modules, not the same in every channel",
+            f"{many(modules, 'module')}, not the same in every channel",
             needed="the same in every channel for full bandwidth",
             remedy="compare only with machines filled alike; kit inventory shows the channels",
         )
@@ -82,14 +82,16 @@ def threads(asked: Asked) -> Iterator[Check]:
     wanted, cores = asked.number("cpu_threads"), asked.inventory.cpu.physical_cores
     if wanted is None:
         return
-    needed = f"the engine is started with {wanted} compute threads, one per physical core"
+    needed = f"the engine is started with {many(wanted, 'compute thread')}, one per physical core"
     if cores.value is None:
         yield unread("compute threads", cores, needed=needed)
-    elif wanted > cores.value:
-        remedy = f"set it to {cores.value}: two threads on one core slow each other down"
-        yield check("compute threads", "warn", f"{cores.value} physical cores", needed=needed, remedy=remedy)
+        return
+    found = f"{wanted} on {many(cores.value, 'physical core')}"
+    if wanted > cores.value:
+        remedy = f"set {asked.spelling('cpu_threads')} to {cores.value}: two threads on one core slow each other down"
+        yield check("compute threads", "warn", found, needed=needed, remedy=remedy)
     else:
-        yield check("compute threads", "ok", f"{cores.value} physical cores", needed=needed)
+        yield check("compute threads", "ok", found, needed=needed)
 
 
 def pools(asked: Asked) -> Iterator[Check]:
@@ -99,14 +101,16 @@ def pools(asked: Asked) -> Iterator[Check]:
         return
     # Nodes without CPUs are memory only: no pool of threads can live there.
     nodes = sum(bool(node.cpus) for node in asked.inventory.cpu.numa_nodes)
-    needed = f"the engine is started with {wanted} pools of threads, one per NUMA node"
+    needed = f"the engine is started with {many(wanted, 'pool')} of threads, one per NUMA node"
     if not nodes:
         yield check("NUMA nodes", "warn", "not known (lscpu names none)", needed=needed, remedy="see by hand: lscpu")
     elif wanted != nodes:
-        remedy = f"set it to {nodes}, or compare only with runs of the same layout (BIOS: NPS, die interleaving)"
-        yield check("NUMA nodes", "warn", f"{nodes} NUMA nodes", needed=needed, remedy=remedy)
+        remedy = f"set {asked.spelling('cpu_pools')} to {nodes}, or compare only with runs of the same layout (BIOS: NPS, die interleaving)"
+        yield check(
+            "NUMA nodes", "warn", f"there {'is' if nodes == 1 else 'are'} {nodes}", needed=needed, remedy=remedy
+        )
     else:
-        yield check("NUMA nodes", "ok", f"{nodes} NUMA nodes", needed=needed)
+        yield check("NUMA nodes", "ok", str(nodes), needed=needed)
 
 
 def governor(asked: Asked) -> Iterator[Check]:
@@ -146,7 +150,13 @@ def clock(asked: Asked) -> Iterator[Check]:
     """The wall clock is right: it dates the report."""
     found = asked.inventory.system.clock_synchronised
     if found.value is None:
-        yield unread("clock", found, needed="right date and time for the report")
+        yield check(
+            "clock",
+            "warn",
+            f"whether it follows a time server is not known ({found.reason})",
+            needed="right date and time for the report",
+            remedy=f"compare it with a clock that is right: it says {asked.host.now():%Y-%m-%d %H:%M:%S} UTC",
+        )
     elif not found.value:
         commands = ("timedatectl", "sudo timedatectl set-ntp true")
         yield check(

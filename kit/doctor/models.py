@@ -7,7 +7,7 @@ from pathlib import Path
 from kit import weights
 from kit.doctor.asked import Asked, check
 from kit.errors import HostError
-from kit.formats import size
+from kit.formats import many, size
 from kit.model import Check
 
 _COPY = "copy the model again, or the files named (rsync -a compares sizes)"
@@ -36,7 +36,7 @@ def whole(asked: Asked) -> Iterator[Check]:
                 yield check(name, "fail", shown + more, remedy=_COPY)
             else:
                 listed = " of the index" if found.indexed else ""
-                yield check(name, "ok", f"{found.files} files{listed}, {size(found.size_bytes)}")
+                yield check(name, "ok", f"{many(found.files, 'file')}{listed}, {size(found.size_bytes)}")
             yield from _digests(asked, path)
 
 
@@ -98,7 +98,7 @@ def on_cards(asked: Asked) -> Iterator[Check]:
     yield check(
         "memory of the cards",
         "fail" if weight > sum(known) else "ok",
-        f"{size(sum(known))} on {len(known)} cards",
+        f"{size(sum(known))} on {many(len(known), 'card')}",
         needed=f"{size(weight)} of weights",
         remedy="use more cards, or smaller weights" if weight > sum(known) else "",
     )

@@ -176,11 +176,11 @@ def test_every_check_says_what_was_found_and_what_to_do(site: Site) -> None:
                 .replace("per core:     1", "per core:     2")
                 .replace("64\nS", "32\nS")
             },
-            "warn compute threads: 64 physical cores",
+            "warn compute threads: 128 on 64 physical cores",
         ),
         (
             {"lscpu": ascend_host.COMMANDS["lscpu"].partition("NUMA node2")[0]},
-            "warn NUMA nodes: 2 NUMA nodes",
+            "warn NUMA nodes: there are 2",
         ),
         (
             {"/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n"},
@@ -188,12 +188,30 @@ def test_every_check_says_what_was_found_and_what_to_do(site: Site) -> None:
         ),
         ({"/proc/sys/kernel/numa_balancing": "1\n"}, "warn NUMA balancing: 1 (on)"),
         ({"timedatectl show": "NTPSynchronized=no\n"}, "warn clock: follows no time server"),
-        ({"timedatectl show": None}, "warn clock: not known"),
+        ({"docker version": None, "podman --version": None}, "fail container engine: no answer (not there)"),
+        (
+            {"lscpu": "Architecture: aarch64\nCore(s) per socket: 1\nSocket(s): 1\nNUMA node0 CPU(s): 0\n"},
+            "warn compute threads: 128 on 1 physical core",
+        ),
+        ({"lscpu": "Architecture: aarch64\nNUMA node0 CPU(s): 0-7\n"}, "warn NUMA nodes: there is 1"),
+        (
+            {"ls /dev": "davinci0\ndavinci7\n"},
+            "fail NPU 1: the number of its node is not known (npu-smi info prints no Phy-ID",
+        ),
+        ({"timedatectl show": None}, "warn clock: whether it follows a time server is not known"),
     ],
 )
 def test_what_is_wrong_with_a_machine_is_told(site: Site, changes: dict[str, str | None], said: str) -> None:
     site.changes = dict(changes)
     assert any(line.startswith(said) for line in site.wrong()), site.wrong()
+
+
+def test_a_remedy_names_the_flag_and_what_is_missing(site: Site) -> None:
+    site.changes = {"lscpu": "Architecture: aarch64\nCore(s) per socket: 8\nSocket(s): 1\nNUMA node0 CPU(s): 0-7\n"}
+    told = {check.name: check for check in site.checks()}
+    assert told["compute threads"].remedy.startswith("set --cpuinfer to 8")
+    assert told["NUMA nodes"].remedy.startswith("set --subpool-count to 1")
+    assert told[f"weights {site.model / 'int4'}"].found.startswith("1 file,")
 
 
 def test_a_declared_card_with_half_its_memory_is_a_failure_and_not_a_label(site: Site) -> None:
@@ -205,7 +223,7 @@ def test_a_declared_card_with_half_its_memory_is_a_failure_and_not_a_label(site:
 
 def test_too_few_cards_are_told_with_what_is_there(site: Site) -> None:
     site.settings = ("machine.accelerator.count=4",)
-    assert "fail accelerators: 2 of Huawei Ascend" in site.wrong()
+    assert "fail accelerators: 2 Huawei Ascend devices" in site.wrong()
 
 
 def test_cards_that_are_free_are_taken_before_those_in_use(site: Site) -> None:
