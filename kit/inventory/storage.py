@@ -2,12 +2,15 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 
-from kit.model.evidence import Command, Each, Evidence, File, Question, Unread, fact, number, stated
+from kit.model.evidence import Command, Each, Evidence, File, Question, Unread, fact, first, number, stated
 from kit.model.fact import Fact
 from kit.model.inventory import Disk, FileSystem, NetworkCard, Storage
 
 _DISKS = "lsblk -J -b -d -o NAME,SIZE,MODEL,ROTA,TYPE,TRAN"
+# Before util-linux 2.27 (CentOS 7) it knows no JSON.
+_PAIRS = _DISKS.replace("-J", "-P")
 _ROOM = "df -P -k -T"
 _INTERFACES = "/proc/net/dev"
 _NETWORK = "/sys/class/net"
@@ -28,6 +31,7 @@ def interfaces(evidence: Evidence) -> list[str]:
 
 QUESTIONS: tuple[Question, ...] = (
     Command(tuple(_DISKS.split())),
+    Command(tuple(_PAIRS.split())),
     Command(tuple(_ROOM.split())),
     File(_INTERFACES),
     Each(
@@ -40,25 +44,38 @@ QUESTIONS: tuple[Question, ...] = (
 
 def storage(evidence: Evidence) -> Storage:
     """Disks and file systems."""
-    return Storage(disks=fact(evidence, _DISKS, _disks), file_systems=fact(evidence, _ROOM, _file_systems))
+    disks = first(fact(evidence, _DISKS, _disks), fact(evidence, _PAIRS, _paired))
+    return Storage(disks=disks, file_systems=fact(evidence, _ROOM, _file_systems))
 
 
 def _disks(text: str) -> tuple[Disk, ...]:
     try:
-        listed = json.loads(text)["blockdevices"]
-        return tuple(
-            Disk(
-                name=str(entry["name"]),
-                size_bytes=int(entry["size"]),
-                model=str(entry["model"]).strip() if entry.get("model") else None,
-                rotates={"True": True, "1": True, "False": False, "0": False}.get(str(entry.get("rota"))),
-                transport=entry.get("tran") or None,
-            )
-            for entry in listed
-            if entry.get("type") == "disk" and int(entry["size"]) > 0
-        )
+        return _listed(json.loads(text)["blockdevices"])
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unread(f"{_DISKS} printed another form") from error
+
+
+def _paired(text: str) -> tuple[Disk, ...] | None:
+    """The same from lines like `NAME="sda" SIZE="480103981056"`."""
+    rows = [dict(re.findall(r'([A-Z]{2,8})="([^"]*)"', line)) for line in text.splitlines()]
+    whole = [
+        {name.lower(): value for name, value in row.items()} for row in rows if {"NAME", "SIZE", "TYPE"} <= row.keys()
+    ]
+    return _listed(whole) if whole else None
+
+
+def _listed(entries: Sequence[Mapping[str, object]]) -> tuple[Disk, ...]:
+    return tuple(
+        Disk(
+            name=str(entry["name"]),
+            size_bytes=int(str(entry["size"])),
+            model=str(entry["model"]).strip() or None if entry.get("model") else None,
+            rotates={"True": True, "1": True, "False": False, "0": False}.get(str(entry.get("rota"))),
+            transport=str(entry["tran"]) if entry.get("tran") else None,
+        )
+        for entry in entries
+        if entry.get("type") == "disk" and int(str(entry["size"])) > 0
+    )
 
 
 def _file_systems(text: str) -> tuple[FileSystem, ...] | None:

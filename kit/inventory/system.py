@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from kit.inventory.memory import kibibytes
-from kit.model.evidence import Command, Evidence, File, Question, fact, field, first, whole
+from kit.model.evidence import Command, Evidence, File, Question, Unread, fact, field, first, whole
 from kit.model.fact import Fact
 from kit.model.inventory import Board, Containers, System
 
@@ -143,6 +143,9 @@ def containers(evidence: Evidence) -> Containers:
 def _docker(text: str) -> str | None:
     """The engine's version; openEuler's own builds have a fourth part that tells them apart."""
     server = text.partition("Server:")[2]
+    if not server.strip():
+        who = "Podman under Docker's name" if "podman" in text.lower() else "a client alone"
+        raise Unread(f"docker version is of {who}: the engine does not run, or this user may not use it")
     return field(server, "EulerVersion", "Version")
 
 

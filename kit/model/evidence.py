@@ -94,8 +94,16 @@ def fact(evidence: Evidence, source: str, find: Callable[[str], T | None]) -> Fa
     except (ValueError, IndexError):
         value = None
     if value is None:
-        return Fact(source=source, reason=f"{source} does not say")
+        return Fact(source=source, reason=_complaint(said.text, source) or f"{source} does not say")
     return Fact(value=value, source=source)
+
+
+def _complaint(text: str, source: str) -> str | None:
+    """What a tool said in place of an answer: one line that complains."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    wrong = re.compile(r"(?i)cannot|unable|denied|not permitted|unknown|unrecognized|invalid|error|fail")
+    told = len(lines) == 1 and len(lines[0]) <= 160 and wrong.search(lines[0])
+    return f"{source} says: {lines[0]}" if told else None
 
 
 def first(*facts: Fact[T]) -> Fact[T]:

@@ -309,6 +309,11 @@ def test_a_client_without_an_engine_is_no_version() -> None:
     assert host(("docker version", text)).containers.docker.value is None
 
 
+def test_podman_under_dockers_name_is_told() -> None:
+    text = "Emulate Docker CLI using podman.\nClient:       Podman Engine\nVersion:      4.9.4\n"
+    assert "Podman under Docker's name" in (host(("docker version", text)).containers.docker.reason or "")
+
+
 def test_podman_and_its_runtime() -> None:
     found = host(
         ("podman --version", "podman version 4.9.4\n"), ("podman info --format {{.Host.OCIRuntime.Name}}", "crun\n")
@@ -332,6 +337,29 @@ def test_podman_and_its_runtime() -> None:
 def test_disks_are_read(name: str, disks: list[tuple[str, int, str, bool, str | None]]) -> None:
     found = read({"lsblk -J -b -d -o NAME,SIZE,MODEL,ROTA,TYPE,TRAN": f"host/{name}.json"}).storage.disks.value or ()
     assert [(d.name, d.size_bytes, d.model, d.rotates, d.transport) for d in found] == disks
+
+
+def test_disks_are_read_where_there_is_no_json() -> None:
+    asked = "lsblk -J -b -d -o NAME,SIZE,MODEL,ROTA,TYPE,TRAN"
+    text = (
+        'NAME="sda" SIZE="960197124096" MODEL="SAMSUNG MZ7L3 A  " ROTA="0" TYPE="disk" TRAN="sata"\n'
+        'NAME="sdb" SIZE="8001563222016" MODEL="" ROTA="1" TYPE="disk" TRAN=""\n'
+        'NAME="sr0" SIZE="1073741312" MODEL="DVD" ROTA="1" TYPE="rom" TRAN="sata"\n'
+    )
+    found = (
+        host((asked, "lsblk: unrecognized option '-J'\n"), (asked.replace("-J", "-P"), text)).storage.disks.value or ()
+    )
+    assert [(d.name, d.size_bytes, d.model, d.rotates, d.transport) for d in found] == [
+        ("sda", 960197124096, "SAMSUNG MZ7L3 A", False, "sata"),
+        ("sdb", 8001563222016, None, True, None),
+    ]
+
+
+def test_what_a_tool_complains_of_is_the_reason() -> None:
+    found = host(
+        ("chronyc -n tracking", "506 Cannot talk to daemon\n"), ("timedatectl show", "Unknown operation show\n")
+    )
+    assert found.system.clock_synchronised.reason == "chronyc -n tracking says: 506 Cannot talk to daemon"
 
 
 def test_the_room_where_models_can_lie_is_read() -> None:
