@@ -22,6 +22,8 @@ _IPV6 = re.compile(
 )
 _SECRET = re.compile(r"(?i)\b([\w.-]*(?:passw(?:or)?d|secret|token|api_?key)[\w.-]*=)\S+")
 _PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
+# Files of versions, which may have four numbers and not the word.
+_VERSIONS = re.compile(r"version\.(?:info|cfg)$|install\.info$")
 _SERIAL_FILES = re.compile(r"/(?:product_serial|board_serial|chassis_serial|product_uuid|address)$")
 
 
@@ -35,7 +37,7 @@ def _addresses(said: str) -> str:
         said = pattern.sub(MASK, said)
     said = _SECRET.sub(rf"\g<1>{MASK}", _PASSWORD.sub(f"{MASK}@", said))
     return "".join(
-        line if re.search(r"(?i)version|revision|release|firmware|bios", line) else _IPV4.sub(MASK, line)
+        line if re.search(r"(?i)version|revision|release|firmware|bios|^PRETTY_NAME=", line) else _IPV4.sub(MASK, line)
         for line in said.splitlines(keepends=True)
     )
 
@@ -46,6 +48,8 @@ def evidence(found: Evidence) -> Evidence:
     for key, raw in found.items():
         if raw.text is not None and _SERIAL_FILES.search(key):
             masked[key] = Raw(f"{MASK}\n") if raw.text.strip() else raw
+        elif _VERSIONS.search(key):
+            masked[key] = raw
         else:
             masked[key] = Raw(
                 None if raw.text is None else text(raw.text), None if raw.reason is None else _addresses(raw.reason)

@@ -87,6 +87,7 @@ name() {{
 # A version of four numbers looks like an address: lines that speak of one are left alone.
 _MASK = r"""    case $1 in
     *_serial.txt|*_uuid.txt|*_address.txt) sed 's/..*/***/' ;;
+    *version.info.txt|*version.cfg.txt|*install.info.txt) cat ;;
     *) sed -e 's/\(^[^:=]*[Ss]erial[^:=]*[:=][[:blank:]]*\)[^",[:blank:]][^",]*/\1***/' \
         -e 's/\(^[^:=]*\(UUID\|Uuid\|Asset Tag\|[VN]Die ID\|Unique ID\)"*[[:blank:]]*[:=][[:blank:]]*\)[^",[:blank:]][^",]*/\1***/' \
         -e 's/"\([^"]*\([Ss]erial\|UUID\|Unique ID\)[^"]*\)"[[:blank:]]*:[[:blank:]]*"[^"]*"/"\1": "***"/g' \
@@ -96,7 +97,7 @@ _MASK = r"""    case $1 in
         -e 's/[0-9a-fA-F]\{1,4\}\(:[0-9a-fA-F]\{1,4\}\)*::\([0-9a-fA-F]\{1,4\}\(:[0-9a-fA-F]\{1,4\}\)*\)*/***/g' \
         -e 's/\(password\|passwd\|secret\|token\)=[^[:blank:]]*/\1=***/g' \
         -e 's/0\.0\.0\.0/0-0-0-0/g; s/127\.0\.0\.1/127-0-0-1/g' \
-        -e '/[Vv]ersion\|VERSION\|[Rr]elease\|[Ff]irmware\|BIOS/!s/\(^\|[^0-9A-Za-z._-]\)[0-9]\{1,3\}\(\.[0-9]\{1,3\}\)\{3\}\($\|[^0-9A-Za-z._-]\)/\1***\3/g' \
+        -e '/[Vv]ersion\|VERSION\|[Rr]elease\|[Ff]irmware\|BIOS\|PRETTY_NAME/!s/\(^\|[^0-9A-Za-z._-]\)[0-9]\{1,3\}\(\.[0-9]\{1,3\}\)\{3\}\($\|[^0-9A-Za-z._-]\)/\1***\3/g' \
         -e 's/127-0-0-1/127.0.0.1/g; s/0-0-0-0/0.0.0.0/g' ;;
     esac"""
 _END = """

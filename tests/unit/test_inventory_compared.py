@@ -94,6 +94,20 @@ def test_what_names_no_machine_stays(kept: str) -> None:
     assert masking.text(kept) == kept
 
 
+def test_versions_of_four_numbers_are_no_addresses() -> None:
+    name = "/usr/local/Ascend/mindie/latest/version.info"
+    found = masking.evidence(
+        Evidence(
+            {
+                name: Raw("Ascend-mindie : 2.1.0.3\n"),
+                "/etc/os-release": Raw('PRETTY_NAME="Site Linux 10.19.45.2"\nHOME_URL="http://10.0.7.1/os"\n'),
+            }
+        )
+    )
+    assert found[name].text == "Ascend-mindie : 2.1.0.3\n"
+    assert found["/etc/os-release"].text == 'PRETTY_NAME="Site Linux 10.19.45.2"\nHOME_URL="http://***/os"\n'
+
+
 def test_facts_are_read_from_masked_answers() -> None:
     raw = Evidence({"npu-smi info -t board -i 0": Raw((FIXTURES / "npu-smi/board.txt").read_text("utf-8"))})
     raw["npu-smi info"] = Raw((FIXTURES / "npu-smi/910B4-64g.txt").read_text("utf-8"))
