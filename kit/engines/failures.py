@@ -50,7 +50,7 @@ COMMON: tuple[Failure, ...] = (
     Failure(
         r"(?i)does not appear to have a file named config\.json|Incorrect path_or_model_id"
         r"|no such file or directory.*(model|safetensors)|SafetensorError|Error while deserializing header"
-        r"|Repo id must be in the form|couldn't connect to 'https?://\S+' to load",
+        r"|Cannot find any model weights|Repo id must be in the form|couldn't connect to 'https?://\S+' to load",
         "the model's directory is not there or not whole",
         "kit doctor with the profile names the files that are missing or cut short",
     ),
@@ -106,6 +106,11 @@ COMMON: tuple[Failure, ...] = (
         "use weights that this engine and its plugins can read, or correct the flag for quantisation",
     ),
     Failure(
+        r"no weight source",
+        "the experts' weights are not of the kind that the engine's method for experts reads",
+        "convert them for that method, or give the directory that holds the converted ones",
+    ),
+    Failure(
         r"PermissionError: \[Errno 13\]",
         "the server's user may not use a file or directory",
         "the line names it: change its rights, or set server.container.user",
@@ -144,7 +149,8 @@ GENERIC: tuple[Failure, ...] = (
         "the lines above it in server/server.log tell where; compare the versions of driver, toolkit and engine first",
     ),
     Failure(
-        r"scheduler died during initialization|Scheduler hit an exception|EngineCore failed to start|EngineDeadError",
+        r"scheduler died during initialization|Scheduler hit an exception|EngineCore failed to start|EngineDeadError"
+        r"|Engine core initialization failed",
         "a process of the engine died, and its log does not say why in words that kit knows",
         "the lines above it in server/server.log tell why",
         fatal=True,
@@ -197,7 +203,7 @@ ASCEND: tuple[Failure, ...] = (
         "the kernels of CANN must be of the toolkit's version and for this chip: compare both in kit inventory",
     ),
     Failure(
-        r"E90001|unable to import te\b",
+        r"E90001|unable to import te\b|AclSetCompileopt.*500001",
         "the compiler of CANN for operators does not start",
         "the Python packages that CANN needs must be in the engine's environment, with set_env.sh sourced before it",
     ),

@@ -111,6 +111,16 @@ LINES = [
     ("ValueError: Unknown quantization method: ascend. Must be one of ['fp8'].", "quantised"),
     ("HFValidationError: Repo id must be in the form 'repo_name' or 'namespace/repo_name': '/home/m'", "directory"),
     ("ModuleNotFoundError: No module named 'torch_npu'", "package is missing"),
+    (
+        "terminate called after throwing an instance of 'std::runtime_error'   what():  no weight source",
+        "experts' weights",
+    ),
+    ("RuntimeError: Cannot find any model weights with `/home/model/M`", "model's directory"),
+    (
+        "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
+        "does not say why",
+    ),
+    ("NPU function error: AclSetCompileopt(ACL_PRECISION_MODE, mode), error code is 500001", "compiler of CANN"),
 ]
 
 
