@@ -16,6 +16,11 @@ _SHELL = re.compile(r"[$`]")
 _PROGRAM = re.compile(
     r"(?<![\w./=-])(?:[A-Za-z_]\w*=\S+\s+){0,40}(?:\S*/)?(?:python3?(?:\.\d+)?|evalscope[\w-]*|kit)(?=\s)"
 )
+# A line of a script that is a command of its own.
+_BEGINS = re.compile(
+    r"\s*(?:[A-Za-z_]\w*=|(?:export|env|nohup|sudo|numactl|cd|source|bash|sh|docker|podman|vllm)\s|\.{0,2}/\S+\.sh\b"
+    rf"|{_PROGRAM.pattern})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,25 @@ class LoadLine:
 
 def words(text: str) -> list[str]:
     """The words of a command. Raises `ValueError` where a quotation does not end."""
-    lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=";&|<>()")
+    lexer = shlex.shlex(_joined(text), posix=True, punctuation_chars=";&|<>()")
     lexer.whitespace_split = True
     lexer.commenters = ""
     return list(lexer)
+
+
+def _joined(text: str) -> str:
+    """Several lines as one: a line that begins another command is set apart, any other goes on where the last one ended."""
+    written = re.sub(r"\\\r?\n", " ", text)
+    parts = written.splitlines()
+    try:
+        for part in parts:
+            shlex.split(part)
+    except ValueError:
+        # A quotation that runs over lines, or does not end.
+        return written
+    if len(parts) > 1:
+        parts = [part for part in parts if not part.lstrip().startswith("#")]
+    return "".join(f" ; {part}" if _BEGINS.match(part) else f" {part}" for part in parts)
 
 
 def server(text: str) -> ServerLine:

@@ -1,12 +1,14 @@
-"""Markdown into blocks: headings (also numbered as lists, `1. # title`), tables, fenced code, and lines of text."""
+"""Markdown into blocks: headings (also numbered as lists, `1. # title`), tables (also in HTML), fenced code, and lines of text."""
 
 import re
 from collections.abc import Iterator
 
+from kit.legacy import hypertext
 from kit.legacy.blocks import NUMBER, Block, Code, Grid, Heading, Paragraph, TableRow
 
 _HEADING = re.compile(r"\s{0,12}(?:[0-9]{1,3}[.)]\s+)?#{1,6}\s+(?P<text>.*\S)\s*")
 _FENCE = re.compile(r"(?P<indent>\s{0,12})(?P<fence>`{3,}|~{3,}).*")
+_TABLE = re.compile(r"\s{0,12}<table\b.*", re.IGNORECASE)
 _RULE = re.compile(r":?-+:?")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
@@ -35,12 +37,29 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
                 end += 1
             yield Grid(where, tuple(_rows(lines[at:end], at)))
             at = end
+        elif _TABLE.fullmatch(line):
+            opened, end = 0, at
+            while end < len(lines):
+                lower = lines[end].lower()
+                opened += lower.count("<table") - lower.count("</table")
+                end += 1
+                if opened <= 0:
+                    break
+            yield from _hypertext("\n".join(lines[at:end]), at)
+            at = end
         else:
             if heading := _HEADING.fullmatch(line):
                 yield Heading(where, NUMBER.sub("", plain(heading["text"])))
             elif line.strip():
                 yield Paragraph(where, line.strip())
             at += 1
+
+
+def _hypertext(text: str, before: int) -> Iterator[Grid]:
+    """Tables in HTML, which some programs write where cells are merged."""
+    for table in hypertext.tables(text):
+        rows = (TableRow(f"line {before + line}", tuple(cells)) for line, cells in table.rows if cells)
+        yield Grid(f"line {before + table.line}", tuple(rows))
 
 
 def _closes(line: str, fence: str) -> bool:

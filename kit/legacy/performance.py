@@ -29,22 +29,28 @@ def performance(grid: Grid) -> Performance:
     """The rows of the table; one whose values cannot be given to their titles for certain is a problem, never a guess."""
     header = grid.rows[0].cells
     merged = [at for at, title in enumerate(header) if _is_merged(title)]
-    if merged != list(range(len(merged))):
-        return Performance(problems=(Problem(grid.where, "its titles stand in an order that is not known"),))
-    problems: list[Problem] = []
+    problems = [
+        Problem(grid.where, f"the column {_flat(title)!r} is not one that is known")
+        for at, title in enumerate(header)
+        if tables.column(title) is None and at not in merged
+    ]
     straight: list[tables.Line] = []
     slid: set[str] = set()
     carried: list[str] = [""] * len(merged)
     for row in grid.rows[1:]:
         if not any(row.cells):
             continue
-        cells = _straight(row, len(header), len(merged), carried)
+        # Where values slid to is only known where they slid from.
+        ordered = merged == list(range(len(merged)))
+        cells = (
+            _straight(row, len(header), len(merged), carried) if ordered else _filled(row, len(header), merged, carried)
+        )
         if cells is None:
             problems.append(Problem(row.where, "its values cannot be given to the titles for certain"))
             continue
         if cells[1]:
             slid.add(row.where)
-        carried = list(cells[0][: len(merged)])
+        carried = [cells[0][at] for at in merged]
         straight.append(tables.Line(row.where, tuple(_MARKS.sub("", cell) for cell in cells[0])))
     try:
         read = tables.table(header, straight)
@@ -93,6 +99,20 @@ def _straight(row: TableRow, width: int, merged: int, carried: Sequence[str]) ->
     return [*carried[:kept], *values], True
 
 
+def _filled(row: TableRow, width: int, merged: Sequence[int], carried: Sequence[str]) -> tuple[list[str], bool] | None:
+    """A row of a table whose titles stand in another order: only taken where no value can have slid, since none is missing."""
+    if len(row.cells) != width or not all(cell for at, cell in enumerate(row.cells) if at not in merged):
+        return None
+    cells = list(row.cells)
+    for number, at in enumerate(merged):
+        cells[at] = cells[at] or carried[number]
+    return cells, False
+
+
+def _flat(title: str) -> str:
+    return " ".join(title.split())[:60]
+
+
 def _agrees(row: Row) -> bool:
     """Whether what follows from concurrency and throughput stands where it should."""
     total = row.output_throughput
@@ -100,8 +120,7 @@ def _agrees(row: Row) -> bool:
         return False
     if row.per_stream_throughput is not None:
         wanted = total.value / row.concurrency
-        if abs(row.per_stream_throughput.value - wanted) <= max(row.per_stream_throughput.step, _AGREE * wanted):
-            return True
+        return abs(row.per_stream_throughput.value - wanted) <= max(row.per_stream_throughput.step, _AGREE * wanted)
     if row.latency is not None and row.latency.value > 0:
         wanted = row.concurrency * row.output.tokens / row.latency.value
         return abs(total.value - wanted) <= _AGREE * wanted

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from kit.engines import ENGINES, flags
 from kit.errors import Problem
-from kit.legacy import lines
+from kit.legacy import cells, lines
 from kit.legacy.plain import text
 from kit.legacy.report import OldReport, scripts_defaults
 from kit.loadgens import GENERATORS
@@ -16,7 +16,11 @@ from kit.model.table import METRICS
 from kit.resources import folder
 
 _CARD = re.compile(
-    r"(?P<name>.{1,80}?)\s*(?:[（(]\s*(?P<memory>[0-9]{1,4})\s*(?P<unit>Gi?B?)\s*[）)])?\s*[*x×]\s*(?P<count>[0-9]{1,3})",
+    r"(?P<name>.{1,80}?)\s*(?:\(\s*(?P<memory>[0-9]{1,4})\s*(?P<unit>Gi?B?)\s*\))?\s*[*x×]\s*(?P<count>[0-9]{1,3})",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(
+    r"(?P<count>[0-9]{1,3})\s*[*x×]\s*(?P<name>.{1,80}?)\s*(?:\(\s*(?P<memory>[0-9]{1,4})\s*(?P<unit>Gi?B?)\s*\))?",
     re.IGNORECASE,
 )
 _KINDS = {
@@ -119,7 +123,8 @@ class _Writing:
 
     def _accelerator(self) -> dict[str, str]:
         for _, value in self._found.hardware:
-            read = _CARD.fullmatch(value.strip())
+            said = cells.plain(value)
+            read = _CARD.fullmatch(said) or _COUNTED.fullmatch(said)
             kind = next((kind for word, kind in _KINDS.items() if word in value.lower()), None)
             if read is None or kind is None:
                 continue
@@ -134,8 +139,8 @@ class _Writing:
             if int(read["count"]) == 0 or not model:
                 continue
             return card
-        if self._found.hardware:
-            self._miss("no accelerator was recognised in the hardware table: machine.accelerator was left out")
+        where = "no accelerator was recognised in the hardware table" if self._found.hardware else "no hardware is told"
+        self._miss(f"{where}: machine.accelerator was left out")
         return {}
 
     def _machine(self) -> Iterator[str]:
@@ -249,14 +254,20 @@ class _Writing:
         yield from self._per_client()
         yield "  cases:"
         for (given, made), rows in groupby(self._found.rows, lambda row: (row.input.label, row.output.label)):
-            clients = ", ".join(str(row.concurrency) for row in rows)
-            yield f"    - {{input: {given}, output: {made}, concurrency: [{clients}]}}"
+            group = list(rows)
+            clients = ", ".join(str(row.concurrency) for row in group)
+            sent = [row.requests for row in group]
+            told = f", requests: [{', '.join(map(str, sent))}]" if None not in sent else ""
+            yield f"    - {{input: {given}, output: {made}, concurrency: [{clients}]{told}}}"
         if not self._found.rows:
             self._miss("there is no table of results: load.cases must be added")
         self._example_fits()
 
     def _per_client(self) -> Iterator[str]:
         clients, requests = self._load.counts("parallel"), self._load.counts("number")
+        for name, values in (("parallel", clients), ("number", requests)):
+            if name in self._load.options and not values:
+                self._miss(f"--{name} is no list of whole numbers and was left out", self._found.load_where)
         ratios = {sent / count for count, sent in zip(clients, requests, strict=False)}
         if len(clients) != len(requests):
             self._miss(f"--parallel has {len(clients)} values and --number {len(requests)}", self._found.load_where)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kit.errors import Problem, UsageError
-from kit.legacy import lines, markdown, tables, word
+from kit.legacy import cells, lines, markdown, tables, word
 from kit.legacy.blocks import MOST_BYTES, Block, Code, Grid, Heading, Paragraph, TableRow
 from kit.legacy.performance import performance
 from kit.model.table import Row
@@ -87,12 +87,16 @@ class _Reading:
     scripts: list[str] = field(default_factory=list)
     unread: list[Problem] = field(default_factory=list)
     rows: tuple[Row, ...] = ()
-    labels: tuple[str | None, str | None] = (None, None)
+    titles: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    pending: str | None = None
 
     def whole(self, blocks: Sequence[Block]) -> OldReport:
         section: str | None = None
         for block in blocks:
-            if (title := _title(block)) is not None:
+            if section == "start" and (key := _command_title(block)) is not None:
+                self.pending = key
+            elif (title := _title(block)) is not None:
                 section = title
             elif isinstance(block, Heading):
                 section = None
@@ -102,7 +106,7 @@ class _Reading:
             else:
                 self._text(section, block)
         example, command = lines.split(self.found.get("run-test", ""))
-        day = _DATE.search(self.found.get("time", ""))
+        day = _DATE.search(cells.plain(self.found.get("time", "")))
         return OldReport(
             source=self.source,
             project=self.found.get("project"),
@@ -116,8 +120,8 @@ class _Reading:
             load_example=example,
             load_command=command,
             load_where=self.where.get("run-test", ""),
-            model_label=self.labels[0],
-            environment_label=self.labels[1],
+            model_label=self.labels.get("model"),
+            environment_label=self.labels.get("environment"),
             rows=self.rows,
             conclusion=tuple(self.conclusion),
             attachments=tuple(self.attachments),
@@ -132,10 +136,8 @@ class _Reading:
         if not grid.rows:
             return
         titles = {tables.column(cell) for cell in grid.rows[0].cells}
-        if {"concurrency", "latency"} <= titles and not self.rows:
-            result = performance(grid)
-            self.rows, self.labels = result.rows, (result.model, result.environment)
-            self.unread += result.problems
+        if {"concurrency", "latency"} <= titles and (not self.titles or self.titles == grid.rows[0].cells):
+            self._results(grid)
         elif section in ("basics", "start"):
             for row in grid.rows:
                 self._pair(row, ("project", "model", "time") if section == "basics" else ("start-model", "run-test"))
@@ -143,6 +145,21 @@ class _Reading:
             self._facts(section, grid)
         elif not _own(grid):
             self._miss(grid.where, f"a table that begins with {_short(' | '.join(grid.rows[0].cells))}")
+
+    def _results(self, grid: Grid) -> None:
+        """A table of results; one with the same titles as the first goes on with other cases."""
+        found = performance(grid)
+        self.titles = grid.rows[0].cells
+        self.unread += found.problems
+        for name, said in (("model", found.model), ("environment", found.environment)):
+            if said is not None and self.labels.setdefault(name, said) != said:
+                self._miss(grid.where, f"another {name}, {_short(said)}; the first was taken")
+        known = {row.key for row in self.rows}
+        for row in found.rows:
+            if row.key in known:
+                where = row.cells()[0][1].where.partition(",")[0] if row.cells() else grid.where
+                self._miss(where, f"the case {row.name} stands there twice; the first was taken")
+        self.rows += tuple(row for row in found.rows if row.key not in known)
 
     def _pair(self, row: TableRow, keys: Sequence[str]) -> None:
         key = next((key for key in keys if row.cells[0] in CATALOGUE[key]), None)
@@ -171,10 +188,26 @@ class _Reading:
             self.attachments.append(markdown.plain(text))
         elif section == "scripts" and isinstance(block, Code):
             self.scripts.append(text)
+        elif section == "start" and (key := self._command(block)) is not None:
+            if key in self.found:
+                self._miss(block.where, f"a second command for {_short(CATALOGUE[key][0])}: {_short(text)}")
+            else:
+                self.found[key], self.where[key] = text, block.where
         elif _known(section, block):
             return
         else:
             self._miss(block.where, f"a text that says {_short(text)}")
+
+    def _command(self, block: Paragraph | Code | Heading) -> str | None:
+        """What a block of code in this section starts, by the line before it, else by its own words."""
+        if not isinstance(block, Code):
+            return None
+        before, self.pending = self.pending, None
+        if before is not None and before not in self.found:
+            return before
+        if lines.server(block.text).engine is not None:
+            return "start-model"
+        return "run-test" if lines.load(lines.split(block.text)[1]).options else None
 
 
 _OWN_TEXTS = frozenset(text for pair in CATALOGUE.values() for text in pair if "{" not in text)
@@ -202,6 +235,14 @@ def _title(block: Block) -> str | None:
         return None
     text = re.sub(r"^\s*[0-9]+(\.[0-9]+)*[.、]?\s*", "", block.text).strip().strip("*").strip()
     return next((key for key in _SECTIONS if text in CATALOGUE[key]), None)
+
+
+def _command_title(block: Block) -> str | None:
+    """The command that a line such as `启动模型：` announces."""
+    if not isinstance(block, Heading | Paragraph):
+        return None
+    text = re.sub(r"^\s*(?:[0-9]+(?:\.[0-9]+)*[.、)]?|[-*•])\s*", "", markdown.plain(block.text)).strip("*:： ")
+    return next((key for key in ("start-model", "run-test") if text in CATALOGUE[key]), None)
 
 
 def _short(text: str) -> str:

@@ -2,16 +2,17 @@
 
 import csv
 import io
-import math
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from pydantic import ValidationError
 
 from kit.errors import Problem, UsageError
+from kit.legacy import cells
+from kit.legacy.cells import Column
 from kit.model import Length
 from kit.model.table import METRICS, Cell, Row
 
@@ -19,23 +20,9 @@ LARGEST_BYTES = 20_000_000
 MOST_ROWS = 100_000
 MOST_COLUMNS = 200
 
-# A title names the first column of which the pattern fits; means over all rounds are no figures of a row.
-_TITLES: tuple[tuple[str, str], ...] = (
-    ("", r"所有轮次"),
-    ("input", r"input( ?length)?|输入( ?长度)?"),
-    ("output", r"output( ?length)?|输出( ?长度)?"),
-    ("loop", r"loop|轮次"),
-    ("concurrency", r"concurrency|并发数?"),
-    ("requests", r"requests|number|请求数"),
-    ("latency", r"avg_latency_s|(avg|average) ?latency ?\(s\)|端到端时延.*"),
-    ("output_throughput", r"output_throughput_tok_s|output ?token ?throughput.*|系统吞吐.*"),
-    ("ttft", r"avg_ttft_s|average time to first token \(s\)|avg ?ttft ?\(s\)|平均首 ?token ?时延.*"),
-    ("tpot", r"avg_tpot_s|average time per output token \(s\)|avg ?tpot ?\(s\)|平均每 ?token ?延迟.*"),
-    ("tps", r"avg_tps|单轮次 ?avg ?tps|.*avg ?tps"),
-    ("per_stream_throughput", r"per_stream_tok_s|(单轮次)?平均单路吞吐.*|avg throughput per stream.*"),
-)
 _CASE = ("input", "output", "concurrency")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)["']""")
+_NOTHING = ("", "—", "-")
 _SCRIPT = "average time per output token (s)"
 
 
@@ -57,16 +44,14 @@ class Table:
 
 def column(title: str) -> str | None:
     """What a column holds, by its title; None for a title that is not known, empty for one that is known and not used."""
-    plain = " ".join(title.replace("*", " ").replace("（", "(").replace("）", ")").split()).lower()
-    for name, pattern in _TITLES:
-        if re.match(pattern, plain) if not name else re.fullmatch(pattern, plain):
-            return name
-    return None
+    found = cells.column(title)
+    return found.name if found is not None else None
 
 
 def table(header: Sequence[str], lines: Sequence[Line], place: Callable[[Line, int], str] | None = None) -> Table:
     """The rows below a header. A line that cannot be read is a problem and no row."""
-    names = [column(title) for title in header]
+    columns = [cells.column(title) for title in header]
+    names = [one.name if one is not None else None for one in columns]
     for name in (*_CASE, *METRICS):
         if names.count(name) > 1:
             raise UsageError(f"the column for {name.replace('_', ' ')} stands there {names.count(name)} times")
@@ -75,13 +60,17 @@ def table(header: Sequence[str], lines: Sequence[Line], place: Callable[[Line, i
         wanted = ", ".join(missing) or "any figure such as the latency"
         raise UsageError(f"this is not a table of results: it has no column for {wanted}")
     script = any(title.strip().lower() == _SCRIPT for title in header)
-    steps = {name: _step(lines, at, 4 if script else 2) for at, name in enumerate(names) if name in METRICS}
+    steps = {
+        one.name: _step(lines, at, one, 4 if script else 2)
+        for at, one in enumerate(columns)
+        if one is not None and one.name in METRICS
+    }
     rows: list[Row] = []
     problems: list[Problem] = []
     for line in lines:
         if not any(cell.strip() for cell in line.cells):
             continue
-        found = _row(names, header, line, steps, place)
+        found = _row(columns, header, line, steps, place)
         if isinstance(found, Row):
             rows.append(found)
         else:
@@ -90,26 +79,29 @@ def table(header: Sequence[str], lines: Sequence[Line], place: Callable[[Line, i
 
 
 def _row(
-    names: Sequence[str | None],
+    columns: Sequence[Column | None],
     header: Sequence[str],
     line: Line,
     steps: dict[str, float],
     place: Callable[[Line, int], str] | None,
 ) -> Row | list[Problem]:
-    if len(line.cells) > len(names):
-        return [Problem(line.where, f"has {len(line.cells)} cells below {len(names)} titles")]
+    if len(line.cells) > len(columns):
+        return [Problem(line.where, f"has {len(line.cells)} cells below {len(columns)} titles")]
     values: dict[str, object] = {}
     problems: list[Problem] = []
-    for at, (name, text) in enumerate(zip(names, line.cells, strict=False)):
-        text = text.strip()
+    for at, (column, text) in enumerate(zip(columns, line.cells, strict=False)):
+        if column is None:
+            continue
+        name = column.name
         where = place(line, at) if place else f"{line.where}, {' '.join(header[at].split())}"
         try:
             if name in ("input", "output"):
-                values[name] = Length.model_validate(text)
+                values[name] = Length.model_validate(cells.length(text))
             elif name in ("concurrency", "loop", "requests"):
-                values[name] = _count(text, least=0 if name == "loop" else 1)
-            elif name in METRICS and text not in ("", "—", "-"):
-                values[str(name)] = Cell(value=_figure(text), step=steps[str(name)], where=where)
+                values[name] = cells.count(text, least=0 if name == "loop" else 1)
+            elif name in METRICS and text.strip() not in _NOTHING:
+                figure = cells.figure(text, column)
+                values[name] = Cell(value=figure.value, step=steps[name], where=where)
         except ValidationError as error:
             problems.append(Problem(where, error.errors()[0]["msg"].removeprefix("Value error, ")))
         except ValueError as error:
@@ -118,28 +110,13 @@ def _row(
     return problems or Row.model_validate(values)
 
 
-def _count(text: str, *, least: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}(\.0)?", text) or (number := int(text.removesuffix(".0"))) < least:
-        raise ValueError(f"{text[:40]!r} is not a whole number of at least {least}")
-    return number
-
-
-def _figure(text: str) -> float:
-    value = float(text) if re.fullmatch(r"[-+]?[0-9]{1,15}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?", text) else math.nan
-    if math.isnan(value):
-        raise ValueError(f"{text[:40]!r} is not a number")
-    return value
-
-
-def _step(lines: Iterable[Line], at: int, least: int) -> float:
+def _step(lines: Iterable[Line], at: int, column: Column, least: int) -> float:
     """The step of a column: its longest fraction without final zeros tells how it was rounded, since `59` stands for 59.00."""
     places = least
     for line in lines:
-        try:
-            exponent = Decimal(line.cells[at].strip()).normalize().as_tuple().exponent if at < len(line.cells) else 0
-        except InvalidOperation:
-            continue
-        places = max(places, -exponent) if isinstance(exponent, int) else places
+        if at < len(line.cells) and line.cells[at].strip() not in _NOTHING:
+            with suppress(ValueError):
+                places = max(places, cells.figure(line.cells[at], column).places)
     return 10.0 ** -min(places, 15)
 
 
@@ -165,9 +142,9 @@ def _csv(content: bytes) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines: list[Line] = []
     try:
-        for cells in reader:
-            lines.append(Line(f"line {reader.line_num}", tuple(cells)))
-            if len(lines) > MOST_ROWS or len(cells) > MOST_COLUMNS:
+        for written in reader:
+            lines.append(Line(f"line {reader.line_num}", tuple(written)))
+            if len(lines) > MOST_ROWS or len(written) > MOST_COLUMNS:
                 raise UsageError(f"is too large: at most {MOST_ROWS} rows of {MOST_COLUMNS} columns are read")
     except csv.Error as error:
         raise UsageError(f"is not csv (line {reader.line_num}: {error})") from error
