@@ -11,12 +11,12 @@ def render(report: Report) -> bytes:
 
 
 def script(report: Report) -> bytes:
-    """The csv as the script wrote it: without the rates that only its workbook has, in the order of its loops."""
+    """The csv as the script wrote it: without the rates that only its workbook has, in the order of its loops, its lines as csv ends them."""
     rows = frame(report)
-    return _written(rows.drop(columns=list(WORKBOOK)).sort_values(["Loop", "Concurrency"], kind="stable"))
+    return _written(rows.drop(columns=list(WORKBOOK)).sort_values(["Loop", "Concurrency"], kind="stable"), "\r\n")
 
 
-def _written(rows: pd.DataFrame) -> bytes:
+def _written(rows: pd.DataFrame, end: str = "\n") -> bytes:
     # Nine significant digits: beyond what any clock resolves, short enough to read.
-    text: str = rows.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    text: str = rows.to_csv(index=False, float_format="%.9g", lineterminator=end)
     return text.encode()

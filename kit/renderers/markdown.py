@@ -11,7 +11,11 @@ from kit.renderers.layouts import STANDARD, Layout
 
 # Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
 _ACTIVE = re.compile(
-    r"[`\[\]<>|$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=\S)|(?<=\S)~|\\(?=[!-/:-@\[-`{-~])|&(?=#?\w+;)"
+    r"[`\[\]<>|$]|\*(?=\S|$)|(?<=\S)\*|^\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=\S|$)|(?<=\S)~|^~|\\(?=[!-/:-@\[-`{-~]|$)|&(?=#?\w+;)"
+)
+# What would begin a heading, a list, a quotation or a rule, where a text begins a line.
+_BEGINNING = re.compile(
+    r"(?P<number>[0-9]{1,9}(?=[.)](?:\s|$)))|(?=(?:#{1,6}|[-+*>])(?:\s|$)|>|[-=*_+:](?:\s*[-=*_+:|])+\s*$|~~~)"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -56,8 +60,12 @@ def _figures(row: PerformanceRow) -> Sequence[str]:
 
 
 def escape(text: str) -> str:
-    """Text as itself: nothing in it formats, links, or ends a cell."""
-    return _ACTIVE.sub(r"\\\g<0>", _one_line(text))
+    """Text as itself: nothing in it formats, links, begins a list, or ends a cell."""
+    flat = _one_line(text).strip()
+    begun = _BEGINNING.match(flat)
+    at = begun.end() if begun is not None else 0
+    first = f"{flat[:at]}\\{flat[at]}" if begun is not None else ""
+    return first + _ACTIVE.sub(r"\\\g<0>", flat[at + 1 :] if begun is not None else flat)
 
 
 def _one_line(text: str) -> str:

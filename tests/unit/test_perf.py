@@ -160,8 +160,8 @@ def test_names_under_which_nothing_was_written_are_given_back(here: Path) -> Non
 
 def test_the_columns_are_those_of_the_original_script(tmp_path: Path) -> None:
     built = report.build(report.read(Written(tmp_path).run))
-    head, *lines = csv.script(built).decode().splitlines()
-    assert head == CSV
+    assert csv.script(built).startswith(f"{CSV}\r\n128,512,0,1,".encode())
+    _, *lines = csv.script(built).decode().splitlines()
     loops_and_clients = [tuple(line.split(",")[2:4]) for line in lines]
     assert loops_and_clients == [("0", "1"), ("0", "1"), ("0", "2"), ("1", "1"), ("1", "1"), ("1", "2")]
     assert ",".join(frame(built).columns) == XLSX

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from openpyxl import load_workbook
@@ -504,6 +504,84 @@ def test_any_text_in_a_block_stays_inside_it(text: str, language: str) -> None:
 
 
 hostile = "a|b <img src=x> `c` *d* _e_ [f](g) ~h~ \\ $i$ &amp; \x1b[31m 中 é 😀\nnext"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    built = Written(tmp_path_factory.mktemp("whole"), change=failing).report("en")
+    return built.model_copy(update={"rows": built.rows[:2], "executions": built.executions[:1]})
+
+
+PLACE = "P0"
+
+
+def filled(built: Report, text: str) -> str:
+    """The report with this text wherever a text may come from outside."""
+    row = built.rows[0].model_copy(update={"notes": (1,)})
+    found = built.model_copy(
+        update={
+            **dict.fromkeys(("draft", "project", "model", "model_label", "environment_label", "hardware_file"), text),
+            **dict.fromkeys(("start_command", "load_command", "load_example", "start_note"), text),
+            **dict.fromkeys(("hardware", "software", "commands"), ((text, text),)),
+            **dict.fromkeys(("conclusion", "provenance"), (text, f"x {text.strip()}")),
+            # A note always begins with its case.
+            "notes": (f"case: round {text.strip()}",),
+            "hardware_text": text,
+            "rows": (row, *built.rows[1:]),
+            "executions": (),
+        }
+    )
+    return renderers.render("md", found).decode()
+
+
+def outline(text: str) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+    """Every piece of a document as a reader of CommonMark sees it: what it is, and its text."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    found = []
+    for token in tokens:
+        pieces: list[tuple[str, str]] = []
+        for child in token.children or ():
+            if pieces and child.type == pieces[-1][0] == "text":
+                pieces[-1] = ("text", pieces[-1][1] + child.content)
+            elif child.type != "text" or child.content:
+                pieces.append((child.type, child.content))
+        content = re.sub(r"\r\n?", "\n", token.content) if token.type == "fence" else ""
+        # How many blanks there are is not seen.
+        found.append(
+            (token.type, content, tuple((kind, " ".join(re.split("[ \t]+", part)).strip(" ")) for kind, part in pieces))
+        )
+    return found
+
+
+@settings(max_examples=20)
+@given(nasty)
+@example("# x")
+@example("- x")
+@example("1. x")
+@example("12) x")
+@example("> x")
+@example(">x")
+@example("---")
+@example("- - -")
+@example("* * *")
+@example("===")
+@example("    x")
+@example("~~~")
+@example("| - |")
+@example("=cmd()|' /C calc'!A0")
+@example("<script>alert(1)</script>")
+@example("a\n# b\n\n- c")
+@example("x" * 5000)
+def test_any_text_anywhere_in_the_document_is_that_text_and_changes_nothing_else(whole: Report, text: str) -> None:
+    wanted = " ".join(re.split("[ \t]+", expected(text))).strip(" ")
+    if not wanted or "\r" in text:
+        return
+    fenced = text.replace("\0", "\ufffd").rstrip()
+    model = [
+        (kind, content.replace(PLACE, fenced), tuple((name, part.replace(PLACE, wanted)) for name, part in pieces))
+        for kind, content, pieces in outline(filled(whole, PLACE))
+    ]
+    assert outline(filled(whole, text)) == model
 
 
 def test_a_hostile_profile_and_server_change_no_line_of_the_report(tmp_path: Path) -> None:
