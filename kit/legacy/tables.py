@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -16,12 +17,19 @@ from kit.legacy.cells import Column
 from kit.model import Length
 from kit.model.table import METRICS, Cell, Row
 
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
+
 LARGEST_BYTES = 20_000_000
 MOST_ROWS = 100_000
 MOST_COLUMNS = 200
 
 _CASE = ("input", "output", "concurrency")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)["']""")
+_TALLEST = 20
+"""How many lines of text may stand above a table."""
+_MERGED_BYTES = 500_000
+"""Up to here the cells of a workbook are looked at one by one, which takes long."""
 _NOTHING = ("", "—", "-")
 _SCRIPT = "average time per output token (s)"
 
@@ -150,7 +158,7 @@ def _csv(content: bytes) -> Table:
         raise UsageError(f"is not csv (line {reader.line_num}: {error})") from error
     if not lines:
         raise UsageError("is empty")
-    return table(lines[0].cells, lines[1:])
+    return _below(lines)
 
 
 def _xlsx(content: bytes) -> Table:
@@ -167,6 +175,8 @@ def _xlsx(content: bytes) -> Table:
                 sheet.iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS, values_only=True), start=1
             )
         ]
+        if len(content) <= _MERGED_BYTES and any("" in line.cells for line in lines):
+            lines = _unmerged(lines, load_workbook(io.BytesIO(content), data_only=True).worksheets[0])
     # Whatever a damaged workbook makes of the library's parsers; there is no common class for it.
     except (
         KeyError,
@@ -181,7 +191,35 @@ def _xlsx(content: bytes) -> Table:
         raise UsageError(f"is not a workbook that can be read: {error}") from error
     if not lines:
         raise UsageError("its first sheet is empty")
-    return table(lines[0].cells, lines[1:], lambda line, at: f"{get_column_letter(at + 1)}{line.where[4:]}")
+    return _below(lines, lambda line, at: f"{get_column_letter(at + 1)}{line.where[4:]}")
+
+
+def _unmerged(lines: Sequence[Line], sheet: "Worksheet") -> list[Line]:
+    """The lines with the text of a merged cell in every cell that it covers."""
+    rows = [list(line.cells) for line in lines]
+    for merged in sheet.merged_cells.ranges:
+        # A note over the whole width is none of any column.
+        if merged.min_col < merged.max_col:
+            continue
+        at, first = merged.min_col - 1, merged.min_row - 1
+        for number in range(first, min(merged.max_row, len(rows))):
+            if at < len(rows[number]) and at < len(rows[first]):
+                rows[number][at] = rows[first][at]
+    return [Line(line.where, tuple(row)) for line, row in zip(lines, rows, strict=True)]
+
+
+def _below(lines: Sequence[Line], place: Callable[[Line, int], str] | None = None) -> Table:
+    """The table, which may begin below some lines of text; these are told."""
+    start = next((at for at, line in enumerate(lines[:_TALLEST]) if _is_header(line)), 0)
+    above = [
+        Problem(line.where, "stands above the table and was not read") for line in lines[:start] if any(line.cells)
+    ]
+    found = table(lines[start].cells, lines[start + 1 :], place)
+    return Table(found.rows, (*above, *found.problems))
+
+
+def _is_header(line: Line) -> bool:
+    return set(_CASE) <= {column(title) for title in line.cells}
 
 
 def inspect(content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Old reports that differ from the original: each piece is read right, or listed with its line."""
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -7,8 +8,9 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
-from kit.legacy import cells, lines
+from kit.legacy import cells, lines, tables
 from kit.legacy import profiles as writing
 from kit.legacy.cells import Column
 from tests.unit.old_reports import LOAD, START, TITLES, line, markdown, slid, written
@@ -195,6 +197,27 @@ def test_requests_that_a_table_tells_are_in_the_profile() -> None:
     found = read(table([(*row[:5], str(3 * int(row[4])), *row[5:]) for row in ROWS], titles))
     made = writing.imported(found).profile
     assert "- {input: 128, output: 512, concurrency: [1, 2, 4, 8, 16], requests: [3, 6, 12, 24, 48]}" in made
+
+
+def test_a_workbook_with_merged_cells_and_a_title_is_read() -> None:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["DeepSeek R1"])
+    sheet.append(list(TITLES))
+    for row in blank(ROWS):
+        sheet.append([None if cell == "" else cell for cell in row])
+    for at in range(4):
+        first = 0
+        for number in range(1, len(ROWS) + 1):
+            if number == len(ROWS) or ROWS[number][: at + 1] != ROWS[first][: at + 1]:
+                if number - first > 1:
+                    sheet.merge_cells(None, first + 3, at + 1, number + 2, at + 1)
+                first = number
+    stored = io.BytesIO()
+    book.save(stored)
+    found = tables.read(stored.getvalue(), "old.xlsx")
+    assert [row.key for row in found.rows] == [row.key for row in read(markdown()).rows]
+    assert [str(problem) for problem in found.problems] == ["row 1: stands above the table and was not read"]
 
 
 @pytest.mark.parametrize(
