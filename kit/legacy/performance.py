@@ -52,6 +52,7 @@ def performance(grid: Grid) -> Performance:
             slid.add(row.where)
         carried = [cells[0][at] for at in merged]
         straight.append(tables.Line(row.where, tuple(_MARKS.sub("", cell) for cell in cells[0])))
+    straight, labels = _of_one(header, straight, problems)
     try:
         read = tables.table(header, straight)
     except UsageError as error:
@@ -70,8 +71,7 @@ def performance(grid: Grid) -> Performance:
         else:
             seen.add(found.key)
             rows.append(found)
-    labels = {name: _label(header, straight, titles, grid, problems) for name, titles in _LABELS.items()}
-    return Performance(tuple(rows), labels["model"], labels["environment"], tuple(problems))
+    return Performance(tuple(rows), labels.get("model"), labels.get("environment"), tuple(problems))
 
 
 def _is_merged(title: str) -> bool:
@@ -127,13 +127,19 @@ def _agrees(row: Row) -> bool:
     return False
 
 
-def _label(
-    header: Sequence[str], lines: Sequence[tables.Line], titles: tuple[str, ...], grid: Grid, problems: list[Problem]
-) -> str | None:
-    at = next((at for at, title in enumerate(header) if title.strip().lower() in titles), None)
-    said = list(dict.fromkeys(line.cells[at] for line in lines if line.cells[at])) if at is not None else []
-    if len(said) > 1:
-        problems.append(
-            Problem(grid.where, f"the column {header[at or 0]} says {len(said)} things; the first was taken")
-        )
-    return said[0] if said else None
+def _of_one(
+    header: Sequence[str], lines: Sequence[tables.Line], problems: list[Problem]
+) -> tuple[list[tables.Line], dict[str, str]]:
+    """The lines of the first model and environment that are named, and these names: a profile is for one of each."""
+    labels: dict[str, str] = {}
+    for name, titles in _LABELS.items():
+        at = next((at for at, title in enumerate(header) if title.strip().lower() in titles), None)
+        kept = []
+        for line in lines:
+            said = line.cells[at] if at is not None else ""
+            if said and labels.setdefault(name, said) != said:
+                problems.append(Problem(line.where, f"is of another {name}, {_flat(said)!r}, and was not taken"))
+            else:
+                kept.append(line)
+        lines = kept
+    return list(lines), labels

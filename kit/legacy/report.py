@@ -153,7 +153,8 @@ class _Reading:
         self.unread += found.problems
         for name, said in (("model", found.model), ("environment", found.environment)):
             if said is not None and self.labels.setdefault(name, said) != said:
-                self._miss(grid.where, f"another {name}, {_short(said)}; the first was taken")
+                self._miss(grid.where, f"a table of another {name}, {_short(said)}, which was not taken")
+                return
         known = {row.key for row in self.rows}
         for row in found.rows:
             if row.key in known:

@@ -175,6 +175,19 @@ def test_commands_in_blocks_of_code_are_read(text: str) -> None:
         ),
         pytest.param(
             lambda text: text.replace(
+                "\n1. # 测试结论",
+                f"\n{line(TITLES)}\n   {'| -- ' * 11}|\n{line(('Other', *ROWS[3][1:2], '64', *ROWS[3][3:]))}\n\n1. # 测试结论",
+            ),
+            "line 58: a table of another model, 'Other', which was not taken",
+            id="a table of another model",
+        ),
+        pytest.param(
+            lambda text: text.replace(line(ROWS[9]), line(("Other", *ROWS[9][1:]))),
+            "line 48: is of another model, 'Other', and was not taken",
+            id="a row of another model",
+        ),
+        pytest.param(
+            lambda text: text.replace(
                 "1. # 测试结论", "| 输入 | 备注 |\n| -- | -- |\n| 128 | 好 |\n\n1. # 测试结论"
             ).replace("输入 | 备注", "指标 | 备注"),
             "line 58: a table that begins with '指标 | 备注'",
