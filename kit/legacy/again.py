@@ -14,7 +14,7 @@ from kit.model.verdict import Verdict
 def report(found: OldReport, content: bytes) -> Report:
     """The report as it was, in kit's layout; nothing is computed, and nothing is added but where it came from."""
     return Report(
-        language="zh-CN",
+        language=found.language,
         run=found.source,
         draft=None,
         project=found.project or "—",

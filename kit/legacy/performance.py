@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kit.errors import Problem, UsageError
-from kit.legacy import tables
+from kit.legacy import cells, tables
 from kit.legacy.blocks import Grid, TableRow
+from kit.model import Length
 from kit.model.table import Row
+from kit.texts import CATALOGUE
 
 _MARKS = re.compile(r"\s*(?:\[\^?[0-9]{1,3}\]\s*)+$")
 _LABELS = {"model": ("模型", "model"), "environment": ("环境", "environment")}
@@ -42,16 +45,16 @@ def performance(grid: Grid) -> Performance:
             continue
         # Where values slid to is only known where they slid from.
         ordered = merged == list(range(len(merged)))
-        cells = (
+        whole = (
             _straight(row, len(header), len(merged), carried) if ordered else _filled(row, len(header), merged, carried)
         )
-        if cells is None:
+        if whole is None:
             problems.append(Problem(row.where, "its values cannot be given to the titles for certain"))
             continue
-        if cells[1]:
+        if whole[1]:
             slid.add(row.where)
-        carried = [cells[0][at] for at in merged]
-        straight.append(tables.Line(row.where, tuple(_MARKS.sub("", cell) for cell in cells[0])))
+        carried = [whole[0][at] for at in merged]
+        straight.append(tables.Line(row.where, tuple(_MARKS.sub("", cell) for cell in whole[0])))
     straight, labels = _of_one(header, straight, problems)
     try:
         read = tables.table(header, straight)
@@ -72,6 +75,23 @@ def performance(grid: Grid) -> Performance:
             seen.add(found.key)
             rows.append(found)
     return Performance(tuple(rows), labels.get("model"), labels.get("environment"), tuple(problems))
+
+
+def requests(grid: Grid) -> dict[tuple[int, int, int], int]:
+    """Of one of kit's own tables, how many requests a round of each case sent."""
+    titles = [tables.column(title) for title in grid.rows[0].cells]
+    rounds = next((at for at, title in enumerate(grid.rows[0].cells) if title in CATALOGUE["rounds"]), None)
+    if rounds is None or not {"input", "output", "concurrency", "requests"} <= set(titles):
+        return {}
+    found = {}
+    for row in grid.rows[1:]:
+        told = dict(zip(titles, row.cells, strict=False))
+        with suppress(ValueError, IndexError):
+            lengths = [Length.model_validate(told[name]).tokens for name in ("input", "output")]
+            sent, done = cells.count(told["requests"], least=1), cells.count(row.cells[rounds], least=1)
+            if sent % done == 0:
+                found[lengths[0], lengths[1], cells.count(told["concurrency"], least=1)] = sent // done
+    return found
 
 
 def _is_merged(title: str) -> bool:

@@ -15,14 +15,9 @@ from kit.loadgens import GENERATORS
 from kit.model.table import METRICS
 from kit.resources import folder
 
-_CARD = re.compile(
-    r"(?P<name>.{1,80}?)\s*(?:\(\s*(?P<memory>[0-9]{1,4})\s*(?P<unit>Gi?B?)\s*\))?\s*[*x×]\s*(?P<count>[0-9]{1,3})",
-    re.IGNORECASE,
-)
-_COUNTED = re.compile(
-    r"(?P<count>[0-9]{1,3})\s*[*x×]\s*(?P<name>.{1,80}?)\s*(?:\(\s*(?P<memory>[0-9]{1,4})\s*(?P<unit>Gi?B?)\s*\))?",
-    re.IGNORECASE,
-)
+_MEMORY = r"\s*(?:\(\s*(?P<memory>[0-9]{1,4})\s*(?P<unit>Gi?B?)\s*\))?\s*"
+_CARD = re.compile(rf"(?P<name>.{{1,80}}?){_MEMORY}[*x×]\s*(?P<count>[0-9]{{1,3}})", re.IGNORECASE)
+_COUNTED = re.compile(rf"(?P<count>[0-9]{{1,3}})\s*[*x×]\s*(?P<name>.{{1,80}}?){_MEMORY}", re.IGNORECASE)
 _KINDS = {
     "ascend": "ascend",
     "昇腾": "ascend",
@@ -70,6 +65,7 @@ class _Writing:
         self._problems += [Problem(found.start_where, told) for told in self._server.problems]
         self._problems += [Problem(found.load_where, told) for told in self._load.problems]
         self._card = self._accelerator()
+        self._ratio = 1
         self._defaults = dict(scripts_defaults(found.script))
 
     def whole(self) -> Imported:
@@ -101,7 +97,7 @@ class _Writing:
         return plain[:80].rstrip("-._") or "imported"
 
     def _facts(self) -> Iterator[str]:
-        """What the report says of machine and software, for the reader: the profile has no field for all of it."""
+        """What is said of machine and software, for the reader: the profile has no field for all of it."""
         for name, value in (*self._found.hardware, *self._found.software):
             flat = "".join(character if character.isprintable() else " " for character in f"{name}: {value}")
             yield f"# {flat}"
@@ -114,7 +110,7 @@ class _Writing:
             ("model", found.model),
             ("model_label", found.model_label),
             ("environment", found.environment_label),
-            ("language", "zh-CN"),
+            ("language", found.language),
         ):
             if value is not None:
                 yield f"  {name}: {text(value)}"
@@ -257,7 +253,8 @@ class _Writing:
             group = list(rows)
             clients = ", ".join(str(row.concurrency) for row in group)
             sent = [row.requests for row in group]
-            told = f", requests: [{', '.join(map(str, sent))}]" if None not in sent else ""
+            other = None not in sent and sent != [row.concurrency * self._ratio for row in group]
+            told = f", requests: [{', '.join(map(str, sent))}]" if other else ""
             yield f"    - {{input: {given}, output: {made}, concurrency: [{clients}]{told}}}"
         if not self._found.rows:
             self._miss("there is no table of results: load.cases must be added")
@@ -272,7 +269,8 @@ class _Writing:
         if len(clients) != len(requests):
             self._miss(f"--parallel has {len(clients)} values and --number {len(requests)}", self._found.load_where)
         elif len(ratios) == 1 and (ratio := ratios.pop()) == int(ratio) > 1:
-            yield f"  requests_per_client: {int(ratio)}"
+            self._ratio = int(ratio)
+            yield f"  requests_per_client: {self._ratio}"
         elif ratios and ratios != {1.0}:
             self._miss("--number is no fixed multiple of --parallel", self._found.load_where)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from kit.errors import Problem, UsageError
 from kit.legacy import cells, lines, markdown, tables, word
 from kit.legacy.blocks import MOST_BYTES, Block, Code, Grid, Heading, Paragraph, TableRow
-from kit.legacy.performance import performance
+from kit.legacy.performance import performance, requests
+from kit.model.profile import Language
 from kit.model.table import Row
 from kit.texts import CATALOGUE
 
@@ -34,6 +35,7 @@ class OldReport:
     """What a report says. `unread` holds every piece that was not understood, with its place."""
 
     source: str
+    language: Language = "zh-CN"
     project: str | None = None
     model: str | None = None
     date: str | None = None
@@ -90,6 +92,8 @@ class _Reading:
     titles: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     pending: str | None = None
+    sent: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    language: Language = "zh-CN"
 
     def whole(self, blocks: Sequence[Block]) -> OldReport:
         section: str | None = None
@@ -97,7 +101,8 @@ class _Reading:
             if section == "start" and (key := _command_title(block)) is not None:
                 self.pending = key
             elif (title := _title(block)) is not None:
-                section = title
+                section = title[0]
+                self.language = title[1]
             elif isinstance(block, Heading):
                 section = None
                 self._miss(block.where, f"the section {_short(block.text)} is not one of the layout")
@@ -109,6 +114,7 @@ class _Reading:
         day = _DATE.search(cells.plain(self.found.get("time", "")))
         return OldReport(
             source=self.source,
+            language=self.language,
             project=self.found.get("project"),
             model=self.found.get("model"),
             date=self.found.get("time"),
@@ -122,7 +128,7 @@ class _Reading:
             load_where=self.where.get("run-test", ""),
             model_label=self.labels.get("model"),
             environment_label=self.labels.get("environment"),
-            rows=self.rows,
+            rows=tuple(row.model_copy(update={"requests": self.sent.get(row.key, row.requests)}) for row in self.rows),
             conclusion=tuple(self.conclusion),
             attachments=tuple(self.attachments),
             script="\n".join(self.scripts),
@@ -143,7 +149,9 @@ class _Reading:
                 self._pair(row, ("project", "model", "time") if section == "basics" else ("start-model", "run-test"))
         elif section in ("hardware", "software"):
             self._facts(section, grid)
-        elif not _own(grid):
+        elif _own(grid):
+            self.sent |= requests(grid)
+        else:
             self._miss(grid.where, f"a table that begins with {_short(' | '.join(grid.rows[0].cells))}")
 
     def _results(self, grid: Grid) -> None:
@@ -214,13 +222,40 @@ class _Reading:
 _OWN_TEXTS = frozenset(text for pair in CATALOGUE.values() for text in pair if "{" not in text)
 
 
+def _own_notes() -> str:
+    """Kit's own notes below its tables; several of them stand in one line of Markdown."""
+    short = (
+        "ready",
+        "rounds-note",
+        "rounds-note-mixed",
+        "stability-note",
+        "distribution-note",
+        "few-note",
+        "step-note",
+    )
+    long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note")
+    told = [
+        re.sub(r"\\\{\w+\\\}", value, re.escape(text))
+        for keys, value in ((short, r"\\S{1,40}"), (long, ".{1,200}"))
+        for key in keys
+        for text in CATALOGUE[key]
+    ]
+    return f"(?:(?:{'|'.join(told)}) ?){{1,6}}"
+
+
+_OWN_NOTES = re.compile(_own_notes())
+
+
 def _known(section: str | None, block: Paragraph | Code | Heading) -> bool:
     """Texts of kit's own reports that a profile needs nothing of: the hardware's details, names of rounds, provenance."""
-    if section == "provenance" or block.text.strip("* ") in _OWN_TEXTS:
+    if section == "provenance" or block.text.strip("* ") in _OWN_TEXTS or _OWN_NOTES.fullmatch(block.text):
         return True
     if section == "hardware-details":
         return isinstance(block, Code)
-    return section == "scripts" and re.fullmatch(r"\S+/round-[0-9]+.*", block.text) is not None
+    return (
+        section == "scripts"
+        and re.fullmatch(r"\S+/round-[0-9]+.*|[0-9-]{10} [0-9:]{8} .{1,40}", block.text) is not None
+    )
 
 
 def _own(grid: Grid) -> bool:
@@ -230,12 +265,13 @@ def _own(grid: Grid) -> bool:
     return first in own or re.match(r"(图|Figure) [0-9]+\s", first) is not None
 
 
-def _title(block: Block) -> str | None:
-    """The section that begins here: a heading, or a line that is nothing but a section's title."""
+def _title(block: Block) -> tuple[str, Language] | None:
+    """The section that begins here, and its language: a heading, or a line that is nothing but a section's title."""
     if not isinstance(block, Heading | Paragraph):
         return None
     text = re.sub(r"^\s*[0-9]+(\.[0-9]+)*[.、]?\s*", "", block.text).strip().strip("*").strip()
-    return next((key for key in _SECTIONS if text in CATALOGUE[key]), None)
+    found = next((key for key in _SECTIONS if text in CATALOGUE[key]), None)
+    return (found, "zh-CN" if text == CATALOGUE[found][0] else "en") if found is not None else None
 
 
 def _command_title(block: Block) -> str | None:

@@ -4,17 +4,22 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from kit.legacy import cells, lines, tables
+from kit import renderers
+from kit.legacy import cells, lines, report, tables
 from kit.legacy import profiles as writing
 from kit.legacy.cells import Column
 from tests.unit.old_reports import LOAD, START, TITLES, line, markdown, slid, written
 from tests.unit.test_legacy import problems, read, rows
+from tests.unit.test_report import PROFILE as PLAN
+from tests.unit.test_report import Written
 
 ROWS = written()
 ENGLISH = (
@@ -210,6 +215,18 @@ def test_requests_that_a_table_tells_are_in_the_profile() -> None:
     found = read(table([(*row[:5], str(3 * int(row[4])), *row[5:]) for row in ROWS], titles))
     made = writing.imported(found).profile
     assert "- {input: 128, output: 512, concurrency: [1, 2, 4, 8, 16], requests: [3, 6, 12, 24, 48]}" in made
+
+
+@pytest.mark.parametrize("name", ["md", "docx"])
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_kits_own_reports_are_read_whole(tmp_path: Path, name: str, language: Literal["zh-CN", "en"]) -> None:
+    built = Written(tmp_path, text=PLAN.replace("rounds: 2", "rounds: 2\n  requests_per_client: 3")).report(language)
+    found = report.read(renderers.render(name, built), f"own.{name}")
+    assert found.unread == ()
+    assert found.language == language
+    assert [row.requests for row in found.rows] == [3, 6, 3]
+    made = writing.imported(found).profile
+    assert f"\n  language: {language}\n" in made
 
 
 def test_a_workbook_with_merged_cells_and_a_title_is_read() -> None:
