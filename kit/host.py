@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kit.ports import Output, ToolMissing, ToolTimeout
+from kit.traffic import Traffic
 
 
 class LocalHost:
@@ -63,6 +64,9 @@ class LocalHost:
             except OSError:
                 return False
         return True
+
+    def connections(self, port: int, process: int | None) -> Traffic:
+        return Traffic(port, process)
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)

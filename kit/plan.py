@@ -91,6 +91,7 @@ def make(
         model=made,
         server=_server(profile, home, served, made, grant, runtime) if home is not None else None,
         target=target,
+        stall_limit_s=server.stall_limit,
         rounds=tuple(
             _round(profile, case, number, sender, target, tokenizer)
             for case in load.expanded()
@@ -189,6 +190,7 @@ def _server(
         port=port,
         health_path=engine.HEALTH_PATH,
         ready_timeout_s=server.ready_timeout,
+        restart=server.restart,
     )
 
 

@@ -53,8 +53,21 @@ class Host(Protocol):
     def names(self, directory: str) -> tuple[str, ...]:
         """What a directory such as `/proc` holds; nothing where it cannot be read."""
 
+    def connections(self, port: int, process: int | None) -> "Connections":
+        """The connections with a port, in the network of a process, or in this one's where None is given."""
+
     def hold(self) -> AbstractContextManager[str | None]:
         """Be the one run of this machine while the context lasts. Gives None, or says who already is."""
+
+
+class Connections(Protocol):
+    """Connections as the kernel counts them."""
+
+    def seen(self) -> frozenset[tuple[int, int, int, int]] | None:
+        """All of them with the bytes that came from the port so far; None where that cannot be told."""
+
+    def close(self) -> None:
+        """Look no more."""
 
 
 class ToolMissing(Exception):  # noqa: N818  (a finding, not a fault: the inventory turns it into a reason)
@@ -86,6 +99,9 @@ class Running(Protocol):
 
     def wait(self, timeout_s: float) -> Exit | None:
         """Wait for its end, at most `timeout_s`."""
+
+    def network(self) -> int | None:
+        """A process that has the program's network; None where that is this process's own."""
 
 
 class Runtime(Protocol):

@@ -10,8 +10,7 @@ from kit.model import Plan
 from kit.ports import Doors, EndpointError
 from kit.redaction import Redactor
 from kit.serving import COMPLETION_LIMIT_S, SHOWN_LINES
-
-Observe = Callable[[Seen], None]
+from kit.telling import Observe
 
 
 def prepare(plan: Plan, doors: Doors, observe: Observe, scratch: Path) -> None:

@@ -198,6 +198,7 @@ def _check_running(profile: Profile) -> Iterator[Problem]:
         ("args", server.args or None),
         ("env", server.env or None),
         ("make_model", server.make_model or None),
+        ("restart", None if server.restart == "never" else server.restart),
     ):
         if wrong is not None:
             yield Problem(f"server.{name}", "an endpoint that already runs has none")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from kit import commands, stats, timelines
 from kit.errors import UsageError
-from kit.model import Inventory, Plan, Preflight, RoundPlan, RoundResult, RunStatus, ServerStart
+from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
 from kit.model.report import RequestRow, Signed, Timeline
 from kit.store import RunDir
@@ -28,6 +28,7 @@ class Run:
     baseline: bytes | None = None
     preflights: tuple[Preflight, ...] = ()
     timelines: tuple[Timeline, ...] = ()
+    restarts: tuple[Restart, ...] = ()
     signed: Signed | None = None
 
 
@@ -50,6 +51,7 @@ def read(run: RunDir) -> Run:
         preflights=run.preflights(),
         timelines=timelines.of([tick for entry in plan.rounds if run.has(entry) for tick in run.ticks(entry)]),
         signed=signed(run),
+        restarts=run.restarts(),
     )
 
 

@@ -212,7 +212,8 @@ def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
         else ()
     )
     forced = [say(lang, "forced-checks", checks=say(lang, "and").join(found))] if (found := _forced(run)) else []
-    return (*incomplete, *forced, *verdicts.lines(verdict, lang))
+    restarted = [say(lang, "restarted", round=found.round, reason=found.reason) for found in run.restarts]
+    return (*incomplete, *forced, *restarted, *verdicts.lines(verdict, lang))
 
 
 def _provenance(run: Run, lang: Language) -> Sequence[str]:

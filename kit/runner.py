@@ -4,31 +4,37 @@ The runner acts only through the doors it is given and cannot tell one runtime f
 """
 
 import errno
-import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from kit import __version__, estimate, stats, telemetry
+from kit import __version__, stats, telemetry
 from kit.durable import make_directory
 from kit.errors import IncompleteError, InterruptedRunError, KitError
-from kit.events import Event, Kind, Seen
-from kit.legacy import baseline as baselines
 from kit.loadgens import GENERATORS, ReadingError
-from kit.model import Plan, RoundPlan, RoundResult, RunStatus
-from kit.ports import Doors
+from kit.model import Plan, Restart, RoundPlan, RoundResult, RunStatus
+from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
-from kit.serving import PROBE_S, TAIL_LINES, Serving, serving
+from kit.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, serving
+from kit.stalls import Vigil
 from kit.store import RunDir
-
-Observe = Callable[[Seen], None]
+from kit.telling import Observe as Observe
+from kit.telling import Teller
 
 _FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
 
 
 class _RoundFailedError(Exception):
     """One round left no result; the others may still."""
+
+
+class _HangsError(_RoundFailedError):
+    """Nothing came for so long that the round was given up. `lost` is the same as the end of a server of kit's own."""
+
+    def __init__(self, reason: str, lost: IncompleteError | None) -> None:
+        super().__init__(reason)
+        self.lost = lost
 
 
 def execute(plan: Plan, *, doors: Doors, run: RunDir, key: str | None, observe: Observe, attempt: int = 1) -> RunStatus:
@@ -45,16 +51,16 @@ class _Execution:
         self._plan = plan
         self._doors = doors
         self._run = run
-        self._observe = observe
         self._key = key
         self._secrets = {name: key or "" for entry in plan.rounds for name in entry.program.secrets}
         self._redactor = Redactor(value for value in self._secrets.values() if value)
         self._attempt = attempt
         self._missing = [entry for entry in plan.rounds if not run.has(entry)]
-        self._known: dict[estimate.Key, estimate.Known] = {}
-        self._overheads: list[float] = []
         self._failed: list[str] = []
-        self._telling = threading.Lock()
+        self._teller = Teller(plan, run, doors.host, self._redactor, self._missing, observe)
+        self._tell = self._teller.tell
+        self._position = 0
+        self._hung = False
         self._sampler = telemetry.Sampler(plan, doors.host)
         self._began = doors.host.monotonic()
         self._started = doors.host.now()
@@ -62,11 +68,15 @@ class _Execution:
     def whole(self) -> RunStatus:
         try:
             self._status("running", None)
-            self._learn_from_finished()
-            self._tell_estimate()
-            with self._server() as server, self._sampler.running():
-                for position, entry in enumerate(self._missing, start=1):
-                    self._one(entry, server, position)
+            self._teller.learn_from_finished()
+            self._teller.tell_estimate()
+            try:
+                self._serve(restarted=False)
+            except ServerLostError as lost:
+                if self._plan.server is None or self._plan.server.restart == "never":
+                    raise
+                self._restart(lost)
+                self._serve(restarted=True)
             if self._failed:
                 hint = f"see the round's stdout.log; try again with: kit run --resume {self._run.path}"
                 raise IncompleteError("; ".join(self._failed), hint=hint)
@@ -94,28 +104,50 @@ class _Execution:
         with suppress(OSError):
             self._tell("stopped", told)
 
-    def _server(self) -> AbstractContextManager[Serving | None]:
+    # --- the server ----------------------------------------------------------------------------------------------
+
+    def _serve(self, *, restarted: bool) -> None:
+        """Every round that is to come, with one start of the server."""
+        self._sampler = telemetry.Sampler(self._plan, self._doors.host)
+        self._hung = False
+        with self._server(restarted=restarted) as server, self._sampler.running():
+            while self._position < len(self._missing):
+                self._one(self._missing[self._position], server)
+                self._position += 1
+
+    def _server(self, *, restarted: bool) -> AbstractContextManager[Serving | None]:
         if self._plan.server is None or not self._missing:
             return nullcontext()
-        return serving(self._plan, self._plan.server, self._doors, self._run.server_home(self._attempt), self._tell)
+        home = self._run.server_home(self._attempt, restarted=restarted)
+        return serving(self._plan, self._plan.server, self._doors, home, self._tell)
+
+    def _restart(self, lost: ServerLostError) -> None:
+        entry = self._missing[self._position]
+        reason = self._redactor.text(lost.message.splitlines()[0])
+        self._run.write_restart(self._attempt, Restart(at=self._doors.host.now(), round=entry.id, reason=reason))
+        self._tell("warning", f"{reason}; the server is started again, once, and the round repeated", entry)
 
     # --- rounds --------------------------------------------------------------------------------------------------
 
-    def _one(self, entry: RoundPlan, server: Serving | None, position: int) -> None:
-        of = len(self._missing)
+    def _one(self, entry: RoundPlan, server: Serving | None) -> None:
+        position, of = self._position + 1, len(self._missing)
         name = f"{entry.case.id}, round {entry.round} of {self._plan.rounds_per_case}"
         self._tell("round-start", name, entry, position=position, of=of)
         try:
             result = self._measure(entry, server)
         except (_RoundFailedError, ReadingError) as error:
+            if isinstance(error, _HangsError) and error.lost is not None and self._gives_up():
+                raise error.lost from error
+            self._hung = isinstance(error, _HangsError)
             reason = self._redactor.text(plain(str(error)))
             self._failed.append(f"{name}: {reason}")
             self._tell("round-failed", f"{name} failed: {reason}", entry, position=position, of=of)
             return
+        self._hung = False
         if result.figures.succeeded == 0:
             reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
             self._failed.append(f"{name}: no request succeeded ({reasons})")
-        self._learn(result)
+        self._teller.learn(result)
         self._tell("round-end", name, entry, position=position, of=of, result=result)
 
     def _measure(self, entry: RoundPlan, server: Serving | None) -> RoundResult:
@@ -131,14 +163,7 @@ class _Execution:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._sampler.begin(entry.program)
         try:
-            with self._doors.runtime.start(
-                entry.program, directory=raw, log=log, secrets=self._secrets, on_line=tail.append
-            ) as load:
-                while (ended := load.wait(PROBE_S)) is None:
-                    if server is not None:
-                        server.require_alive(f"during {entry.id}")
-                if server is not None:
-                    server.require_alive(f"during {entry.id}")
+            ended = self._send(entry, server, raw, log, tail)
         finally:
             self._clean(raw)
         duration = (ended_s := host.monotonic()) - began
@@ -168,6 +193,44 @@ class _Execution:
         self._run.write_round(entry, result, reading.samples, ticks)
         return result
 
+    def _send(self, entry: RoundPlan, server: Serving | None, raw: Path, log: Path, tail: deque[str]) -> Exit:
+        """Let the load generator run to its end. Raises `_HangsError` where nothing comes any more."""
+        self._lines = 0
+
+        def line(text: str) -> None:
+            tail.append(text)
+            self._lines += 1
+
+        with ExitStack() as stack:
+            load = stack.enter_context(
+                self._doors.runtime.start(entry.program, directory=raw, log=log, secrets=self._secrets, on_line=line)
+            )
+            connections = self._doors.host.connections(_port(self._plan.target.url), load.network())
+            stack.callback(connections.close)
+            known = self._teller.known.get(entry.case.key)
+            vigil = Vigil(
+                self._doors.host,
+                connections,
+                raw,
+                limit_s=self._plan.stall_limit_s,
+                ttft_s=known.ttft_s if known is not None else None,
+                unseen_s=entry.order.read_timeout_s,
+                told=lambda: (self._lines, server.worked() if server is not None else 0),
+            )
+            while (ended := load.wait(PROBE_S)) is None:
+                if server is not None:
+                    server.require_alive(f"during {entry.id}")
+                if reason := vigil.stalled():
+                    lost = server.error(f"{entry.id}: {reason}") if server is not None and vigil.by_server else None
+                    raise _HangsError(reason, lost)
+            if server is not None:
+                server.require_alive(f"during {entry.id}")
+        return ended
+
+    def _gives_up(self) -> bool:
+        """Whether a server that hangs is not tried any longer: another start may help, or it hung in the round before too."""
+        return self._hung or (self._plan.server is not None and self._plan.server.restart == "once")
+
     def _clean(self, raw: Path) -> None:
         """Strike the key out of what the load generator wrote: it dumps its arguments."""
         if not self._key:
@@ -175,58 +238,6 @@ class _Execution:
         for path in raw.rglob("*"):
             if path.is_file() and not path.is_symlink():
                 self._redactor.clean_file(path)
-
-    # --- telling -------------------------------------------------------------------------------------------------
-
-    def _learn_from_finished(self) -> None:
-        if (baseline := self._run.baseline()) is not None:
-            for entry in estimate.from_rows(baselines.read(baseline, str(self._plan.acceptance.baseline))):
-                self._known[entry.case] = entry
-        for result in self._run.results(self._plan):
-            self._learn(result)
-
-    def _learn(self, result: RoundResult) -> None:
-        found = result.figures
-        if found.latency_s is not None and found.ttft_s is not None:
-            self._known[result.case.key] = estimate.Known(result.case.key, found.latency_s.mean, found.ttft_s.mean)
-        if found.window_s is not None:
-            self._overheads.append(max(0.0, result.duration_s - found.window_s))
-
-    def _rest_s(self) -> float | None:
-        rest = [entry for entry in self._missing if not self._run.has(entry)]
-        overhead = sum(self._overheads) / len(self._overheads) if self._overheads else estimate.OVERHEAD_S
-        return estimate.seconds(rest, tuple(self._known.values()), overhead)
-
-    def _tell_estimate(self) -> None:
-        rest = self._rest_s()
-        text = "how long it takes is known after the first case" if rest is None else "estimated duration of the rounds"
-        self._tell("estimate", text, rest_s=rest)
-
-    def _tell(
-        self,
-        kind: Kind,
-        text: str,
-        entry: RoundPlan | None = None,
-        *,
-        position: int | None = None,
-        of: int | None = None,
-        rest_s: float | None = None,
-        result: RoundResult | None = None,
-    ) -> None:
-        event = Event(
-            at=self._doors.host.now(),
-            kind=kind,
-            text=self._redactor.text(text),
-            case=entry.case.id if entry else None,
-            round=entry.round if entry else None,
-            position=position,
-            of=of,
-            rest_s=rest_s if rest_s is not None else self._rest_s() if kind in ("round-start", "round-end") else None,
-        )
-        # The server's start-up phases are told by the thread that reads its log.
-        with self._telling:
-            self._observe(Seen(event, result))
-            self._run.journal(event)
 
     def _done(self) -> int:
         return sum(self._run.has(entry) for entry in self._plan.rounds)
@@ -251,6 +262,11 @@ class _Execution:
         )
         self._run.write_status(written)
         return written
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _disk_error(error: OSError, path: Path) -> IncompleteError:

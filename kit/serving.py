@@ -22,7 +22,14 @@ STUBBORN_S = 60.0
 TAIL_LINES = 200
 SHOWN_LINES = 15
 
+_WORKS = re.compile(r"(?i)prefill batch|prompt processing progress")
+"""Lines by which engines tell that they work on a prompt, piece by piece: no token comes meanwhile."""
+
 Tell = Callable[[Kind, str], None]
+
+
+class ServerLostError(IncompleteError):
+    """A server that served has ended, or hangs: another start may help."""
 
 
 @contextmanager
@@ -41,6 +48,7 @@ def serving(plan: Plan, server: ServerPlan, doors: Doors, home: Path, tell: Tell
         start = ServerStart(started=started, ready_s=watch.elapsed(), phases=tuple(watch.phases))
         write_once(home / "phases.json", start.to_json())
         tell("server", f"the server is ready after {start.ready_s:.1f} s")
+        alive.served = True
         yield alive
 
 
@@ -51,6 +59,11 @@ class Serving:
         self._plan = plan
         self._running = running
         self._watch = watch
+        self.served = False
+
+    def worked(self) -> int:
+        """How often its log told of a prompt that it works on."""
+        return self._watch.worked
 
     def require_alive(self, when: str) -> None:
         """Raise `IncompleteError` with the end of its log and the likely cause if the server has ended or cannot go on.
@@ -69,7 +82,8 @@ class Serving:
         tail = "\n".join(f"    {line}" for line in list(self._watch.tail)[-SHOWN_LINES:])
         cause = f"\nlikely cause: {found.cause}" if found else ""
         hint = found.remedy if found else "the whole log is in server/server.log of the run"
-        return IncompleteError(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
+        kind = ServerLostError if self.served else IncompleteError
+        return kind(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
 
 
 def _await_ready(plan: Plan, server: ServerPlan, alive: Serving, watch: "_Watch", doors: Doors) -> None:
@@ -98,6 +112,7 @@ class _Watch:
         self._engine = engine
         self._waiting = [(name, re.compile(pattern)) for name, pattern in ENGINES[engine].PHASES]
         self.fatal: str | None = None
+        self.worked = 0
         self._host = host
         self._tell = tell
         self._began = host.monotonic()
@@ -109,6 +124,7 @@ class _Watch:
 
     def line(self, line: str) -> None:
         self.tail.append(line[:2000])
+        self.worked += bool(_WORKS.search(line[:2000]))
         if self.fatal is None and fatal(self._engine, line[:2000]):
             self.fatal = line[:300].strip()
         for name, pattern in self._waiting:

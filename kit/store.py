@@ -21,6 +21,7 @@ from kit.model import (
     Plan,
     Preflight,
     Record,
+    Restart,
     RoundPlan,
     RoundResult,
     RunStatus,
@@ -107,9 +108,18 @@ class RunDir:
     def write_preflight(self, preflight: Preflight, attempt: int) -> None:
         write_once(self.preflight_file(attempt), preflight.to_json())
 
-    def server_home(self, attempt: int) -> Path:
+    def server_home(self, attempt: int, *, restarted: bool = False) -> Path:
         """Where the server's command, log and phases of an attempt lie."""
-        return self.path / ("server" if attempt == 1 else f"server-{attempt}")
+        name = "server" if attempt == 1 else f"server-{attempt}"
+        return self.path / (f"{name}-restart" if restarted else name)
+
+    def write_restart(self, attempt: int, restart: Restart) -> None:
+        write_once(self.server_home(attempt, restarted=True) / "restart.json", restart.to_json())
+
+    def restarts(self) -> tuple[Restart, ...]:
+        """The servers that had to be started again."""
+        paths = sorted(self.path.glob("server*/restart.json"))
+        return tuple(self._load(str(path.relative_to(self.path)), Restart) for path in paths)
 
     def round_directory(self, entry: RoundPlan) -> Path:
         return self.path / "cases" / entry.id

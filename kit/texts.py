@@ -89,6 +89,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "测试前的检查未通过而强制执行（--force）：{checks}",
         "The run went on (--force) although checks of the machine had failed: {checks}",
     ),
+    "restarted": (
+        "测试中推理服务失效并重启一次，{round} 已重测：{reason}",
+        "The server failed during the test and was started again, and {round} was repeated: {reason}",
+    ),
     "draft": ("未完成的测试，仅供参考", "Incomplete test, for information only"),
     # beyond the original's columns
     "rounds": ("轮次", "Rounds"),

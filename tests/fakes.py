@@ -42,6 +42,7 @@ class FakeHost:
         self.absent: set[str] = set()
         self.texts: dict[str, str] = {}
         self.held_by: str | None = None
+        self.bytes_seen: Callable[[], int | None] = lambda: None
         self._recorded = recorded
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Output:
@@ -76,6 +77,10 @@ class FakeHost:
     def exists(self, path: str) -> bool:
         return path not in self.absent
 
+    def connections(self, port: int, process: int | None) -> "FakeConnections":
+        del port, process
+        return FakeConnections(self.bytes_seen)
+
     def names(self, directory: str) -> tuple[str, ...]:
         inside = (path.removeprefix(f"{directory}/") for path in self.texts if path.startswith(f"{directory}/"))
         return tuple(dict.fromkeys(path.split("/")[0] for path in inside))
@@ -83,6 +88,20 @@ class FakeHost:
     @contextmanager
     def hold(self) -> Iterator[str | None]:
         yield self.held_by
+
+
+@dataclass
+class FakeConnections:
+    """One connection over which so many bytes came; None: the kernel does not tell."""
+
+    received: Callable[[], int | None]
+
+    def seen(self) -> frozenset[tuple[int, int, int, int]] | None:
+        came = self.received()
+        return None if came is None else frozenset({(1, 2, 3, came)})
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass
@@ -152,6 +171,9 @@ class _Played:
         if self.exited() is None:
             self._clock.advance(timeout_s)
         return self.end
+
+    def network(self) -> int | None:
+        return None
 
 
 class FakeRuntime:

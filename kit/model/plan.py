@@ -82,6 +82,7 @@ class ServerPlan(Record):
     port: int
     health_path: str
     ready_timeout_s: float
+    restart: Literal["never", "once"] = "never"
 
 
 class Order(Record):
@@ -133,6 +134,7 @@ class Plan(Record):
     model: MadeModel | None
     server: ServerPlan | None
     target: Target
+    stall_limit_s: float = 600.0
     rounds: tuple[RoundPlan, ...]
     rounds_per_case: int
 

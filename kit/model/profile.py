@@ -106,6 +106,12 @@ class Server(Record):
     container: Container = Container()
     args: tuple[tuple[Text, ...], ...] = Field(default=(), description="kept in order, passed as argv, never a shell")
     ready_timeout: Seconds = 3600.0
+    stall_limit: Seconds = Field(
+        default=600.0, gt=0, description="nothing arriving for so long ends a round; must exceed the longest prefill"
+    )
+    restart: Literal["never", "once"] = Field(
+        default="never", description="once: a server that ended or hangs is started again, and its round repeated"
+    )
     url: str | None = Field(default=None, description="base URL of an endpoint that already runs")
     api_key: Secret | None = None
 

@@ -125,6 +125,15 @@ class ServerStart(Record):
     phases: tuple[Phase, ...]
 
 
+class Restart(Record):
+    """A server that ended or hung while it served, and was started again: when, in which round, and why."""
+
+    schema_version: Literal[1] = 1
+    at: Utc
+    round: str
+    reason: str
+
+
 class RunStatus(Record):
     """The state of a run, in `run.json`: the only file of a run directory that is replaced."""
 

@@ -113,6 +113,9 @@ class _Child:
             self._process.wait(timeout_s)
         return self.exited()
 
+    def network(self) -> int | None:
+        return None
+
 
 def _chunks(source: IO[bytes] | None) -> Iterator[bytes]:
     if source is None:

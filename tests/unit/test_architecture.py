@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.formats", "kit.texts", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.told",),
     # doors
+    ("kit.traffic",),
     ("kit.host", "kit.endpoint"),
     ("kit.instrument",),
     ("kit.packed",),
@@ -51,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.trust", "kit.signing"),
     ("kit.signatures", "kit.rereading"),
     ("kit.doctor", "kit.report"),
-    ("kit.serving", "kit.telemetry"),
+    ("kit.serving", "kit.telemetry", "kit.stalls", "kit.telling"),
     ("kit.runner", "kit.resuming", "kit.preparing"),
     ("kit.beginning", "kit.leftovers"),
     # faces
@@ -74,7 +75,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "cryptography": ("kit.keys",),
     "securesystemslib": ("kit.keys", "kit.signing", "kit.signatures"),
     "subprocess": ("kit.host", "kit.runtimes"),
-    "socket": ("kit.host", "kit.instrument"),
+    "socket": ("kit.host", "kit.traffic", "kit.instrument"),
     "pandas": ("kit.renderers",),
     "openpyxl": ("kit.renderers", "kit.legacy"),
     "jinja2": ("kit.renderers",),

@@ -115,6 +115,9 @@ class _Contained:
         self._container.wait(timeout_s)
         return self.exited()
 
+    def network(self) -> int | None:
+        return self._container.process
+
 
 @contextmanager
 def _secret_files(program: Program, secrets: Mapping[str, str]) -> Iterator[Path | None]:

@@ -178,6 +178,13 @@ class Container:
     def id(self) -> str:
         return str(self._container.id)
 
+    @property
+    def process(self) -> int | None:
+        """Its first process, as the engine numbers it."""
+        with suppress(APIError, *_AWAY):
+            self._container.reload()
+        return int(self._container.attrs["State"].get("Pid", 0)) or None
+
     def exit(self) -> Exit | None:
         """How it ended, or None while it runs. An engine that restarts is waited for."""
         try:

@@ -1,0 +1,81 @@
+"""What a run tells as it goes on: each event to whoever watches and into the journal, with the time that is left."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from kit import estimate
+from kit.events import Event, Kind, Seen
+from kit.legacy import baseline as baselines
+from kit.model import Plan, RoundPlan, RoundResult
+from kit.ports import Host
+from kit.redaction import Redactor
+from kit.store import RunDir
+
+Observe = Callable[[Seen], None]
+
+
+class Teller:
+    """Tells the events of one attempt; `known` is what finished rounds, or a baseline, say of each case."""
+
+    def __init__(
+        self, plan: Plan, run: RunDir, host: Host, redactor: Redactor, missing: Sequence[RoundPlan], observe: Observe
+    ) -> None:
+        self._plan = plan
+        self._run = run
+        self._host = host
+        self._redactor = redactor
+        self._missing = missing
+        self._observe = observe
+        self.known: dict[estimate.Key, estimate.Known] = {}
+        self._overheads: list[float] = []
+        self._telling = threading.Lock()
+
+    def learn_from_finished(self) -> None:
+        if (baseline := self._run.baseline()) is not None:
+            for entry in estimate.from_rows(baselines.read(baseline, str(self._plan.acceptance.baseline))):
+                self.known[entry.case] = entry
+        for result in self._run.results(self._plan):
+            self.learn(result)
+
+    def learn(self, result: RoundResult) -> None:
+        found = result.figures
+        if found.latency_s is not None and found.ttft_s is not None:
+            self.known[result.case.key] = estimate.Known(result.case.key, found.latency_s.mean, found.ttft_s.mean)
+        if found.window_s is not None:
+            self._overheads.append(max(0.0, result.duration_s - found.window_s))
+
+    def _rest_s(self) -> float | None:
+        rest = [entry for entry in self._missing if not self._run.has(entry)]
+        overhead = sum(self._overheads) / len(self._overheads) if self._overheads else estimate.OVERHEAD_S
+        return estimate.seconds(rest, tuple(self.known.values()), overhead)
+
+    def tell_estimate(self) -> None:
+        rest = self._rest_s()
+        text = "how long it takes is known after the first case" if rest is None else "estimated duration of the rounds"
+        self.tell("estimate", text, rest_s=rest)
+
+    def tell(
+        self,
+        kind: Kind,
+        text: str,
+        entry: RoundPlan | None = None,
+        *,
+        position: int | None = None,
+        of: int | None = None,
+        rest_s: float | None = None,
+        result: RoundResult | None = None,
+    ) -> None:
+        event = Event(
+            at=self._host.now(),
+            kind=kind,
+            text=self._redactor.text(text),
+            case=entry.case.id if entry else None,
+            round=entry.round if entry else None,
+            position=position,
+            of=of,
+            rest_s=rest_s if rest_s is not None else self._rest_s() if kind in ("round-start", "round-end") else None,
+        )
+        # The server's start-up phases are told by the thread that reads its log.
+        with self._telling:
+            self._observe(Seen(event, result))
+            self._run.journal(event)
