@@ -96,4 +96,8 @@ def _start_command(run: RunDir, plan: Plan) -> str:
         return ""
     if plan.runtime == "docker":
         return commands.shell(plan.server.program, plan.server.program.argv)
-    return run.text("server/argv.txt")
+    # A kit that was killed may have left the first attempt before it wrote the command.
+    homes = run.server_homes()
+    if not homes and not any(run.has(entry) for entry in plan.rounds):
+        return ""
+    return run.text(f"{homes[0] if homes else 'server'}/argv.txt")

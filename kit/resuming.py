@@ -22,8 +22,9 @@ _SAME = "a run is finished with what it was started with: restore that, or start
 
 
 def require_missing(run: RunDir, plan: Plan) -> None:
-    """Raises `UsageError` where every round has its result."""
-    if all(run.has(entry) for entry in plan.rounds):
+    """Raises `UsageError` where every round has its result, and the run was closed."""
+    closed = (run.path / "run.json").is_file() and run.status().status == "complete"
+    if closed and all(run.has(entry) for entry in plan.rounds):
         raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
 
 

@@ -113,6 +113,11 @@ class RunDir:
         name = "server" if attempt == 1 else f"server-{attempt}"
         return self.path / (f"{name}-restart" if restarted else name)
 
+    def server_homes(self) -> tuple[str, ...]:
+        """Where servers were started, in their order."""
+        found = [path.parent.name for path in self.path.glob("server*/argv.txt")]
+        return tuple(sorted(found, key=lambda name: (len(name.removesuffix("-restart")), name)))
+
     def write_restart(self, attempt: int, restart: Restart) -> None:
         write_once(self.server_home(attempt, restarted=True) / "restart.json", restart.to_json())
 

@@ -93,7 +93,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "multiprocessing": (),
     "asyncio": ("kit.instrument",),
     "aiohttp": ("kit.instrument",),
-    "ctypes": ("kit.instrument",),
+    "ctypes": (
+        "kit.traffic",
+        "kit.instrument",
+    ),
 }
 
 EXIT_CODES = {
