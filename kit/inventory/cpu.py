@@ -27,6 +27,8 @@ _ONLINE = f"{_NODES}/online"
 _MAX_FREQUENCY = "/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"
 _GOVERNOR = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor"
 _NODE = re.compile(r"^[ \t]*NUMA node(\d+) CPU\(s\):[ \t]*(\S*)[ \t]*$", re.MULTILINE)
+# What virtual firmware tells in place of a processor: the kind of machine.
+_MACHINE = re.compile(r"(?i)^(?:virt|pc|rhel|microvm)\b|i440fx|q35")
 _CHINESE = {
     "架构": "Architecture",
     "CPU": "CPU(s)",
@@ -167,16 +169,19 @@ def _names(text: str) -> str | None:
 
 
 def _name(bios: str | None, plain: str | None) -> str | None:
-    """The processor's name: the kernel's, or what the BIOS says where the kernel knows none (`Kunpeng-920`, or nothing)."""
-    name = bios if plain is None or re.fullmatch(r"Kunpeng-\d+", plain) else plain
-    if name is None or not re.search(r"[A-Za-z]", name):
-        name = plain
-    if name is None:
-        return None
+    """The processor's name: the kernel's, or what the BIOS says where the kernel knows but the design of its cores, or nothing."""
+    design = plain is not None and re.fullmatch(r"Kunpeng-\d+|(?:Cortex|Neoverse)-\w+", plain)
+    asked = (plain is None or design) and bios is not None and not _MACHINE.search(bios)
+    return (_product(bios) if asked and bios is not None else None) or (None if plain is None else _product(plain))
+
+
+def _product(name: str) -> str | None:
+    """A name as its maker sells it; None where nothing of it is one."""
     name = re.sub(r"\s*\[?(To be filled by O\.E\.M\.|Not Specified)\]?\s*", " ", name)
     # The clock is measured, and the cores of all sockets are counted elsewhere.
     name = re.sub(r"\s*(?:CPU )?@ .*$|\s+\d+-[Cc]ore Processor\s*$", "", name)
-    name = " ".join(name.split())
+    # Version and part number may be one and the same.
+    name = re.sub(r"^(.+) \1$", r"\1", " ".join(name.split()))
     name = re.sub(r"^(?:HUAWEI |Huawei |HiSilicon )?(?=Kunpeng)", "Huawei ", name)
     return name if re.search(r"[A-Za-z]", name) else None
 

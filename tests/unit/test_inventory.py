@@ -143,6 +143,11 @@ def test_a_second_reading_of_the_evidence_gives_the_same_facts() -> None:
         ("Model name: AMD EPYC 9554 64-Core Processor", "AMD EPYC 9554"),
         ("Model name: Hygon C86 7380 32-core Processor", "Hygon C86 7380"),
         ("Model name: Intel(R) Xeon(R) CPU           E5-2690 v4 @ 2.60GHz", "Intel(R) Xeon(R) CPU E5-2690 v4"),
+        ("Model name: Kunpeng-920\nBIOS Model name: virt-6.2 CPU @ 2.0GHz", "Huawei Kunpeng-920"),
+        ("Model name: -\nBIOS Model name: virt-rhel9.2.0 CPU @ 2.0GHz", None),
+        ("Model name: Intel Xeon Processor\nBIOS Model name: pc-q35-7.2 CPU @ 2.0GHz", "Intel Xeon Processor"),
+        ("Model name: Neoverse-V1\nBIOS Model name: AWS Graviton3 AWS Graviton3 CPU @ 2.6GHz", "AWS Graviton3"),
+        ("Model name: Neoverse-N1\nBIOS Model name: Not Specified", "Neoverse-N1"),
         ("Architecture: x86_64", None),
     ],
 )
