@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from kit.accelerators import boxes, tables
 from kit.model.accelerator import Device, Family, Process
-from kit.model.evidence import UNSAID, Evidence, number, stated, whole
+from kit.model.evidence import UNSAID, Evidence, brief, number, stated, whole
 from kit.model.fact import Fact
 from kit.model.plan import Grant
 from kit.model.telemetry import CardReading
@@ -38,7 +38,7 @@ class Blank(TypedDict):
 
 def blank(source: str) -> Blank:
     """All facts as not told by this source, to be filled with those that are."""
-    why = f"{source} does not say"
+    why = f"{brief(source)} does not say"
     return Blank(
         physical_id=Fact(source=source, reason=why),
         name=Fact(source=source, reason=why),

@@ -7,7 +7,7 @@ from pathlib import Path
 from kit.accelerators import ACCELERATORS
 from kit.errors import UsageError
 from kit.inventory import cpu, memory, storage, system
-from kit.model.evidence import Command, Each, Evidence, File, Question, Raw, file_name
+from kit.model.evidence import Command, Each, Evidence, File, Question, Raw, brief, file_name
 from kit.ports import Host, ToolMissing, ToolTimeout
 
 _HOST: tuple[Question, ...] = (*cpu.QUESTIONS, *memory.QUESTIONS, *system.QUESTIONS, *storage.QUESTIONS)
@@ -120,12 +120,12 @@ def _recorded(place: Path, key: str) -> Raw:
     try:
         text = (place / file_name(key)).read_bytes().decode("utf-8", errors="replace")
     except OSError:
-        return Raw(None, f"{key} was not recorded")
+        return Raw(None, f"{brief(key)} was not recorded")
     text = text.replace("\r\n", "\n")
     # In place of an answer lies the reason, in parentheses.
     if text.startswith("(") and text.rstrip("\n").endswith(")") and text.count("\n") <= 1:
         return Raw(None, text.strip()[1:-1])
-    return Raw(text) if text.strip() else Raw(None, f"{key} printed nothing")
+    return Raw(text) if text.strip() else Raw(None, f"{brief(key)} printed nothing")
 
 
 def written(raw: Raw) -> str:

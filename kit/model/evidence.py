@@ -78,6 +78,11 @@ def file_name(key: str) -> str:
     return re.sub(r"[^A-Za-z0-9._=-]+", "_", key).strip("_")[:180] + ".txt"
 
 
+def brief(key: str) -> str:
+    """A question as a reader can take it in: the beginning of a long command."""
+    return key if len(key) <= 60 or key.startswith("/") else f"{key[:40].rstrip(' ,')}…"
+
+
 class Unread(ValueError):  # noqa: N818  (a finding, not a fault: it becomes a fact's reason)
     """An answer does not hold the fact, for the reason given."""
 
@@ -94,7 +99,7 @@ def fact(evidence: Evidence, source: str, find: Callable[[str], T | None]) -> Fa
     except (ValueError, IndexError):
         value = None
     if value is None:
-        return Fact(source=source, reason=_complaint(said.text, source) or f"{source} does not say")
+        return Fact(source=source, reason=_complaint(said.text, source) or f"{brief(source)} does not say")
     return Fact(value=value, source=source)
 
 
@@ -114,7 +119,7 @@ def first(*facts: Fact[T]) -> Fact[T]:
 def stated(value: T | None, source: str, reason: str = "") -> Fact[T]:
     """A fact from a value that is there or not."""
     return (
-        Fact(source=source, reason=reason or f"{source} does not say")
+        Fact(source=source, reason=reason or f"{brief(source)} does not say")
         if value is None
         else Fact(value=value, source=source)
     )

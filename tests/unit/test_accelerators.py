@@ -490,6 +490,17 @@ def test_nvidia_gpus_are_read_from_a_query_by_its_titles(name: str, devices: lis
     assert [told(device) for device in found.devices.value or ()] == devices
 
 
+def test_memory_that_a_gpu_shares_with_its_processor_has_no_size_of_its_own() -> None:
+    titles = "index, name, pci.bus_id, memory.total [MiB], memory.used [MiB], power.draw [W], power.limit [W]"
+    row = "0, NVIDIA GB10, 0000000F:01:00.0, [N/A], [N/A], 9.12 W, [N/A]"
+    found = nvidia.family(Evidence({nvidia.QUERY: Raw(f"{titles}\n{row}\n")}))
+    (device,) = found.devices.value or ()
+    assert (device.name.value, device.power_w.value, device.memory_bytes.value) == ("GB10", 9.12, None)
+    # A reader of the report is spared the whole question.
+    assert device.memory_bytes.reason == "nvidia-smi --query-gpu=index,name,pci.bu… does not say"
+    assert device.memory_bytes.source == nvidia.QUERY
+
+
 def test_where_a_query_fails_the_table_is_read() -> None:
     found = nvidia.family(
         answers({nvidia.QUERY: "nvidia-smi/query-failed.txt", nvidia.TABLE: "nvidia-smi/table-4090-610.txt"})
