@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from kit.accelerators.device import blank
 from kit.model.accelerator import Device, Process
-from kit.model.evidence import UNSAID, Evidence, stated
+from kit.model.evidence import UNSAID, Evidence, first, stated
 from kit.model.fact import Fact
 
 STATIC, METRIC, PROCESS = (f"amd-smi {subject} --json" for subject in ("static", "metric", "process"))
@@ -24,12 +24,15 @@ def devices(evidence: Evidence) -> Iterator[Device]:
         facts["series"] = stated(_text(gpu, "asic", "target_graphics_version"), STATIC)
         facts["board"] = stated(_text(gpu, "board", "product_name"), STATIC)
         facts["bus_id"] = stated(_text(gpu, "bus", "bdf"), STATIC)
-        facts["memory_bytes"] = stated(_bytes(gpu, "vram", "size") or None, STATIC)
+        facts["memory_bytes"] = first(
+            stated(_bytes(gpu, "vram", "size") or None, STATIC),
+            stated(_bytes(metric, "mem_usage", "total_vram") or None, METRIC, unread),
+        )
         facts["power_limit_w"] = stated(_number(gpu, "limit", "max_power"), STATIC)
         facts["memory_used_bytes"] = stated(_bytes(metric, "mem_usage", "used_vram"), METRIC, unread)
         facts["utilisation_percent"] = stated(_number(metric, "usage", "gfx_activity"), METRIC, unread)
-        facts["power_w"] = stated(_number(metric, "power", "socket_power"), METRIC, unread)
-        facts["temperature_c"] = stated(_number(metric, "temperature", "hotspot"), METRIC, unread)
+        facts["power_w"] = stated(_either(metric, "power", "socket_power", "average_socket_power"), METRIC, unread)
+        facts["temperature_c"] = stated(_either(metric, "temperature", "hotspot", "edge"), METRIC, unread)
         facts["processes"] = _processes(evidence, processes.get(index))
         yield Device(card=index, chip=0, **facts)
 
@@ -69,6 +72,11 @@ def _number(gpu: object, *path: str) -> float | None:
     found = _at(gpu, *path)
     value = found.get("value") if isinstance(found, dict) else found
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _either(gpu: object, part: str, *names: str) -> float | None:
+    """The first of several numbers that is told: not every release and card has each."""
+    return next((value for name in names if (value := _number(gpu, part, name)) is not None), None)
 
 
 def _bytes(gpu: object, *path: str) -> int | None:

@@ -699,6 +699,19 @@ def test_amd_gpus_are_read_from_the_newer_tool() -> None:
     assert software(found) == {"driver": "6.14.14"}
 
 
+def test_amds_cards_that_tell_less_are_read_by_what_they_tell() -> None:
+    static = '{"gpu_data": [{"gpu": 0, "asic": {"market_name": "AMD Radeon RX 9070"}, "vram": {"size": "N/A"}}]}'
+    metric = (
+        'WARNING: not in the group render\n[{"gpu": 0, "usage": "N/A", "power": {"socket_power": "N/A", "average_socket_power": '
+        '{"value": 88, "unit": "W"}}, "temperature": {"edge": {"value": 44, "unit": "C"}, "hotspot": "N/A"}, '
+        '"mem_usage": {"total_vram": {"value": 16304, "unit": "MB"}, "used_vram": {"value": 26, "unit": "MB"}}}]'
+    )
+    found = amd.family(Evidence({amd_smi.STATIC: Raw(static), amd_smi.METRIC: Raw(metric)}))
+    assert [told(device) for device in found.devices.value or ()] == [
+        "0.0/0 AMD Radeon RX 9070, -, -, 26/16304 MiB, - %, 88 W, 44 °C"
+    ]
+
+
 def test_no_family_takes_the_devices_of_another() -> None:
     outputs = {
         "ascend": ("npu-smi info", "npu-smi/910B4-64g.txt"),
