@@ -9,7 +9,7 @@ from typing import Literal
 from kit import __version__, packed
 from kit.accelerators import ACCELERATORS
 from kit.engines import ENGINES, flags
-from kit.errors import EnvironmentUnavailableError, KitError, together
+from kit.errors import EnvironmentUnavailableError, HostError, KitError, together
 from kit.loadgens import GENERATORS
 from kit.model import (
     AcceleratorWish,
@@ -30,6 +30,7 @@ from kit.model import (
     ServerPlan,
     Target,
 )
+from kit.model.evidence import numbers, ranges
 
 Pin = Callable[[str, str | None], Environment]
 """Finds an environment by image and version, and says what exactly it is now."""
@@ -51,8 +52,10 @@ def make(
     platform: str | None = None,
     inventory: Inventory | None = None,
     present: Present = os.path.exists,
+    cpus: str = "",
 ) -> Plan:
-    """The plan for a profile. `pin` names the environments, `models` is where made models lie.
+    """The plan for a profile. `pin` names the environments, `models` is where made models lie, `cpus` are those of this
+    machine, such as `0-127`.
 
     The accelerators are chosen among those of the inventory; a plan made without one uses none.
     """
@@ -72,6 +75,7 @@ def make(
         model=server.model or served.fill(flags.value(server.args, *engine.MODEL_FLAGS) or ""),
         api_key=server.api_key,
     )
+    load_cpus = _load_cpus(server.container.cpuset if home is not None else None, load.cpuset, cpus)
     return Plan(
         kit_version=__version__,
         profile=profile.name,
@@ -93,7 +97,7 @@ def make(
         target=target,
         stall_limit_s=server.stall_limit,
         rounds=tuple(
-            _round(profile, case, number, sender, target, tokenizer)
+            _round(profile, case, number, sender, target, tokenizer, load_cpus)
             for case in load.expanded()
             for number in range(1, load.rounds + 1)
         ),
@@ -131,6 +135,24 @@ def _granted(
     chosen = tuple(device for device in there if device in free_first)
     grant = ACCELERATORS[wish.kind].grant(chosen, there, present)
     return chosen, grant
+
+
+def _load_cpus(server: str | None, load: str | None, there: str) -> str | None:
+    """The CPUs of the load: those that it is given, else all but those that the server is pinned to."""
+    if server is None and load is None:
+        return None
+    ours = set(numbers(there))
+    for field, pinned in (("server.container.cpuset", server), ("load.cpuset", load)):
+        if ours and (absent := set(numbers(pinned or "")) - ours):
+            msg = f"{field} names CPU {ranges(absent)}, and this machine has {ranges(ours)}"
+            raise HostError(msg, hint=f"--set {field}=… with CPUs that lscpu shows")
+    if load is not None:
+        return load
+    if not (others := ours - set(numbers(server or ""))):
+        what = "is all CPUs of this machine" if ours else "is known, but not which CPUs this machine has"
+        msg = f"server.container.cpuset {server} {what}: none is left for the load generator"
+        raise HostError(msg, hint="leave one or more out of server.container.cpuset, or name the load's in load.cpuset")
+    return ranges(others)
 
 
 class _Words:
@@ -199,7 +221,9 @@ def _with(own: Pairs, more: Pairs) -> Pairs:
     return (*own, *((name, value) for name, value in more if name not in dict(own)))
 
 
-def _round(profile: Profile, case: Case, number: int, sender: Environment, target: Target, tokenizer: str) -> RoundPlan:
+def _round(
+    profile: Profile, case: Case, number: int, sender: Environment, target: Target, tokenizer: str, cpus: str | None
+) -> RoundPlan:
     load, generator = profile.load, GENERATORS[profile.load.generator]
     # The first round sends what the original test sends; a later one must not find its prompts in a prefix cache.
     seed = load.seed + number - 1
@@ -219,6 +243,6 @@ def _round(profile: Profile, case: Case, number: int, sender: Environment, targe
         secrets=(generator.KEY_VARIABLE,) if target.api_key is not None else (),
         mounts=(Mount(path=tokenizer),),
         beside="server" if profile.server.url is None else None,
-        container=Container(network="private" if profile.server.url is None else "host"),
+        container=Container(network="private" if profile.server.url is None else "host", cpuset=cpus),
     )
     return RoundPlan(round=number, order=order, program=program)

@@ -14,6 +14,7 @@ from kit.errors import KitError
 from kit.events import Event, Seen
 from kit.host import LocalHost
 from kit.inventory import Collected
+from kit.inventory.cpu import online
 from kit.model import Check, Environment, Plan, Preflight
 from kit.ports import Doors, Host, Runtime
 from kit.resources import cache
@@ -89,6 +90,7 @@ def look(
             version=lambda _, __: None,
             platform=platform,
             inventory=collected.inventory,
+            cpus=online(host),
         )
         usable = door if not problems else None
         return _examine(plan, collected, host, out, usable, busy=busy, problems=tuple(problems), digests=digests)

@@ -17,6 +17,7 @@ from kit.engines import ENGINES, flags
 from kit.errors import Problem, ProfileError
 from kit.loadgens import GENERATORS
 from kit.model import Profile
+from kit.model.evidence import numbers, ranges
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _PLACEHOLDERS = ("model", "port", "host")
@@ -156,6 +157,9 @@ def check(profile: Profile) -> Iterator[Problem]:
         yield Problem("load.version", f"{profile.load.generator} {profile.load.version}: {doubt}")
     yield from _check_tokenizer(profile)
     yield from _check_secrets(profile)
+    if shared := set(numbers(profile.load.cpuset or "")) & set(numbers(profile.server.container.cpuset or "")):
+        msg = f"the server has CPU {ranges(shared)} too (server.container.cpuset), and the load must not slow it down"
+        yield Problem("load.cpuset", msg, "leave it out: the load then gets all CPUs that the server does not have")
 
 
 def _check_started(profile: Profile) -> Iterator[Problem]:

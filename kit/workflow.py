@@ -30,6 +30,7 @@ from kit.endpoint import HttpEndpoint
 from kit.errors import HostError, KitError, NotAcceptedError, UsageError
 from kit.events import Event, Seen
 from kit.host import LocalHost
+from kit.inventory.cpu import online
 from kit.legacy import baseline as baselines
 from kit.model.profile import Language
 from kit.model.report import Report
@@ -72,7 +73,8 @@ def planned(
     """Decide everything for a run of a profile that was read."""
     doors = runtimes.make(runtime, platform)
     # Which cards a plan uses is decided by what this machine has; where none are asked for, it is looked at when the run begins.
-    collected = inventories.collect(LocalHost()) if loaded.profile.machine.accelerator is not None else None
+    host = LocalHost()
+    collected = inventories.collect(host) if loaded.profile.machine.accelerator is not None else None
     made = plans.make(
         loaded.profile,
         sha256=loaded.sha256,
@@ -82,6 +84,7 @@ def planned(
         version=doors.version,
         platform=platform,
         inventory=collected.inventory if collected is not None else None,
+        cpus=online(host),
     )
     if loaded.baseline is not None:
         # Now, and not after hours of measuring: what the results will be held against can be read.

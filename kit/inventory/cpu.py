@@ -21,6 +21,7 @@ from kit.model.evidence import (
 )
 from kit.model.fact import Fact
 from kit.model.inventory import Cpu, NumaNode
+from kit.ports import Host
 
 _NODES = "/sys/devices/system/node"
 _ONLINE = f"{_NODES}/online"
@@ -91,6 +92,14 @@ QUESTIONS: tuple[Question, ...] = (
         shell=f"{{ echo 0; cat {_NODES}/node*/cpulist 2>/dev/null; }} | sed -n 's/^\\([0-9][0-9]*\\).*/\\1/p' | sort -u",
     ),
 )
+
+
+def online(host: Host) -> str:
+    """The CPUs of this machine as the kernel lists them, such as `0-127`; empty where that cannot be read."""
+    try:
+        return host.read("/sys/devices/system/cpu/online").strip()
+    except OSError:
+        return ""
 
 
 def cpu(evidence: Evidence) -> Cpu:

@@ -9,6 +9,7 @@ from kit.model.acceptance import Acceptance
 from kit.model.record import Bytes, Counts, Length, Pairs, Record, Seconds, Text
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_CPUS = r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 MOST_CLIENTS = 100_000
@@ -66,7 +67,8 @@ class Mount(Record):
 
 
 class Container(Record):
-    """What a container gets beyond the least: each thing is granted here or not at all. Only the docker runtime reads it."""
+    """What a container gets beyond the least: each thing is granted here or not at all. The process runtime reads nothing of it
+    but `cpuset`."""
 
     network: Literal["private", "host"] = "private"
     ipc: Literal["private", "host"] = "private"
@@ -80,7 +82,11 @@ class Container(Record):
     user: str | None = None
     memory: Bytes | None = Field(default=None, gt=0)
     cpus: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    cpuset: str | None = Field(default=None, pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")
+    cpuset: Text | None = Field(
+        default=None,
+        pattern=_CPUS,
+        description="the CPUs of the server, such as 0-31,64-95; the load then gets the others",
+    )
     init: bool = True
 
     @field_validator("ulimits")
@@ -194,6 +200,9 @@ class Load(Record):
     tokenizer: str
     requests_per_client: int = Field(default=1, gt=0, le=100_000)
     read_timeout: Seconds = 3600.0
+    cpuset: Text | None = Field(
+        default=None, pattern=_CPUS, description="the CPUs of the load generator; none of the server's"
+    )
     cases: tuple[CaseGroup, ...] = Field(min_length=1)
 
     def expanded(self) -> tuple[Case, ...]:

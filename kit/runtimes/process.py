@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, Literal
 
 from kit import commands
-from kit.errors import EnvironmentUnavailableError
+from kit.errors import EnvironmentUnavailableError, HostError
 from kit.model import Environment, Program, Secret
+from kit.model.evidence import numbers
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import environments, marks, sources
@@ -40,7 +41,8 @@ class ProcessRuntime:
         self.environments.ensure(environment, progress)
 
     def command(self, program: Program, secret: Secret | None) -> str:
-        return commands.shell(program, self._argv(program), secret)
+        cpus = program.container.cpuset
+        return commands.shell(program, (*(("taskset", "-c", cpus) if cpus else ()), *self._argv(program)), secret)
 
     def _argv(self, program: Program) -> tuple[str, ...]:
         executable = self.environments.path(program.environment) / "bin" / program.argv[0]
@@ -55,15 +57,16 @@ class ProcessRuntime:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab", buffering=0) as kept, marks.ended(mark):
             try:
-                process = subprocess.Popen(
-                    argv,
-                    cwd=directory,
-                    env=self._variables(program, secrets, mark),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                with _pinned(program):
+                    process = subprocess.Popen(
+                        argv,
+                        cwd=directory,
+                        env=self._variables(program, secrets, mark),
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
             except OSError as error:
                 msg = f"{program.name}: cannot start {argv[0]}: {error.strerror}"
                 raise EnvironmentUnavailableError(msg, hint="kit clean --cache, then run again") from error
@@ -115,6 +118,25 @@ class _Child:
 
     def network(self) -> int | None:
         return None
+
+
+@contextmanager
+def _pinned(program: Program) -> Iterator[None]:
+    """A child keeps to the CPUs of the thread that starts it: pinned from its first instruction on, with all its threads."""
+    cpus = program.container.cpuset
+    if cpus is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, numbers(cpus))
+    except OSError as error:
+        hint = "name CPUs that lscpu shows as online in server.container.cpuset and load.cpuset"
+        raise HostError(f"{program.name}: CPUs {cpus} cannot be used: {error.strerror}", hint=hint) from error
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _chunks(source: IO[bytes] | None) -> Iterator[bytes]:

@@ -10,14 +10,19 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import docker
 import pytest
 
+from kit import plan, profile
 from kit.errors import EnvironmentUnavailableError, HostError
+from kit.host import LocalHost
+from kit.inventory.cpu import online
 from kit.model import Container, Environment, Mount, Program
+from kit.model.evidence import numbers, ranges
 from kit.ports import Exit, Running
 from kit.runtimes import marks
 from kit.runtimes.docker import DockerRuntime
@@ -97,6 +102,48 @@ def output(runtime: DockerRuntime, wanted: Program, directory: Path, secrets: di
     with runtime.start(wanted, directory=directory, log=log, secrets=secrets or {}, on_line=lambda _: None) as running:
         assert ended(running).code == 0, log.read_text()
     return log.read_text()
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="with one CPU there is nothing to keep apart")
+def test_the_load_keeps_off_the_cpus_that_the_server_is_pinned_to(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    cpus = online(LocalHost())
+    first, *others = numbers(cpus)
+    loaded = profile.load("smoke", [f"server.container.cpuset={first}"])
+    made = plan.make(
+        loaded.profile,
+        sha256=loaded.sha256,
+        runtime="docker",
+        pin=lambda _, __: image,
+        models=tmp_path,
+        version=lambda _, __: None,
+        cpus=cpus,
+    )
+    assert made.server is not None
+    script = "grep Cpus_allowed_list /proc/self/status; sleep 60"
+    wanted = [
+        asked.model_copy(update={"argv": ("sh", "-c", script), "mounts": (), "port": None})
+        for asked in (made.server.program, made.rounds[0].program)
+    ]
+    with ExitStack() as stack, closing(docker.from_env()) as client:
+        found: dict[str, list[str]] = {}
+        for asked in wanted:
+            log = tmp_path / asked.name
+            stack.enter_context(runtime.start(asked, directory=tmp_path, log=log, secrets={}, on_line=lambda _: None))
+            await_true(partial(_written, log), f"what the {asked.name} may use was not written")
+            found[asked.name] = [log.read_text().split()[-1]]
+        own = f"{marks.identity(os.getpid())}."
+        for container in client.containers.list(filters={"label": OWNER}):
+            if container.labels[OWNER].startswith(own):
+                shares = container.attrs["HostConfig"]["NetworkMode"].startswith("container:")
+                found["load" if shares else "server"].append(container.attrs["HostConfig"]["CpusetCpus"])
+    rest = ranges(others)
+    assert found == {"server": [str(first)] * 2, "load": [rest] * 2}
+
+
+def _written(log: Path) -> bool:
+    return log.read_text().endswith("\n")
 
 
 def test_arguments_are_handed_over_as_they_are(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:

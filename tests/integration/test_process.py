@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.errors import EnvironmentUnavailableError
+from kit.errors import EnvironmentUnavailableError, HostError
 from kit.host import LocalHost
-from kit.model import Environment, Program
+from kit.model import Container, Environment, Program
 from kit.ports import Exit
 from kit.runtimes import marks
 from kit.runtimes.process import ProcessRuntime
@@ -92,6 +92,29 @@ def test_a_program_sees_its_variables_and_not_those_of_kit(bench: Bench, monkeyp
 def test_a_program_runs_in_its_directory_and_reads_nothing(bench: Bench) -> None:
     bench.run("import os, sys; print(os.getcwd()); print(repr(sys.stdin.read()))")
     assert bench.lines == [str(bench.home), "''"]
+
+
+def test_a_program_keeps_to_its_cpus_and_kit_does_not(bench: Bench) -> None:
+    before = os.sched_getaffinity(0)
+    cpu = max(before)
+    program = bench.program("import os; print(os.sched_getaffinity(0))")
+    program = program.model_copy(update={"container": Container(cpuset=str(cpu))})
+    with bench.runtime.start(
+        program, directory=bench.home, log=bench.log, secrets={}, on_line=bench.lines.append
+    ) as running:
+        assert running.wait(PATIENCE_S) == Exit(0)
+    assert bench.lines == [f"{{{cpu}}}"]
+    assert os.sched_getaffinity(0) == before
+    assert bench.runtime.command(program, None).startswith(f"taskset -c {cpu} /")
+
+
+def test_cpus_that_the_machine_lacks_are_told(bench: Bench) -> None:
+    program = bench.program("").model_copy(update={"container": Container(cpuset="4000-4001")})
+    with (
+        pytest.raises(HostError, match="CPUs 4000-4001 cannot be used"),
+        bench.runtime.start(program, directory=bench.home, log=bench.log, secrets={}, on_line=bench.lines.append),
+    ):
+        pass
 
 
 def test_an_exit_code_and_a_signal_are_told_apart(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from kit import library, profile
 from kit import plan as plans
 from kit.engines import ENGINES
-from kit.errors import UsageError
+from kit.errors import HostError, ProfileError, UsageError
 from kit.model import Mount, Plan
 from kit.runtimes import sources
 from tests import ascend_host
@@ -29,7 +29,7 @@ load: {tokenizer: "{model}", cases: [{input: 1, output: 1, concurrency: 1}]}
 """
 
 
-def make(text: str, *settings: str, runtime: Literal["process", "docker"] = "process") -> Plan:
+def make(text: str, *settings: str, runtime: Literal["process", "docker"] = "process", cpus: str = "") -> Plan:
     loaded = profile.parse(text, "p.yaml", settings)
     fake = FakeRuntime()
     return plans.make(
@@ -39,6 +39,7 @@ def make(text: str, *settings: str, runtime: Literal["process", "docker"] = "pro
         pin=fake.pin,
         models=Path("/cache/models"),
         version=fake.version,
+        cpus=cpus,
     )
 
 
@@ -241,3 +242,59 @@ def test_an_engine_that_is_an_image_only_is_told_with_the_runtime_that_has_it(tm
         sources.find(tmp_path, "engine", "3.3.1")
     assert "engine/3.3.1 is an image only" in caught.value.message
     assert "--runtime docker" in caught.value.hint
+
+
+PINNED = "server.container.cpuset=0-31,64-95"
+
+
+def pinned(made: Plan) -> tuple[str | None, set[str | None]]:
+    """The CPUs of the server, and those of the load in all rounds."""
+    server = made.server.program.container.cpuset if made.server is not None else None
+    return server, {entry.program.container.cpuset for entry in made.rounds}
+
+
+@pytest.mark.parametrize("runtime", ["process", "docker"])
+def test_the_load_gets_the_cpus_that_the_server_is_not_pinned_to(runtime: Literal["process", "docker"]) -> None:
+    made = make(STARTED, PINNED, runtime=runtime, cpus="0-127")
+    assert pinned(made) == ("0-31,64-95", {"32-63,96-127"})
+    assert pinned(make(STARTED, PINNED, runtime=runtime, cpus="0-63,64-96")) == ("0-31,64-95", {"32-63,96"})
+
+
+def test_the_load_may_have_cpus_of_its_own() -> None:
+    assert pinned(make(STARTED, PINNED, "load.cpuset=40-41", cpus="0-127")) == ("0-31,64-95", {"40-41"})
+    assert pinned(make(STARTED, "load.cpuset=0", cpus="0-127")) == (None, {"0"})
+    assert pinned(make(RUNNING, "load.cpuset=1", cpus="0-1")) == (None, {"1"})
+
+
+def test_nothing_is_pinned_unasked() -> None:
+    assert pinned(make(STARTED, cpus="0-127")) == (None, {None})
+
+
+def test_cpus_of_server_and_load_that_overlap_are_refused_by_name() -> None:
+    with pytest.raises(ProfileError) as caught:
+        make(STARTED, PINNED, "load.cpuset=30-33,95-96", cpus="0-127")
+    (problem,) = caught.value.problems
+    assert problem.where == "load.cpuset"
+    assert problem.what.startswith("the server has CPU 30-31,95 too (server.container.cpuset)")
+
+
+@pytest.mark.parametrize(
+    ("settings", "cpus", "said"),
+    [
+        ((PINNED,), "0-31,64-95", "server.container.cpuset 0-31,64-95 is all CPUs of this machine: none is left"),
+        ((PINNED,), "0-79", "server.container.cpuset names CPU 80-95, and this machine has 0-79"),
+        (("load.cpuset=2",), "0-1", "load.cpuset names CPU 2, and this machine has 0-1"),
+        ((PINNED,), "", "not which CPUs this machine has: none is left for the load generator"),
+    ],
+    ids=["all", "server-absent", "load-absent", "unknown"],
+)
+def test_cpus_that_are_not_there_are_refused_before_anything_starts(
+    settings: tuple[str, ...], cpus: str, said: str
+) -> None:
+    with pytest.raises(HostError) as caught:
+        make(STARTED, *settings, cpus=cpus)
+    assert said in caught.value.message
+
+
+def test_the_cpus_of_both_are_known_where_the_machines_are_not() -> None:
+    assert pinned(make(STARTED, PINNED, "load.cpuset=40")) == ("0-31,64-95", {"40"})
