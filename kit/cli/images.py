@@ -157,7 +157,7 @@ def sbom(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there instead of printing it.")
     ] = None,
 ) -> None:
-    """List what an image contains as CycloneDX JSON: Debian packages, Python distributions, vendors' files."""
+    """List what an image contains as CycloneDX JSON: packages of Debian or rpm, Python distributions, vendors' files."""
     from kit import imaging
     from kit.errors import HostError
     from kit.store import replace

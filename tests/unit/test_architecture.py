@@ -81,7 +81,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jinja2": ("kit.renderers",),
     "docx": ("kit.renderers", "kit.legacy"),
     "PIL": ("kit.renderers",),
-    "sqlite3": ("kit.loadgens",),
+    "sqlite3": (
+        "kit.images.rpm",
+        "kit.loadgens",
+    ),
     "pickle": ("kit.loadgens",),
     "yaml": ("kit.documents", "kit.profile"),
     "typer": ("kit.cli",),
