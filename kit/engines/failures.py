@@ -76,6 +76,11 @@ COMMON: tuple[Failure, ...] = (
         "the line names the file or what wrote it, df -h the disk",
     ),
     Failure(
+        r"(?i)exec format error",
+        "the program is for another kind of processor than this machine has",
+        "kit image list shows each image's platform; qemu-user-static lets a machine run the other one's, many times slower",
+    ),
+    Failure(
         r"(?i)illegal instruction|\bexit ?code\W{1,3}-4\b",
         "this processor lacks an instruction that the engine was built for, often of AMX or AVX-512",
         "compare the instructions that kit inventory lists with what the engine's build and its method for experts need",

@@ -3,6 +3,7 @@
 import gc
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import docker
 import pytest
 
 from kit import plan, profile
+from kit.engines.failures import COMMON
 from kit.errors import EnvironmentUnavailableError, HostError
 from kit.host import LocalHost
 from kit.inventory.cpu import online
@@ -35,6 +37,7 @@ pytestmark = [
 ]
 
 BUSYBOX = shutil.which("busybox")
+NOBODY = 65534
 TAG = "kit-test/busybox:latest"
 
 
@@ -312,6 +315,48 @@ def test_an_image_that_is_missing_is_told_with_what_to_do(runtime: DockerRuntime
         runtime.pin("nosuch", "1.2.3")
     assert "kit/nosuch:1.2.3" in str(caught.value)
     assert "kit image build nosuch/1.2.3" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_user_who_may_not_use_the_engine_is_told_how_to_be_allowed() -> None:
+    socket_file = Path("/var/run/docker.sock")
+    if "DOCKER_HOST" in os.environ or not socket_file.exists() or socket_file.stat().st_mode & 0o006:
+        pytest.skip("everybody may use this engine")
+    reading, writing = os.pipe()
+    # A fork: whoever this becomes may not even read kit's own files.
+    if (child := os.fork()) == 0:
+        told = "nothing was refused"
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            DockerRuntime().pin("llamacpp", None)
+        except HostError as error:
+            told = str(error)
+        finally:
+            os.write(writing, told.encode())
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    assert "this user may not use the Docker socket" in told
+    assert "usermod -aG docker USER" in told
+
+
+def test_a_program_of_another_machine_is_known_by_its_log(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    """The engine starts the container, and the kernel refuses the program."""
+    path = tmp_path / "program"
+    path.write_bytes(b"\x7fELF of no machine that there is")
+    path.chmod(0o755)
+    wanted = program(image, str(path), container=Container(init=False))
+    log = tmp_path / "log"
+    with runtime.start(wanted, directory=tmp_path, log=log, secrets={}, on_line=lambda _: None) as running:
+        assert ended(running).code != 0
+    told = [failure.cause for failure in COMMON if re.search(failure.pattern, log.read_text())]
+    assert told == ["the program is for another kind of processor than this machine has"]
 
 
 # The SDK leaves the socket of a failed connection to the garbage collector, which is made to come before the next test.
