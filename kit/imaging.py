@@ -104,9 +104,11 @@ def build(
 
 
 def verify(names: Sequence[str], wanted: str | None, progress: Progress) -> Iterator[record.Built]:
-    """Read images again, one after the other; the first that is not as it was built ends it."""
+    """Read images again, one after the other, if all are there; the first that is not as it was built ends it."""
     store, where = open_store(), places()
-    for image in _chosen(names, wanted, store):
+    chosen = _chosen(names, wanted, store)
+    carrying.all_stored(chosen, store)
+    for image in chosen:
         yield carrying.verify(image, where, store, progress)
 
 

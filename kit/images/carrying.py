@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import IO, cast
 
 from kit import images
-from kit.errors import EnvironmentUnavailableError, HostError, Problem, UsageError, VerificationError
+from kit.errors import (
+    EnvironmentUnavailableError,
+    HostError,
+    KitError,
+    Problem,
+    UsageError,
+    VerificationError,
+    together,
+)
 from kit.images import Image, archive, building, contents, record
 from kit.images.gathering import Places
 from kit.ports import ImageStore, Progress, StoredImage
@@ -60,7 +68,7 @@ def verify(image: Image, places: Places, store: ImageStore, progress: Progress) 
 
 def save(chosen: Sequence[Image], places: Places, store: ImageStore, out: Path, progress: Progress) -> Saved:
     """Write images into one compressed archive that old engines load too, with its SHA-256 beside it."""
-    parts = [(image, stored(image, store)) for image in chosen]
+    parts = list(zip(chosen, all_stored(chosen, store), strict=True))
     records = [_record(image, there, places) for image, there in parts]
     known = [built for built in records if built is not None]
     lists = {built.content: building.listing(places, built.content) for built in known}
@@ -143,6 +151,20 @@ def stored(image: Image, store: ImageStore) -> StoredImage:
         hint = f"kit image build {image.title} --platform {image.platform}, or kit image load FILE"
         raise EnvironmentUnavailableError(f"there is no image {image.platform_tag} on this machine", hint=hint)
     return found
+
+
+def all_stored(chosen: Sequence[Image], store: ImageStore) -> tuple[StoredImage, ...]:
+    """Images as the engine has them. Raises `EnvironmentUnavailableError` naming every one that it does not have."""
+    found: list[StoredImage] = []
+    lacking: list[KitError] = []
+    for image in chosen:
+        try:
+            found.append(stored(image, store))
+        except EnvironmentUnavailableError as error:
+            lacking.append(error)
+    if lacking:
+        raise together("images are not on this machine", lacking, "kit image list shows which are")
+    return tuple(found)
 
 
 def _beside(path: Path) -> Path:

@@ -1,10 +1,16 @@
 """What is asked of a Docker engine, as values: nothing that the profile did not ask for is granted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from kit.model import Container, Environment, Mount, Program
+from kit.runtimes.docker.engine import Engine
+from kit.runtimes.docker.images import DockerImages
 from kit.runtimes.docker.options import SECRETS, command_line, create_options
 
 IMAGE = Environment(name="ftransformers", kind="image", digest="sha256:" + "a" * 64)
@@ -95,3 +101,33 @@ def test_a_directory_is_mounted_by_its_whole_path(tmp_path: Path, monkeypatch: p
     options = create_options(program(), Path("runs/1/server"), "kit-net", None, {})
     whole = str(tmp_path / "runs/1/server")
     assert (options.working_dir, options.mounts) == (whole, ((whole, whole, False),))
+
+
+@pytest.mark.parametrize(
+    ("tagged", "meant"),
+    [
+        ("2026-11-24T10:00:00.123456789Z", "2026-11-24T10:00:00.123456+00:00"),
+        # An image that was loaded was never given a name here: its age is that of its making.
+        ("0001-01-01T00:00:00Z", "2026-11-01T00:00:00+00:00"),
+        (None, "2026-11-01T00:00:00+00:00"),
+    ],
+)
+def test_the_age_of_an_image_is_since_it_was_named_here_or_made(tagged: str | None, meant: str) -> None:
+    found = {
+        "Id": "sha256:1",
+        "Os": "linux",
+        "Architecture": "arm64",
+        "Size": 1,
+        "Created": "2026-11-01T00:00:00Z",
+        "Metadata": {"LastTagTime": tagged},
+    }
+
+    class Known:
+        @contextmanager
+        def patiently(self, _: str) -> Iterator[SimpleNamespace]:
+            yield SimpleNamespace(images=SimpleNamespace(get=lambda _: SimpleNamespace(attrs=found)))
+
+    stored = DockerImages(cast(Engine, Known())).find("kit/x:1")
+    assert stored is not None
+    assert stored.placed is not None
+    assert stored.placed.isoformat() == meant

@@ -92,6 +92,7 @@ LINES = [
     ("[Error]: The aicore execution times out.", "ended with an exception"),
     ("EZ9999: Get regInfo failed, socVersion [ascend910b] does not support opType [Cast].", "no kernel"),
     ("E90001: unable to import te", "compiler of CANN"),
+    ("exec /opt/kit/env/bin/python: exec format error", "another kind of processor"),
     ("Fatal Python error: Illegal instruction", "lacks an instruction"),
     ("[2026-03-02 10:11:12] Exit code: -4", "lacks an instruction"),
     ("[2026-03-02 10:11:12] Exit code: -9", "this machine's memory"),

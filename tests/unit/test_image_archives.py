@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit import images
-from kit.errors import UsageError, VerificationError
+from kit.errors import EnvironmentUnavailableError, UsageError, VerificationError
 from kit.images import Image, archive, building, carrying, contents, record
 from kit.images.gathering import Places
 from kit.resources import folder
@@ -109,6 +109,19 @@ def test_on_a_machine_of_the_other_platform_the_short_name_means_its_own(tmp_pat
     found = there.find(image().tag)
     assert found is not None
     assert found.id == identities[1]
+
+
+def test_every_image_that_is_not_there_to_be_saved_is_named(tmp_path: Path) -> None:
+    store, where = FakeImages(), places(tmp_path)
+    built(store, where, image(), {"etc/a": b"1"})
+    chosen = [image(), image(ARM), image(AMD, "evalscope"), image(ARM, "cann")]
+    with pytest.raises(EnvironmentUnavailableError) as refused:
+        carrying.save(chosen, where, store, tmp_path / "images.tar.gz", silent)
+    assert [problem.what for problem in refused.value.problems] == [
+        f"there is no image {tag} on this machine"
+        for tag in ("kit/llamacpp:latest-arm64", "kit/evalscope:1.0.1-amd64", "kit/cann:8.2.RC1-arm64")
+    ]
+    assert not list(tmp_path.glob("images*"))
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
