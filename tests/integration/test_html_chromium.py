@@ -164,6 +164,18 @@ def test_printing_opens_what_is_folded(built: Report, tmp_path: Path) -> None:
     assert probe(built, script, tmp_path) == [True, 0, True]
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed (poppler)")
+def test_a_table_of_many_pages_shows_its_titles_on_each(built: Report, tmp_path: Path) -> None:
+    many = built.model_copy(update={"details": built.details * 40})
+    path, printed = tmp_path / "long.html", tmp_path / "long.pdf"
+    path.write_bytes(renderers.render("html", many))
+    chromium(f"--print-to-pdf={printed}", path.as_uri(), scratch=tmp_path)
+    read = subprocess.run(["pdftotext", "-layout", printed, "-"], capture_output=True, check=True).stdout.decode()
+    pages = [page for page in read.split("\f") if page.count("100%") > 5]
+    assert len(pages) > 2
+    assert [page.count("Concurrency") > 0 for page in pages] == [True] * len(pages)
+
+
 @pytest.mark.parametrize("layout", [None, "brief"])
 @pytest.mark.parametrize("flag", [LIGHT, DARK], ids=["light", "dark"])
 def test_an_accessibility_checker_finds_nothing(tmp_path: Path, flag: str, layout: str | None) -> None:
