@@ -45,11 +45,11 @@ def wanted(argv: Sequence[str]) -> str | None:
 
 
 def place(directory: Path, pinned: str | None) -> None:
-    """Put the file where a program that has it pinned will look. Raises `UsageError` where this kit has another."""
+    """Make a program's directory, with the file where it has that pinned. Raises `UsageError` where this kit has another."""
+    directory.mkdir(parents=True, exist_ok=True)
     if pinned is None:
         return
     if pinned != digest():
         msg = f"the plan was made with other instruments ({pinned[:19]}…) than this kit has ({digest()[:19]}…)"
         raise UsageError(msg, hint="a run is finished with the kit that began it: start a new one")
-    directory.mkdir(parents=True, exist_ok=True)
     (directory / FILE).write_bytes(content())

@@ -70,6 +70,8 @@ def profile(wanted: Wanted) -> profiles.Loaded:
         "report": {"project": wanted.name},
         "server": {"engine": "endpoint", "url": f"http://{host}:{wanted.port}", "model": wanted.model, **key},
         "load": {
+            # The client of the script that it stands for.
+            "transport": "evalscope",
             "tokenizer": wanted.tokenizer,
             "rounds": wanted.loop,
             "seed": wanted.seed,

@@ -229,16 +229,19 @@ def _round(
     seed = load.seed + number - 1
     order = Order(
         version=load.version,
+        transport=load.transport,
         case=case,
         seed=seed,
         target=target,
         tokenizer=tokenizer,
         read_timeout_s=load.read_timeout,
     )
+    argv = generator.argv(order)
     program = Program(
         name="load",
         environment=sender,
-        argv=generator.argv(order),
+        argv=argv,
+        instrument=packed.wanted(argv),
         env=generator.env(order),
         secrets=(generator.KEY_VARIABLE,) if target.api_key is not None else (),
         mounts=(Mount(path=tokenizer),),

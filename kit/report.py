@@ -157,11 +157,13 @@ def _executions(run: Run) -> tuple[Execution, ...]:
 def _software(run: Run, lang: Language) -> tuple[tuple[str, str], ...]:
     plan, system = run.plan, run.inventory.system
     version = f" v{plan.engine_version}" if plan.engine_version else ""
+    tool = f"{GENERATORS[plan.generator].TITLE} v{plan.generator_version}"
+    precise = any(entry.order.transport == "precise" for entry in plan.rounds)
     return (
         (say(lang, "os"), system.os.value or say(lang, "unknown", reason=system.os.reason)),
         (say(lang, "kernel"), system.kernel.value or say(lang, "unknown", reason=system.kernel.reason)),
         (say(lang, "engine"), f"{ENGINES[plan.engine].TITLE}{version}"),
-        (say(lang, "tool"), f"{GENERATORS[plan.generator].TITLE} v{plan.generator_version}"),
+        (say(lang, "tool"), say(lang, "tool-precise", tool=tool) if precise else tool),
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kit import __version__, stats, telemetry
+from kit import __version__, packed, stats, telemetry
 from kit.durable import make_directory
 from kit.errors import IncompleteError, InterruptedRunError, KitError
 from kit.loadgens import GENERATORS, ReadingError
@@ -158,6 +158,7 @@ class _Execution:
         self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         make_directory(raw)
+        packed.place(raw, entry.program.instrument)
         command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
         started, began = host.now(), host.monotonic()
         tail: deque[str] = deque(maxlen=TAIL_LINES)

@@ -38,6 +38,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "kernel": ("内核版本", "Kernel"),
     "engine": ("推理引擎", "Inference engine"),
     "tool": ("测试工具", "Load generator"),
+    "tool-precise": ("{tool}（由 kit 传输层发送并计时）", "{tool} (sent and timed by kit's transport)"),
     "unknown": ("未读到（{reason}）", "not read ({reason})"),
     "cpu-label": ("CPU: {model} {cores} 核", "CPU: {model}, {cores} cores"),
     # procedure

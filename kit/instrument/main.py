@@ -73,5 +73,10 @@ def main() -> int:
     name, *words = sys.argv[1:] or [""]
     if name == "reference":
         return reference(words)
+    if name == "evalscope":
+        # Here, since it takes seconds, and imports what only this command needs.
+        from kit.instrument.evalscope_api import run
+
+        return run(words)
     say("the commands are: reference, evalscope")
     return 2

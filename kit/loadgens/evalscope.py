@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit import packed
+from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
 from kit.loadgens.reading import Reading, ReadingError
 from kit.model import Doubt, NativeSummary, Order, Sample
@@ -20,6 +22,8 @@ from kit.redaction import plain
 TITLE = "evalscope"
 IMAGE = "evalscope"
 KEY_VARIABLE = "KIT_API_KEY"
+PRECISE = "kit-precise"
+"""The name under which kit's transport is registered."""
 
 _KNOWN = ("1.0.1", "1.14.1")
 _BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency 1 is wrong (corrected after 1.3.0)")
@@ -77,12 +81,9 @@ def doubts(version: str) -> Iterable[Doubt]:
 
 def argv(order: Order) -> tuple[str, ...]:
     case = order.case
-    # Kit's own entry point of the image takes a key from the environment, since on a command line anyone could read it,
-    # and notes what 1.14.1 forgets. Without need for either, the command is evalscope's own.
-    own = order.version == "1.0.1" and order.target.api_key is None
-    program, api = ("evalscope", "openai") if own else ("evalscope-noted", "openai-noted")
+    command, api = _plain(order) if order.transport == "evalscope" else ((*packed.COMMAND, "evalscope"), PRECISE)
     words = [
-        *(program, "perf"),
+        *command,
         *("--url", f"{order.target.url}/v1/chat/completions"),
         *("--api", api),
         *("--model", order.target.model),
@@ -109,6 +110,15 @@ def argv(order: Order) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _plain(order: Order) -> tuple[tuple[str, ...], str]:
+    """The command without kit's transport, and the name of the API."""
+    # Kit's own entry point of the image takes a key from the environment, since on a command line anyone could read it,
+    # and notes what 1.14.1 forgets. Without need for either, the command is evalscope's own.
+    if order.version == "1.0.1" and order.target.api_key is None:
+        return ("evalscope", "perf"), "openai"
+    return ("evalscope-noted", "perf"), "openai-noted"
+
+
 def env(order: Order) -> tuple[tuple[str, str], ...]:
     del order
     return _OFFLINE
@@ -126,6 +136,8 @@ def blame(lines: Sequence[str]) -> str | None:
 
 
 def read(raw: Path, log: Path, order: Order) -> Reading:
+    if order.transport == "precise":
+        return _precise(raw, order)
     database = _only(raw, "benchmark_data.db")
     native = _native(_only(raw, "benchmark_summary.json"), order.version)
     try:
@@ -145,6 +157,22 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
         raise ReadingError(msg)
     # It stamps with `time.perf_counter()`, which on Linux is the machine's monotonic clock, in containers too.
     return Reading(samples, native, origin if rows else None)
+
+
+def _precise(raw: Path, order: Order) -> Reading:
+    """What kit's transport kept; of evalscope's own summary only what it can know of requests that it did not time."""
+    samples, began_s = exchanges.read(raw)
+    if len(samples) != order.case.requests:
+        raise ReadingError(f"the transport kept {len(samples)} of {order.case.requests} requests")
+    native = _native(_only(raw, "benchmark_summary.json"), order.version)
+    counted = all(sample.tokens_from == "usage" for sample in samples if sample.succeeded)
+    told = (
+        ("requests", "succeeded")
+        if order.version == "1.0.1"
+        else (("requests", "succeeded", "latency_s", "ttft_s", *(("tpot_s", "output_throughput") if counted else ())))
+    )
+    values = {name: getattr(native, name) for name in told}
+    return Reading(samples, NativeSummary.model_validate({**values, "step_s": native.step_s}), began_s)
 
 
 def _only(raw: Path, name: str) -> Path:

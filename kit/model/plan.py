@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kit.model.acceptance import Acceptance
-from kit.model.profile import Case, Container, Machine, Mount, ReportWords, Secret
+from kit.model.profile import Case, Container, Machine, Mount, ReportWords, Secret, Transport
 from kit.model.record import Pairs, Record
 
 
@@ -89,6 +89,8 @@ class Order(Record):
     """What a load generator is asked to send in one round: to whom, what, and with which of its versions."""
 
     version: str
+    # Plans of a time without a choice have none.
+    transport: Transport = "evalscope"
     case: Case
     seed: int
     target: Target

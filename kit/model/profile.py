@@ -15,6 +15,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_CLIENTS = 100_000
 
 Language = Literal["zh-CN", "en"]
+Transport = Literal["precise", "evalscope"]
 
 
 class ReportWords(Record):
@@ -195,6 +196,10 @@ class Load(Record):
 
     generator: str = "evalscope"
     version: Text = "1.0.1"
+    transport: Transport = Field(
+        default="precise",
+        description="precise: kit's own client below the load generator; evalscope: exactly as it comes",
+    )
     rounds: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=42, ge=0, lt=2**31)
     tokenizer: str

@@ -12,21 +12,29 @@ from kit.model.telemetry import Telemetry
 class Sample(Record):
     """One request as the client saw it. Times in seconds; `None` means not measured, never zero.
 
-    `sent_s` counts from the first request of the round. `gaps_s` are the times between consecutive chunks that carry text.
-    Tokens are the server's own count (`usage`), else the load generator's (`tokenizer`).
+    `scheduled_s` (handed to the transport) and `sent_s` count from the first request of the round that was sent; all other
+    times count from `sent_s`. `first_byte_s` is the head of the answer, `role_s` a chunk without text before the first one
+    with text, `gaps_s` are the times between consecutive chunks that carry text, of which there are `texts`. Tokens are the
+    server's own count (`usage`), else the load generator's (`tokenizer`).
     """
 
     index: int
     succeeded: bool
     error: str | None = None
+    scheduled_s: float | None = None
     sent_s: float | None = None
+    first_byte_s: float | None = None
+    role_s: float | None = None
     latency_s: float | None = None
     ttft_s: float | None = None
+    last_text_s: float | None = None
     gaps_s: tuple[float, ...] = ()
+    texts: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     tokens_from: Literal["usage", "tokenizer"] | None = None
     finish_reason: str | None = None
+    status: int | None = None
 
 
 class Spread(Record):

@@ -57,6 +57,7 @@ class Outcome:
 def arguments(stub: Stub, version: str, tokenizer: Path, model: str, *, requests: int, clients: int) -> list[str]:
     case = f"{{input: {INPUT}, output: {OUTPUT}, concurrency: [{clients}]}}"
     settings = (
+        "load.transport=evalscope",
         f"server.url={stub.url}",
         f"server.model={model}",
         f"load.version={version}",

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from kit import rereading
+from kit.store import RunDir
 from tests.integration.driver import KIT, Kit, await_true, free_port, variables
 
 PROMPT = "a prompt that is no probe"
@@ -57,3 +59,41 @@ def test_what_was_ordered_is_what_leaves_and_what_is_recorded(kit: Kit, tmp_path
     assert all(left >= due for due, left in zip(first["due_ns"], first["sent_ns"], strict=True))
     due = [(moment - first["received_ns"]) / 1e6 for moment in first["due_ns"]]
     assert due == pytest.approx([50, 55, 160, 165, 170])
+
+
+@pytest.mark.parametrize("version", ["1.0.1", "1.14.1"])
+def test_every_fault_is_a_counted_failure_with_its_reason(version: str, kit: Kit, tokenizer: Path) -> None:
+    """The transport against the reference server, one request after the other, both as a profile has them."""
+    port = free_port()
+    faults = ("http-429@2", "http-500@3", "redirect@4", "not-a-stream@5", "empty@6", "reset@7:3", "close@8:3", "error@9:3",
+              "garbage@10:3", "stall@11:3", "silent@12")  # fmt: skip
+    args = [["--host", "{host}"], ["--port", "{port}"], ["--model", "reference"], ["--ttft", "20ms"], ["--itl", "2ms"]]
+    args += [["--role", "early"], ["--input-tokens", "64"], *(["--fault", fault] for fault in faults)]
+    profile = {
+        "schema": 1,
+        "name": "faults",
+        "server": {"engine": "reference", "image": "evalscope/1.0.1", "port": port, "args": args},
+        "load": {
+            "version": version,
+            "tokenizer": str(tokenizer),
+            "read_timeout": "2s",
+            "cases": [{"input": 64, "output": 8, "concurrency": [1], "requests": [14]}],
+        },
+    }
+    (kit.home / "faults.yaml").write_text(json.dumps(profile), "utf-8")
+    done = kit.run("run", "faults.yaml", "--force")
+    assert done.code == 0, done.err
+    home = kit.the_run
+    [path] = home.glob("cases/*/round-1/samples.jsonl")
+    samples = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    reasons = [sample["error"] for sample in samples]
+    assert [reason is None for reason in reasons] == [number in (1, 13, 14) for number in range(1, 15)]
+    starts = ("HTTP 429: ", "HTTP 500: ", "HTTP 307: a redirect to ", "not a stream but text/html: <!DOCTYPE", "the stream held no",
+              "the server reset", "the stream ended before", '{"error": {"message": "the engine ran out', "not a completion: <html>",
+              "nothing came for 2 s", "nothing came for 2 s")  # fmt: skip
+    assert [str(reason)[: len(start)] for reason, start in zip(reasons[1:12], starts, strict=True)] == list(starts)
+    good = samples[0]
+    assert (good["input_tokens"], good["output_tokens"], good["texts"], good["tokens_from"]) == (64, 8, 8, "usage")
+    assert good["role_s"] < 0.02 <= good["ttft_s"] < good["last_text_s"] <= good["latency_s"]
+    assert "由 kit 传输层发送并计时" in (home / "report" / "report.md").read_text("utf-8")
+    assert rereading.run(RunDir(home)).problems == ()

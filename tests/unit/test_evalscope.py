@@ -53,14 +53,16 @@ def change(folder: Path, statement: str, *values: object) -> None:
 # --- commands ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
-def test_the_command_is_what_it_was(version: str, keyed: bool, golden: CheckGolden) -> None:
+@pytest.mark.parametrize("kind", ["", "-keyed", "-precise"], ids=["plain", "keyed", "precise"])
+def test_the_command_is_what_it_was(version: str, kind: str, golden: CheckGolden) -> None:
     asked = order(version, 8, given="2k", made=512)
-    if keyed:
+    if kind == "-precise":
+        asked = asked.model_copy(update={"transport": "precise"})
+    if kind == "-keyed":
         target = asked.target.model_copy(update={"api_key": Secret(env="MY_KEY")})
         asked = asked.model_copy(update={"target": target})
     words = evalscope.argv(asked)
-    golden(f"evalscope-{version}{'-keyed' if keyed else ''}.argv", ("\n".join(words) + "\n").encode())
+    golden(f"evalscope-{version}{kind}.argv", ("\n".join(words) + "\n").encode())
 
 
 def test_neither_the_key_nor_where_it_comes_from_stands_in_the_command(
@@ -109,7 +111,13 @@ def test_a_whole_answer_is_read(version: str, tmp_path: Path) -> None:
         "index": 0,
         "succeeded": True,
         "error": None,
+        "status": None,
+        "scheduled_s": None,
         "sent_s": 0.0,
+        "first_byte_s": None,
+        "role_s": None,
+        "last_text_s": None,
+        "texts": None,
         "input_tokens": 10,
         "output_tokens": 3,
         "tokens_from": "usage",

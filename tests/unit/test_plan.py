@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from kit import library, profile
+from kit import library, packed, profile
 from kit import plan as plans
 from kit.engines import ENGINES
 from kit.errors import HostError, ProfileError, UsageError
@@ -43,6 +43,11 @@ def make(text: str, *settings: str, runtime: Literal["process", "docker"] = "pro
     )
 
 
+def stored(made: Plan) -> bytes:
+    """The plan's bytes; what pins kit's own instruments changes with them."""
+    return made.to_json().replace(packed.digest().encode(), b"sha256:instruments")
+
+
 @pytest.mark.parametrize("runtime", ["process", "docker"])
 @pytest.mark.parametrize("name", ["smoke", "external"])
 def test_the_plan_of_a_profile_is_what_it_was(
@@ -58,7 +63,7 @@ def test_the_plan_of_a_profile_is_what_it_was(
         models=Path("/cache/models"),
         version=fake.version,
     )
-    golden(f"plan-{name}-{runtime}.json", made.to_json())
+    golden(f"plan-{name}-{runtime}.json", stored(made))
 
 
 WITH_CARDS = sorted(name for name in library.names() if name not in ("smoke", "external"))
@@ -78,7 +83,7 @@ def test_the_plan_of_a_profile_with_cards_is_what_it_was(name: str, golden: Chec
         inventory=ascend_host.inventory(),
         present=lambda path: path != "/usr/local/bin/npu-smi",
     )
-    golden(f"plan-{name}.json", made.to_json())
+    golden(f"plan-{name}.json", stored(made))
 
 
 def test_the_profiles_that_come_with_kit_are_all_there() -> None:

@@ -43,6 +43,7 @@ server:
     - [--port, "{port}"]
 load:
   rounds: 2
+  transport: evalscope
   tokenizer: /models/DeepSeek R1
   cases:
     - {input: 128, output: 512, concurrency: [1, 2]}

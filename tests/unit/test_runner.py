@@ -30,6 +30,7 @@ server:
   ready_timeout: 60s
   args: [[--model, "{model}"], [--port, "{port}"], [--served-model-name, toy]]
 load:
+  transport: evalscope
   rounds: 2
   tokenizer: "{model}"
   cases:
@@ -40,6 +41,7 @@ schema: 1
 name: there
 server: {engine: endpoint, url: "http://127.0.0.1:8001", model: m, api_key: {env: MY_KEY}}
 load:
+  transport: evalscope
   rounds: 1
   tokenizer: /models/m
   cases: [{input: 10, output: 3, concurrency: [1, 2]}]

@@ -1,0 +1,202 @@
+"""evalscope with kit's transport: its own plugin point, for 1.0.1 and 1.14.1. evalscope keeps deciding when what is sent.
+
+evalscope's own summary then only tells how many requests it saw: what is measured lies in the exchanges.
+"""
+
+import json
+import os
+import sys
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from evalscope.perf.arguments import parse_args
+from evalscope.perf.main import run_perf_benchmark
+from evalscope.perf.plugin.api.openai_api import OpenaiPlugin
+from evalscope.perf.plugin.registry import register_api
+from evalscope.perf.utils.benchmark_util import BenchmarkData
+
+from kit.instrument import exchange as exchanges
+from kit.instrument.endpoint import endpoint
+from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
+from kit.instrument.exchange import Exchange
+from kit.instrument.transport import Transport
+
+API = "kit-precise"
+VARIABLE = "KIT_API_KEY"
+_TAIL = 4096
+
+_HERE = Path.cwd()
+_spool = open(_HERE / exchanges.OPEN, "wb")  # noqa: SIM115  (as long as the process)
+
+
+def _key() -> str:
+    if path := os.environ.get(f"{VARIABLE}_FILE"):
+        return Path(path).read_text("utf-8").strip()
+    return os.environ.get(VARIABLE, "")
+
+
+_KEY = _key()
+_plugins: "list[_Precise]" = []
+
+
+class _Precise(OpenaiPlugin):  # type: ignore[misc]
+    """What both versions share: requests made ready beforehand, exchanges kept as they end."""
+
+    def __init__(self, param: object) -> None:
+        super().__init__(param)
+        self._transport: Transport | None = None
+        self._ready: dict[int, bytes] = {}
+        self._bodies: dict[int, object] = {}
+        _plugins.append(self)
+
+    def build_request(self, messages: object, param: object = None) -> object:
+        """Called for every request before the first is sent: here they become bytes, and the connections are opened."""
+        body = super().build_request(messages, param)
+        if isinstance(body, dict):
+            if self._transport is None:
+                self._transport = self._opened()
+            self._ready[id(body)] = self._bytes(self._transport, body)
+        return body
+
+    def _opened(self) -> Transport:
+        found = self.param
+        headers = {"Authorization": f"Bearer {_KEY}"} if _KEY else {}
+        transport = Transport(
+            endpoint(found.url),
+            headers=headers,
+            connect_timeout_s=found.connect_timeout or 30,
+            read_timeout_s=found.read_timeout or 3600,
+        )
+        transport.over = self._keep
+        total = int(getattr(found, "total_count", None) or found.number)
+        transport.open(max(1, min(int(found.parallel), total)))
+        return transport
+
+    def _bytes(self, transport: Transport, body: object) -> bytes:
+        return transport.prepared(json.dumps(body, ensure_ascii=False).encode())
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _exchange(self, body: object) -> Exchange:
+        assert self._transport is not None
+        ready = self._ready.pop(id(body), None) or self._bytes(self._transport, body)
+        found = await self._transport.exchange(ready)
+        self._bodies[found.index] = body
+        return found
+
+    def _keep(self, exchange: Exchange) -> None:
+        exchanges.write(_spool, exchange, _KEY.encode())
+        exchange.request = b""
+
+    def count(self, exchange: Exchange) -> tuple[int, int] | None:
+        """Tokens of prompt and answer by the tokenizer, where the server did not count them; after the round."""
+        said, body = _said(exchange), self._bodies.get(exchange.index)
+        if not said or self.tokenizer is None or not isinstance(body, dict):
+            return None
+        prompt = "".join(str(message.get("content")) for message in body.get("messages", ()))
+        return len(self.tokenizer.encode(prompt)), len(self.tokenizer.encode(said))
+
+    def parse_responses(self, responses: object, request: object = None, **_: object) -> tuple[int, int]:
+        """evalscope's own count, of what it was handed."""
+        del request
+        assert isinstance(responses, list)
+        counted = usage_of(responses[-1]) if responses else None
+        return counted or (0, 0)
+
+
+def _seen(exchange: Exchange) -> tuple[float | None, tuple[int, int] | None]:
+    """First text in seconds, and usage: from the first events and from the last ones, as the rest waits."""
+    body = exchange.body
+    first = None
+    for event in events(body, exchange.times_ns, exchange.sizes):
+        try:
+            if text_of(choice_of(parsed(event))):
+                first = event.at_ns / 1e9
+                break
+        except ValueError:
+            break
+    tail = body[-_TAIL:]
+    usage = None
+    for event in events(tail, array("q", [0]), array("I", [len(tail)])):
+        try:
+            usage = usage_of(parsed(event)) or usage
+        except ValueError:
+            continue
+    return first, usage
+
+
+def _good(exchange: Exchange) -> bool:
+    return exchange.error is None and exchange.status == 200 and "event-stream" in exchange.content_type
+
+
+def _said(exchange: Exchange) -> str:
+    """The text of a whole answer without usage; nothing of any other."""
+    if not _good(exchange) or _seen(exchange)[1] is not None:
+        return ""
+    try:
+        return "".join(
+            text_of(choice_of(parsed(event))) for event in events(exchange.body, exchange.times_ns, exchange.sizes)
+        )
+    except ValueError:
+        return ""
+
+
+class Generating(_Precise):
+    """For 1.0.1, which stamps what a generator yields: it is told of an answer when this is whole."""
+
+    async def process_request(
+        self, client_session: object, url: str, headers: object, body: object
+    ) -> AsyncIterator[tuple[bool, int | None, object]]:
+        del client_session, url, headers
+        found = await self._exchange(body)
+        _, usage = _seen(found)
+        counted = usage or (0, 0)
+        if _good(found):
+            yield False, 200, {"usage": {"prompt_tokens": counted[0], "completion_tokens": counted[1]}}
+        else:
+            yield True, found.status, found.error or f"HTTP {found.status}"
+
+
+class Returning(_Precise):
+    """For 1.14.1, which takes a whole record."""
+
+    async def process_request(self, client_session: object, url: str, headers: object, body: object) -> BenchmarkData:
+        del client_session, url, headers
+        found = await self._exchange(body)
+        first, usage = _seen(found)
+        counted = usage or (0, 0)
+        sent = (found.sent_ns or found.scheduled_ns) / 1e9
+        ended = (found.end_ns or found.scheduled_ns) / 1e9
+        return BenchmarkData(
+            request="{}",
+            success=_good(found) and first is not None,
+            is_stream=True,
+            start_time=sent,
+            completed_time=ended,
+            query_latency=ended - sent,
+            first_chunk_latency=first - sent if first is not None else 0.0,
+            prompt_tokens=counted[0],
+            completion_tokens=counted[1],
+            status_code=found.status,
+            error=found.error,
+        )
+
+
+def run(words: list[str]) -> int:
+    """`evalscope perf` with these words, then the exchanges packed."""
+    register_api(API)(Returning if hasattr(BenchmarkData, "finalize") else Generating)
+    sys.argv = ["evalscope", *words]
+    arguments = parse_args()
+    # In 1.0.1 the option does nothing, and its test request would run on into what is measured.
+    arguments.no_test_connection = True
+    try:
+        run_perf_benchmark(arguments)
+    finally:
+        _spool.close()
+        for plugin in _plugins:
+            plugin.close()
+        exchanges.pack(_HERE, lambda found: next((plugin.count(found) for plugin in _plugins), None))
+    return 0

@@ -1,0 +1,90 @@
+"""Server-sent events, taken from the bytes of a whole answer: what came in each, and when its last line was complete.
+
+Cut as the HTML standard says (lines end with CR, LF or both; comments and other fields are skipped), from all bytes at once: where
+the network split them cannot matter, not even amid a character.
+"""
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+DONE = "[DONE]"
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The data of one event, and when the byte came that ended it."""
+
+    at_ns: int
+    data: str
+
+
+def events(body: bytes, times_ns: Sequence[int], sizes: Sequence[int]) -> Iterator[Event]:
+    """The events of a body that came in pieces of these sizes at these times.
+
+    One that is not ended by an empty line counts where the body ends, at the time of its last piece.
+    """
+    ends = list(accumulate(sizes))
+    lines: list[bytes] = []
+    start = len(_BOM) if body.startswith(_BOM) else 0
+    for found in _LINE_END.finditer(body, start):
+        line, begin = body[start : found.start()], found.start()
+        start = found.end()
+        if line:
+            if (data := _data(line)) is not None:
+                lines.append(data)
+        elif lines:
+            yield _event(times_ns[bisect_right(ends, begin)], lines)
+            lines = []
+    if (data := _data(body[start:])) is not None:
+        lines.append(data)
+    if lines:
+        yield _event(times_ns[-1], lines)
+
+
+def _data(line: bytes) -> bytes | None:
+    name, _, value = line.partition(b":")
+    return value.removeprefix(b" ") if name == b"data" else None
+
+
+def _event(at_ns: int, lines: list[bytes]) -> Event:
+    return Event(at_ns, b"\n".join(lines).decode("utf-8", errors="replace"))
+
+
+def parsed(event: Event) -> object:
+    """What an event's data says; None for the mark of the end. Raises `ValueError` where it is no JSON."""
+    return None if event.data.strip() == DONE else json.loads(event.data)
+
+
+def choice_of(chunk: object) -> dict[str, object]:
+    """The first choice of a chunk."""
+    choices = chunk.get("choices") if isinstance(chunk, dict) else None
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
+def text_of(choice: dict[str, object]) -> str:
+    """The text that a choice carries: content or reasoning of a chat, or the text of a plain completion."""
+    delta = choice.get("delta")
+    places = (
+        (choice.get("text"), *(delta.get(name) for name in _TEXTS))
+        if isinstance(delta, dict)
+        else (choice.get("text"),)
+    )
+    return "".join(place for place in places if isinstance(place, str))
+
+
+_TEXTS = ("content", "reasoning_content", "reasoning")
+
+
+def usage_of(chunk: object) -> tuple[int, int] | None:
+    """Tokens in and out, where a chunk counts both."""
+    usage = chunk.get("usage") if isinstance(chunk, dict) else None
+    if not isinstance(usage, dict):
+        return None
+    asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return (asked, given) if isinstance(asked, int) and isinstance(given, int) else None

@@ -1,0 +1,98 @@
+"""One request and its answer as they crossed the socket, and the file in which they are kept until they are read.
+
+A record of the file is one line of JSON, then the times of the body's pieces (nanoseconds, 8 bytes each), their sizes (4 bytes
+each), and the body. All numbers are little-endian; all times are of `time.monotonic_ns()`.
+"""
+
+import gzip
+import json
+import sys
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+OPEN = "exchanges.part"
+FILE = "exchanges.bin.gz"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What happened, when; None: it did not happen. `error` says why the answer is not whole."""
+
+    index: int
+    request: bytes
+    scheduled_ns: int
+    sent_ns: int | None = None
+    first_byte_ns: int | None = None
+    end_ns: int | None = None
+    status: int | None = None
+    content_type: str = ""
+    location: str = ""
+    error: str | None = None
+    times_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    sizes: "array[int]" = field(default_factory=lambda: array("I"))
+    pieces: list[bytes] = field(default_factory=list)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+_FIELDS = ("index", "scheduled_ns", "sent_ns", "first_byte_ns", "end_ns", "status", "content_type", "location", "error")
+
+
+def write(
+    file: IO[bytes] | gzip.GzipFile, exchange: Exchange, key: bytes, counted: tuple[int, int] | None = None
+) -> None:
+    """Append a record; a key that the server sent back is struck out, byte for byte."""
+    body = exchange.body
+    if key:
+        body = body.replace(key, b"*" * len(key))
+    head = {name: getattr(exchange, name) for name in _FIELDS}
+    head |= {"pieces": len(exchange.times_ns), "bytes": len(body)}
+    head |= {"counted": counted} if counted is not None else {}
+    line = json.dumps(head)
+    if key:
+        line = line.replace(key.decode(), "***")
+    file.write(b"".join((line.encode(), b"\n", _little(exchange.times_ns), _little(exchange.sizes), body)))
+
+
+def _little(numbers: "array[int]") -> bytes:
+    if sys.byteorder == "big":
+        numbers = array(numbers.typecode, numbers)
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[str, object]]]:
+    """The records of a file, with all that their lines say. Raises `ValueError` where it is none or is cut off."""
+    while line := file.readline():
+        head = json.loads(line)
+        times, sizes = array("q"), array("I")
+        times.frombytes(file.read(head["pieces"] * times.itemsize))
+        sizes.frombytes(file.read(head["pieces"] * sizes.itemsize))
+        if sys.byteorder == "big":
+            times.byteswap()
+            sizes.byteswap()
+        body = file.read(head["bytes"])
+        if len(body) != head["bytes"] or sum(sizes) != len(body):
+            raise ValueError("a record is cut off")
+        found = Exchange(
+            request=b"", times_ns=times, sizes=sizes, pieces=[body], **{name: head[name] for name in _FIELDS}
+        )
+        yield found, head
+
+
+def pack(directory: Path, count: Callable[[Exchange], tuple[int, int] | None]) -> None:
+    """Make the kept file of the open one; `count` counts the tokens of answers to which the server gave no counts."""
+    source = directory / OPEN
+    with (
+        open(source, "rb") as plain,
+        open(directory / FILE, "wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
+    ):
+        for found, _ in read(plain):
+            write(packed, found, b"", count(found))
+    source.unlink()

@@ -1,0 +1,131 @@
+"""What kit's transport kept: every answer as it crossed the socket, read into single requests when the round is over."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from kit.instrument import exchange as kept
+from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
+from kit.instrument.exchange import Exchange
+from kit.loadgens.reading import ReadingError
+from kit.model import Sample
+from kit.redaction import plain
+
+_EXCERPT = 160
+_NS = 1e9
+
+
+def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
+    """The requests of a round in the order in which they were sent, and when the first was, on the monotonic clock.
+
+    Raises `ReadingError` where the file is none of the transport's.
+    """
+    path = raw / kept.FILE
+    try:
+        with gzip.open(path, "rb") as file:
+            found = list(kept.read(file))
+    except FileNotFoundError as error:
+        raise ReadingError(f"the transport left no {kept.FILE}") from error
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
+        raise ReadingError(f"{kept.FILE} is damaged: {error}") from error
+    sent = [one.sent_ns for one, _ in found if one.sent_ns is not None]
+    origin = min(sent, default=None)
+    found.sort(key=lambda entry: (entry[0].sent_ns or entry[0].scheduled_ns, entry[0].index))
+    samples = tuple(sample(index, one, head, origin) for index, (one, head) in enumerate(found))
+    return samples, origin / _NS if origin is not None else None
+
+
+def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns: int | None) -> Sample:
+    """One request. Its clock starts before the first byte is given to the kernel, and every time is that of a read."""
+    stream = _Stream(exchange)
+    counted = head.get("counted")
+    by_tokenizer = tuple(map(int, counted)) if isinstance(counted, list) and len(counted) == 2 else None
+    tokens = stream.usage or by_tokenizer
+    error = _error(exchange, stream)
+    start = exchange.sent_ns
+
+    def since(at: int | None) -> float | None:
+        return (at - start) / _NS if at is not None and start is not None else None
+
+    def from_origin(at: int | None) -> float | None:
+        return (at - origin_ns) / _NS if at is not None and origin_ns is not None else None
+
+    return Sample(
+        index=index,
+        succeeded=error is None,
+        error=error,
+        scheduled_s=from_origin(exchange.scheduled_ns),
+        sent_s=from_origin(start),
+        first_byte_s=since(exchange.first_byte_ns),
+        role_s=since(stream.role_ns),
+        ttft_s=since(stream.text_ns[0]) if stream.text_ns else None,
+        last_text_s=since(stream.text_ns[-1]) if stream.text_ns else None,
+        latency_s=since(exchange.end_ns),
+        gaps_s=tuple((later - earlier) / _NS for earlier, later in pairwise(stream.text_ns)),
+        texts=len(stream.text_ns),
+        input_tokens=tokens[0] if tokens else None,
+        output_tokens=tokens[1] if tokens else None,
+        tokens_from="usage" if stream.usage else "tokenizer" if tokens else None,
+        finish_reason=stream.finish,
+        status=exchange.status,
+    )
+
+
+class _Stream:
+    """What the events of an answer say; `broken` names the first that cannot be understood."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.role_ns: int | None = None
+        self.text_ns: list[int] = []
+        self.usage: tuple[int, int] | None = None
+        self.finish: str | None = None
+        self.broken: str | None = None
+        if exchange.status != 200 or "event-stream" not in exchange.content_type.lower():
+            return
+        for event in events(exchange.body, exchange.times_ns, exchange.sizes):
+            try:
+                chunk = parsed(event)
+            except ValueError:
+                # The last event of an answer that broke off may be cut in two.
+                self.broken = self.broken or f"not a completion: {_short(event.data)}"
+                continue
+            self._take(chunk, event.at_ns)
+
+    def _take(self, chunk: object, at_ns: int) -> None:
+        if isinstance(chunk, dict) and (chunk.get("error") is not None or chunk.get("object") == "error"):
+            self.broken = self.broken or _short(json.dumps(chunk, ensure_ascii=False))
+            return
+        choice = choice_of(chunk)
+        if text_of(choice):
+            self.text_ns.append(at_ns)
+        elif choice and not self.text_ns and self.role_ns is None:
+            self.role_ns = at_ns
+        reason = choice.get("finish_reason")
+        self.finish = reason if isinstance(reason, str) else self.finish
+        self.usage = usage_of(chunk) or self.usage
+
+
+def _error(exchange: Exchange, stream: _Stream) -> str | None:
+    if exchange.error is not None:
+        return exchange.error
+    if exchange.status != 200:
+        if exchange.location:
+            return f"HTTP {exchange.status}: a redirect to {_short(exchange.location)}"
+        return f"HTTP {exchange.status}: {_short(exchange.body.decode('utf-8', errors='replace')) or '(nothing)'}"
+    if "event-stream" not in exchange.content_type.lower():
+        said = _short(exchange.body.decode("utf-8", errors="replace"))
+        return f"not a stream but {exchange.content_type or 'no content type'}: {said or '(nothing)'}"
+    if stream.broken is not None:
+        return stream.broken
+    if not stream.text_ns:
+        return "the stream held no text"
+    if stream.finish is None:
+        return "the stream ended before the answer was finished"
+    return None
+
+
+def _short(said: str) -> str:
+    return " ".join(plain(said).split())[:_EXCERPT]
