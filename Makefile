@@ -9,7 +9,7 @@ WORKERS ?= auto
 IMAGES := llamacpp evalscope evalscope/1.14.1 kit
 START := $(shell date +%s)
 
-.PHONY: run images test check unit golden locks clean help
+.PHONY: run images test check bench unit golden locks clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -44,6 +44,10 @@ check: $(VENV)/.kit-dev ## Format, lint, types, unit tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
+
+bench: $(VENV)/.kit-dev ## How true the load generator's figures are: evalscope as it comes beside kit's transport
+	@$(BIN)/python -m benchmarks.load_error --agreement
+	@$(BIN)/python -m benchmarks.load_error
 
 unit: $(VENV)/.kit-dev ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit

@@ -76,6 +76,7 @@ for _module in (
     "images",
     "signing",
     "reference",
+    "calibrate",
 ):
     importlib.import_module(f"kit.cli.{_module}").add(app)
 

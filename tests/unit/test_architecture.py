@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.legacy",),
     # judgements
     ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images"),
-    ("kit.recount",),
+    ("kit.recount", "kit.calibration"),
     ("kit.details", "kit.recount", "kit.timelines"),
     ("kit.reading",),
     ("kit.keys",),
@@ -59,7 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.renderers",),
     ("kit.preflight", "kit.imaging"),
     ("kit.workflow",),
-    ("kit.judging", "kit.perf", "kit.referencing", "kit.sealing"),
+    ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing"),
     ("kit.cli",),
     ("kit.__main__",),
 )

@@ -1,0 +1,101 @@
+"""The instrument's own error: what the load path says of a load, beside what the reference server knows of it."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kit import stats
+from kit.model import Case, Sample
+
+METRICS = ("ttft", "ttft_p99", "tpot", "latency", "throughput")
+LARGEST = 0.01
+"""An error of the instrument above this share of the figure is told as a doubt."""
+LATE_S = 0.0005
+"""A reference server whose p99 is later than this cannot judge others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the reference server recorded of the requests that it answered whole; seconds of the monotonic clock.
+
+    TTFT from a request read to its first token given to the kernel, TPOT from the first token to the last, latency to the
+    last, throughput from the first request read to the last token.
+    """
+
+    values: Mapping[str, float]
+    requests: int
+    tokens: int
+    began_s: float
+    ended_s: float
+    late_p99_s: float
+
+
+def truth(lines: Iterable[str]) -> Truth:
+    """The truth of a record. Raises `ValueError` where it is none, or tells of no request."""
+    requests = [line for line in map(json.loads, lines) if line["number"] and line["ended"] == "done"]
+    if not requests:
+        raise ValueError("the record of the reference server tells of no request")
+    sent = [[moment / 1e9 for moment in line["sent_ns"]] for line in requests]
+    got = [line["received_ns"] / 1e9 for line in requests]
+    late = sorted(
+        at - due / 1e9
+        for line, left in zip(requests, sent, strict=True)
+        for at, due in zip(left, line["due_ns"], strict=True)
+    )
+    ttft = sorted(left[0] - at for left, at in zip(sent, got, strict=True))
+    began, ended = min(got), max(left[-1] for left in sent)
+    counts = [int(line["tokens_sent"]) for line in requests]
+    tpots = [(left[-1] - left[0]) / (count - 1) for left, count in zip(sent, counts, strict=True) if count > 1]
+    values = {
+        "ttft": statistics.fmean(ttft),
+        "ttft_p99": stats.percentile(ttft, 99),
+        "latency": statistics.fmean(left[-1] - at for left, at in zip(sent, got, strict=True)),
+        "throughput": sum(counts) / (ended - began),
+    }
+    if tpots:
+        values["tpot"] = statistics.fmean(tpots)
+    return Truth(values, len(requests), sum(counts), began, ended, stats.percentile(late, 99))
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """One round: what was said and what is true, by metric; `share` is the difference in terms of the truth."""
+
+    seen: Mapping[str, float]
+    true: Mapping[str, float]
+    late_p99_s: float
+
+    def share(self, metric: str) -> float | None:
+        if metric not in self.seen or not self.true.get(metric):
+            return None
+        return self.seen[metric] / self.true[metric] - 1
+
+
+def error(case: Case, samples: Sequence[Sample], found: Truth) -> Error:
+    """How far the load path's figures are from the truth. Raises `ValueError` where they are not of the same requests."""
+    figures = stats.figures(case, samples)
+    if not figures.succeeded == case.requests == found.requests:
+        msg = f"{figures.succeeded} of {case.requests} requests succeeded, the server answered {found.requests}"
+        raise ValueError(msg)
+    told = {
+        "ttft": figures.ttft_s.mean if figures.ttft_s else None,
+        "ttft_p99": figures.ttft_s.p99 if figures.ttft_s else None,
+        "tpot": figures.tpot_s.mean if figures.tpot_s else None,
+        "latency": figures.latency_s.mean if figures.latency_s else None,
+        "throughput": figures.output_throughput,
+    }
+    return Error({name: value for name, value in told.items() if value is not None}, found.values, found.late_p99_s)
+
+
+def median(rounds: Sequence[Error], metric: str) -> float | None:
+    """The median of a metric's error over rounds; none where a round lacks it."""
+    shares = [found.share(metric) for found in rounds]
+    known = [share for share in shares if share is not None]
+    return statistics.median(known) if known and len(known) == len(shares) else None
+
+
+def span(rounds: Sequence[Error], metric: str) -> tuple[float, float] | None:
+    """The least and the largest error of a metric over rounds."""
+    known = [share for share in (found.share(metric) for found in rounds) if share is not None]
+    return (min(known), max(known)) if known else None
