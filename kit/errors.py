@@ -68,6 +68,12 @@ class IncompleteError(KitError):
     exit_code = 4
 
 
+class NotComparableError(KitError):
+    """Results that were not measured alike: what differs is named with both values."""
+
+    exit_code = 5
+
+
 class VerificationError(KitError):
     """Something is not what was recorded of it: a file, an archive or an image was altered or damaged."""
 

@@ -56,7 +56,8 @@ class Ratio:
     def interval(self) -> Interval:
         from scipy.special import stdtrit
 
-        width = float(stdtrit(self.freedom, (1 + LEVEL) / 2)) * self.error
+        # Beyond that no float holds the bounds, and nothing is known anyway.
+        width = min(float(stdtrit(self.freedom, (1 + LEVEL) / 2)) * self.error, 300.0)
         return Interval(self.value * math.exp(-width), self.value * math.exp(width), "rounds")
 
     @property

@@ -1,6 +1,7 @@
 """Every text of the report, in both languages, in one place."""
 
 from kit.captions import CAPTIONS
+from kit.contrasts import CONTRASTS
 from kit.model import Doubt
 from kit.model.profile import Language
 from kit.sentences import JUDGEMENTS
@@ -257,6 +258,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "the load generator's own thread filled a core in {count} of {of} readings (up to {peak} %): latencies may be too high",
     ),
     **CAPTIONS,
+    **CONTRASTS,
     **JUDGEMENTS,
 }
 

@@ -72,6 +72,7 @@ for _module in (
     "doctor",
     "machine",
     "judge",
+    "compare",
     "perf",
     "images",
     "signing",

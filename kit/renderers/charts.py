@@ -35,7 +35,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A line chart with a y axis from zero. The x axis is logarithmic with a tick at each point, or linear over time."""
+    """A line chart with a y axis from zero. The x axis is logarithmic with a tick at each point, or linear.
+
+    `looks`: colour and marker of each series by number, where they stand for something; in turn where there are none.
+    `dense`: very many points, such as over time, which are not drawn as markers.
+    """
 
     key: str
     title: str
@@ -45,6 +49,16 @@ class Chart:
     series: tuple[Series, ...]
     alt: str
     linear: bool = False
+    dense: bool = False
+    looks: tuple[tuple[int, int], ...] = ()
+
+    def colour(self, series: int) -> int:
+        """The number of the colour of a series."""
+        return (self.looks[series][0] if self.looks else series) % len(COLOURS)
+
+    def marker(self, series: int) -> str:
+        """The marker of a series."""
+        return MARKERS[(self.looks[series][1] if self.looks else series) % len(MARKERS)]
 
 
 def of(report: Report, language: Language) -> tuple[Chart, ...]:

@@ -14,7 +14,7 @@ from kit.renderers.word import clean
 from kit.texts import say
 
 WIDTH, HEIGHT = 640, 400
-_BOX = Box(70, 16, WIDTH - 16, HEIGHT - 52)
+BOX = Box(70, 16, WIDTH - 16, HEIGHT - 52)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Drawing:
 
     def corners(self, series: int, x: float, y: float) -> str:
         """The points of a marker, or nothing for a circle."""
-        kind = charts.MARKERS[series % len(charts.MARKERS)]
-        return " ".join(f"{px:.1f},{py:.1f}" for px, py in charts.marker(kind, x, y, 4.5))
+        found = charts.marker(self.chart.marker(series), x, y, 4.5)
+        return " ".join(f"{px:.1f},{py:.1f}" for px, py in found)
 
     def path(self, series: int) -> str:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.layout.lines[series])
@@ -44,18 +44,18 @@ class Group:
 def render(report: Report, layout: Layout = STANDARD) -> bytes:
     environment = layout.environment(report)
     environment.autoescape = True
-    environment.finalize = _shown
+    environment.finalize = shown
     style, script = layout.text("report.css"), layout.text("report.js")
     found = charts.of(report, report.language)
     values = {
         "style": style,
         "script": script,
-        "policy": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "policy": f"default-src 'none'; style-src '{hashed(style)}'; script-src '{hashed(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
         "groups": _groups(report.rows, report),
-        "drawings": [Drawing(chart, charts.layout(chart, _BOX)) for chart in found],
+        "drawings": [Drawing(chart, charts.layout(chart, BOX)) for chart in found],
         "details": beyond(report),
-        "over_time": [Drawing(chart, charts.layout(chart, _BOX)) for chart in overtime.of(report)],
+        "over_time": [Drawing(chart, charts.layout(chart, BOX)) for chart in overtime.of(report)],
         "over_time_note": overtime.note(report),
         "highlights": highlights(report),
         "criteria": criteria(report),
@@ -70,12 +70,12 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
     return layout.rendered(environment, "report.html.j2", values).encode()
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
     """How a content security policy names an inline style or script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _shown(value: object) -> object:
+def shown(value: object) -> object:
     """What no document can hold is left out before anything is escaped."""
     return clean(value) if type(value) is str else value
 

@@ -11,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kit.errors import HostError, UsageError
 from kit.formats import duration, figure, rate
+from kit.model.comparison import Comparison
 from kit.model.report import Report
 from kit.renderers.word import clean
 from kit.resources import folder
@@ -45,7 +46,7 @@ class Layout:
         except UnicodeDecodeError as error:
             raise UsageError(f"{path}: byte {error.start} is no UTF-8", hint="save the template as UTF-8") from error
 
-    def environment(self, report: Report, **filters: object) -> ImmutableSandboxedEnvironment:
+    def environment(self, report: Report | Comparison, **filters: object) -> ImmutableSandboxedEnvironment:
         """Where templates run: they see the report and cannot reach anything else."""
         made = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(self.folders),
@@ -84,7 +85,7 @@ class Layout:
 class _Words:
     """`say(key)`: a text of the catalogue in the report's language."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report | Comparison) -> None:
         self._language = report.language
 
     def __call__(self, key: str, **values: object) -> str:

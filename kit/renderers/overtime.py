@@ -26,7 +26,7 @@ def of(report: Report) -> tuple[Chart, ...]:
         told = "; ".join(_told(report, one.name, line) for one, line in zip(series, lines, strict=True))
         title, x, y = say(lang, f"chart-{key}"), say(lang, "axis-time"), say(lang, f"axis-{key}")
         alt = say(lang, "chart-alt", title=f"{title}, {x} → {y}", series=told)
-        charts.append(Chart(key, title, x, y, say(lang, "chart-series"), series, alt, linear=True))
+        charts.append(Chart(key, title, x, y, say(lang, "chart-series"), series, alt, linear=True, dense=True))
     return tuple(charts)
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from kit.renderers.charts import COLOURS, MARKERS, Box, Chart, layout, marker
+from kit.renderers.charts import COLOURS, Box, Chart, layout, marker
 from kit.resources import folder
 
 _SCALE = 2  # drawn larger and shrunk: smooth lines
@@ -30,10 +30,10 @@ def png(chart: Chart) -> bytes:
     canvas.text(((box.left + box.right) / 2, HEIGHT - 20), chart.x_title, "mb")
     canvas.upright(chart.y_title, (box.top + box.bottom) / 2)
     for number, positions in enumerate(found.lines):
-        canvas.line(list(positions), COLOURS[number % len(COLOURS)], 2 if chart.linear else 4)
+        canvas.line(list(positions), COLOURS[chart.colour(number)], 2 if chart.dense else 4)
         # Over time there are hundreds of points: the line is enough.
-        for x, y in () if chart.linear else positions:
-            canvas.marker(number, x, y)
+        for x, y in () if chart.dense else positions:
+            canvas.marker(chart, number, x, y)
     return canvas.png()
 
 
@@ -66,9 +66,9 @@ class _Canvas:
         turned = turned.transpose(Image.Transpose.ROTATE_90)
         self._image.paste(turned, (4 * _SCALE, max(0, round(y * _SCALE - width / 2))))
 
-    def marker(self, number: int, x: float, y: float) -> None:
-        colour, size = COLOURS[number % len(COLOURS)], 8.0
-        corners = marker(MARKERS[number % len(MARKERS)], x, y, size)
+    def marker(self, chart: Chart, number: int, x: float, y: float) -> None:
+        colour, size = COLOURS[chart.colour(number)], 8.0
+        corners = marker(chart.marker(number), x, y, size)
         if corners:
             self._draw.polygon([(cx * _SCALE, cy * _SCALE) for cx, cy in corners], fill=colour)
         else:
@@ -91,9 +91,9 @@ class _Canvas:
 
     def legend(self, chart: Chart) -> None:
         for number, (series, (x, y)) in enumerate(zip(chart.series, self._legend_places(chart), strict=True)):
-            self.line([(x, y), (x + 36, y)], COLOURS[number % len(COLOURS)], 4)
-            if not chart.linear:
-                self.marker(number, x + 18, y)
+            self.line([(x, y), (x + 36, y)], COLOURS[chart.colour(number)], 4)
+            if not chart.dense:
+                self.marker(chart, number, x + 18, y)
             self.text((x + 44, y), series.name, "lm")
 
     def png(self) -> bytes:

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from xml.sax.saxutils import escape
 from zipfile import ZIP_STORED, ZipFile
 
@@ -34,16 +35,20 @@ _ESTIMATES = ("latency_s", "output_throughput", "ttft_s", "tpot_s")
 
 
 def render(report: Report) -> bytes:
-    book = _Book()
+    book = Book()
     _results(book, report)
     book.sheet("metrics", _METRICS, [_metrics(detail) for detail in report.details], number_format="0.000000")
     book.long("requests", _REQUESTS, _requests(report))
     book.sheet("telemetry", _TELEMETRY, map(_telemetry, report.machine))
     book.sheet("environment", ("section", "name", "value"), _environment(report), widths=(18, 24, 100))
-    return book.stored(report)
+    title = clean(report.project)[:200]
+    title = f"[{report.draft}] {title}" if report.draft else title
+    return book.stored(title, f"kit {report.kit_version}", report.started)
 
 
-class _Book:
+class Book:
+    """A workbook whose sheets are written from top to bottom."""
+
     def __init__(self) -> None:
         self._book = Workbook(write_only=True)
         self._long: dict[str, bytes] = {}
@@ -94,15 +99,14 @@ class _Book:
         for row in rows:
             sheet.append([written(value) for value in row])
 
-    def stored(self, report: Report) -> bytes:
+    def stored(self, title: str, creator: str, at: datetime) -> bytes:
         properties = self._book.properties
-        properties.creator = f"kit {report.kit_version}"
-        title = clean(report.project)[:200]
-        properties.title = f"[{report.draft}] {title}" if report.draft else title
+        properties.creator = creator
+        properties.title = title
         content = io.BytesIO()
         # Stored, not packed: `still` packs it.
         ExcelWriter(self._book, ZipFile(content, "w", ZIP_STORED)).save()
-        return still(content.getvalue(), report.started, self._long)
+        return still(content.getvalue(), at, self._long)
 
 
 def _xml(place: str, value: Value, quoted: int) -> str:
@@ -131,7 +135,7 @@ def _text(cell: Cell, text: str) -> Cell:
     return cell
 
 
-def _results(book: _Book, report: Report) -> None:
+def _results(book: Book, report: Report) -> None:
     rows = frame(report)
     titles = [str(title) for title in rows.columns]
     values = ([None if pd.isna(value) else value for value in line] for line in rows.itertuples(index=False))

@@ -23,7 +23,7 @@ LONGEST = 300
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
-    ("kit.captions", "kit.errors", "kit.resources", "kit.sentences"),
+    ("kit.captions", "kit.contrasts", "kit.errors", "kit.resources", "kit.sentences"),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
     ("kit.legacy",),
     # judgements
-    ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images"),
+    ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images", "kit.comparing"),
     ("kit.recount", "kit.calibration"),
     ("kit.details", "kit.recount", "kit.timelines"),
     ("kit.reading",),
@@ -59,7 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.renderers",),
     ("kit.preflight", "kit.imaging"),
     ("kit.workflow",),
-    ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing"),
+    ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing", "kit.comparisons"),
     ("kit.cli",),
     ("kit.__main__",),
 )
@@ -109,6 +109,7 @@ EXIT_CODES = {
     "HostError": 3,
     "EnvironmentUnavailableError": 3,
     "IncompleteError": 4,
+    "NotComparableError": 5,
     "VerificationError": 6,
     "NotAcceptedError": 7,
     "InterruptedRunError": 130,

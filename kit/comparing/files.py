@@ -1,0 +1,127 @@
+"""Tables of results and old reports as one side of a comparison, and which of all a reference means."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from kit import store
+from kit.comparing import runs
+from kit.comparing.sides import KEYS, CaseKey, Measured, Side, arguments, lengths, weights
+from kit.engines import ENGINES
+from kit.errors import UsageError
+from kit.legacy import lines, tables
+from kit.legacy import report as reports
+from kit.legacy.report import OldReport
+from kit.loadgens import GENERATORS
+from kit.model.table import METRICS, Row
+
+TABLES = (".csv", ".xlsx")
+REPORTS = (".md", ".markdown", ".docx")
+_CARD = re.compile(r"(?i)ascend|昇腾|nvidia|metax|沐曦|天数|hygon|海光|amd i")
+_COUNTED = re.compile(r"[*x×]\s*(?P<count>[0-9]{1,3})\s*$")
+_NAMED = re.compile(r"(?P<name>.+?)\s+[vV]?(?P<version>[0-9][\w.+-]{0,40})")
+
+
+def read(reference: str, below: Path) -> Side:
+    """A side by its file, or a run by its path or name. Raises `UsageError` where it holds no results."""
+    path = Path(reference)
+    kind = path.suffix.lower()
+    if path.is_file() and kind in (*TABLES, *REPORTS):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        return of_table(content, path.name) if kind in TABLES else of_report(content, path.name)
+    if path.is_file():
+        msg = f"{reference} is neither a run nor a table nor a report"
+        raise UsageError(msg, hint=f"give a run, or a file that ends in {', '.join((*TABLES, *REPORTS))}")
+    return runs.of_run(store.find(reference, below))
+
+
+def of_table(content: bytes, name: str) -> Side:
+    """A table: it tells figures, and nothing of how they came about."""
+    found = tables.read(content, name)
+    if found.problems or not found.rows:
+        raise UsageError(f"{name} is no table that can be compared", problems=found.problems)
+    cases = _rows(found.rows, name)
+    keys: dict[str, str | None] = dict.fromkeys(KEYS)
+    rounds = max(case.rounds for case in cases)
+    return Side(name, "table", {**keys, "lengths": lengths(cases)}, {c.key: c for c in cases}, rounds=rounds)
+
+
+def of_report(content: bytes, name: str) -> Side:
+    """An old report: its figures, and what its texts tell."""
+    found = reports.read(content, name)
+    if not found.rows:
+        raise UsageError(f"{name} has no table of results", problems=found.unread)
+    cases = _rows(found.rows, name)
+    server = lines.server(found.start_command) if found.start_command else lines.ServerLine()
+    load = lines.load(found.load_command)
+    told = {**dict(reports.scripts_defaults(found.script)), **{k: v[0] for k, v in load.options.items() if len(v) == 1}}
+    generator = _software(found, [entry.TITLE for entry in GENERATORS.values()])
+    engine = _software(found, [entry.TITLE for entry in ENGINES.values()])
+    titled = " ".join(part for part in engine if part) if engine else ""
+    keys: dict[str, str | None] = dict.fromkeys(KEYS)
+    keys |= {
+        "model": found.model_label,
+        "weights": weights(server.engine, server.args),
+        "lengths": lengths(cases),
+        "generator": generator[0] if generator else None,
+        "generator_version": generator[1] if generator else None,
+        "dataset": told.get("dataset"),
+        "seed": told.get("seed"),
+    }
+    cards = [value for _, value in found.hardware if _CARD.search(value)]
+    counted = _COUNTED.search(cards[0]) if cards else None
+    return Side(
+        name=name,
+        kind="report",
+        keys=keys,
+        cases={case.key: case for case in cases},
+        hardware=found.environment_label or "—",
+        engine=titled or "—",
+        accelerators=int(counted["count"]) if counted and int(counted["count"]) else None,
+        accelerator=cards[0] if cards else None,
+        software=(("engine", titled),) if titled else (),
+        arguments=(*arguments(server.args), *server.env),
+    )
+
+
+def _software(found: OldReport, titles: Sequence[str]) -> tuple[str, str | None] | None:
+    """A program of the software table by one of its titles, with its version."""
+    known = {title.lower(): title for title in titles}
+    for _, value in found.software:
+        read = _NAMED.fullmatch(value.strip())
+        title = (read["name"] if read else value).strip().lower()
+        if title in known:
+            return known[title], read["version"] if read else None
+    return None
+
+
+def _rows(rows: Sequence[Row], name: str) -> list[Measured]:
+    """The cases of a table; its lines of one case are rounds."""
+    by_case: dict[CaseKey, list[Row]] = {}
+    for row in rows:
+        by_case.setdefault(row.key, []).append(row)
+    doubled = [found[0].name for found in by_case.values() if len({row.loop for row in found}) < len(found)]
+    if doubled:
+        raise UsageError(f"{name} has several lines for the same case and round: {', '.join(doubled)}")
+    return [_case(found) for found in by_case.values()]
+
+
+def _case(rows: Sequence[Row]) -> Measured:
+    cells = [dict(row.cells()) for row in rows]
+    values: dict[str, tuple[float | None, ...]] = {
+        metric: tuple(found[metric].value if metric in found else None for found in cells) for metric in METRICS
+    }
+    first = rows[0]
+    values["prefill_speed"] = tuple(first.input.tokens / ttft if ttft else None for ttft in values["ttft"])
+    return Measured(
+        input=first.input,
+        output=first.output,
+        concurrency=first.concurrency,
+        rounds=len(rows),
+        values=values,
+        requests=first.requests,
+        steps={metric: cells[0][metric].step for metric in METRICS if metric in cells[0]},
+    )

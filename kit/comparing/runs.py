@@ -1,0 +1,136 @@
+"""A run of kit's own as one side of a comparison."""
+
+import shlex
+from collections.abc import Sequence
+
+from kit.comparing.sides import Measured, Side, arguments, lengths, success, weights
+from kit.engines import ENGINES
+from kit.errors import UsageError
+from kit.inventory import comparing
+from kit.legacy import lines
+from kit.loadgens import GENERATORS
+from kit.model import Inventory, Plan, RoundPlan, RoundResult
+from kit.store import RunDir
+
+
+def of_run(run: RunDir) -> Side:
+    """A run of kit's own. Its requests are only read where a case has a single round."""
+    plan, inventory, status = run.plan(), run.inventory(), run.status()
+    results = run.results(plan)
+    if not results:
+        raise UsageError(f"{run.path} has no finished round", hint=f"kit run --resume {run.name}")
+    by_case: dict[str, list[RoundResult]] = {}
+    for result in results:
+        by_case.setdefault(result.case.id, []).append(result)
+    entries = {(entry.case.id, entry.round): entry for entry in plan.rounds}
+    cases = [
+        _measured(found, run, entries[found[0].case.id, found[0].round], plan.rounds_per_case)
+        for found in by_case.values()
+    ]
+    argv = plan.server.program.argv if plan.server is not None else ()
+    server = lines.server(shlex.join(argv)) if argv else lines.ServerLine()
+    load = lines.load(shlex.join(plan.rounds[0].program.argv))
+    whole = status.status == "complete" and all(len(found) == plan.rounds_per_case for found in by_case.values())
+    title = f"{ENGINES[plan.engine].TITLE} {plan.engine_version or ''}".strip()
+    accelerator, count = _accelerators(plan, inventory)
+    return Side(
+        name=run.name,
+        kind="run",
+        keys={
+            "model": plan.report.model_label or plan.target.model,
+            "weights": weights(plan.engine, server.args),
+            "lengths": lengths(cases),
+            "generator": GENERATORS[plan.generator].TITLE,
+            "generator_version": plan.generator_version,
+            "transport": _transport(plan.rounds[0], load),
+            "dataset": load.one("dataset"),
+            "seed": str(plan.rounds[0].order.seed),
+            "success": success(cases),
+            "complete": "complete" if whole else f"{status.rounds_done} of {status.rounds_planned} rounds",
+        },
+        cases={case.key: case for case in cases},
+        hardware=plan.report.environment or _hardware(inventory, accelerator, count),
+        engine=title,
+        accelerators=count,
+        accelerator=accelerator,
+        started=status.started,
+        rounds=plan.rounds_per_case,
+        machine=tuple(comparing.facts(inventory)),
+        software=(("engine", title), *((f"environment {e.name}", e.digest) for e in plan.environments)),
+        arguments=(*arguments(server.args), *(plan.server.program.env if plan.server is not None else ())),
+        load=(
+            ("requests per client", ", ".join(map(str, _per_client(plan)))),
+            ("rounds", str(plan.rounds_per_case)),
+            ("runtime", plan.runtime),
+        ),
+    )
+
+
+def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, planned: int) -> Measured:
+    figures = [result.figures for result in results]
+    case = results[0].case
+    tokens = [found.output_tokens.mean for found in figures if found.output_tokens is not None]
+    values: dict[str, tuple[float | None, ...]] = {
+        "output_throughput": tuple(found.output_throughput for found in figures),
+        "latency": tuple(found.latency_s.mean if found.latency_s else None for found in figures),
+        "ttft": tuple(found.ttft_s.mean if found.ttft_s else None for found in figures),
+        "tpot": tuple(found.tpot_s.mean if found.tpot_s else None for found in figures),
+        "tps": tuple(found.tps for found in figures),
+        "prefill_speed": tuple(
+            found.input_tokens.mean / found.ttft_s.mean if found.input_tokens and found.ttft_s else None
+            for found in figures
+        ),
+        "per_joule": tuple(result.telemetry.tokens_per_joule if result.telemetry else None for result in results),
+    }
+    single: dict[str, tuple[float, ...]] = {}
+    if planned == 1:
+        good = [sample for sample in run.samples(entry) if sample.succeeded]
+        for metric in ("latency", "ttft"):
+            named = [getattr(sample, f"{metric}_s") for sample in good]
+            single[metric] = tuple(value for value in named if isinstance(value, float))
+    return Measured(
+        input=case.input,
+        output=case.output,
+        concurrency=case.concurrency,
+        rounds=len(results),
+        values=values,
+        requests=case.requests,
+        sent=sum(found.requests for found in figures),
+        succeeded=sum(found.succeeded for found in figures),
+        tokens_out=sum(tokens) / len(tokens) if len(tokens) == len(figures) else None,
+        single=single,
+    )
+
+
+def _accelerators(plan: Plan, inventory: Inventory) -> tuple[str | None, int | None]:
+    """Model and number of the accelerators that the run used; an external server's are those that the profile expects."""
+    wish = plan.machine.accelerator
+    count = len(plan.devices) or (wish.count if wish is not None else None)
+    names = {
+        device.name.value or device.series.value
+        for family in inventory.accelerators
+        for device in family.devices.value or ()
+        if (device.card, device.chip) in plan.devices
+    }
+    named = next(iter(names)) if len(names) == 1 else None
+    return named or (wish.model if wish is not None else None), count or None
+
+
+def _hardware(inventory: Inventory, accelerator: str | None, count: int | None) -> str:
+    if accelerator and count:
+        return f"{count} x {accelerator}"
+    return inventory.cpu.model.value or inventory.cpu.architecture.value or "—"
+
+
+def _transport(entry: RoundPlan, load: lines.LoadLine) -> str:
+    """How requests are sent: the generator's own way of asking, streamed or not, and kit's instrument in it."""
+    scheme = entry.order.target.url.partition(":")[0]
+    api = (load.one("api") or "").removesuffix("-noted")
+    streamed = "streamed" if "stream" in load.options else "whole"
+    instrument = f"instrument {entry.program.instrument[:19]}" if entry.program.instrument else ""
+    return ", ".join(part for part in (scheme, api, streamed, instrument) if part)
+
+
+def _per_client(plan: Plan) -> list[float | int]:
+    ratios = {case.requests / case.concurrency for case in plan.cases}
+    return sorted(int(ratio) if ratio == int(ratio) else ratio for ratio in ratios)

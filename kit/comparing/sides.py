@@ -1,0 +1,98 @@
+"""What is compared, whatever it comes from: its figures by case and round, and what must be alike."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from kit.engines import ENGINES, flags
+from kit.inventory.comparing import Named
+from kit.model import Length
+
+KEYS = (
+    *("model", "weights", "lengths", "generator", "generator_version", "transport", "dataset", "seed"),
+    *("success", "complete"),
+)
+"""What must be the same for figures to be comparable, or whole (`success`, `complete`)."""
+
+CaseKey = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One case: the figures of each of its rounds by metric, and what is known of its requests.
+
+    `steps`: to what a figure was rounded. `single`: the values of the requests, where there is only one round.
+    """
+
+    input: Length
+    output: Length
+    concurrency: int
+    rounds: int
+    values: dict[str, tuple[float | None, ...]]
+    requests: int | None = None
+    sent: int | None = None
+    succeeded: int | None = None
+    tokens_out: float | None = None
+    steps: dict[str, float] = field(default_factory=dict)
+    single: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> CaseKey:
+        return self.input.tokens, self.output.tokens, self.concurrency
+
+    @property
+    def name(self) -> str:
+        return f"{self.input}-{self.output}-c{self.concurrency}"
+
+    def known(self, metric: str) -> tuple[float, ...]:
+        """The figures of all rounds; none where one of them lacks it."""
+        found = [value for value in self.values.get(metric, ()) if value is not None and value > 0]
+        return tuple(found) if len(found) == self.rounds else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the things compared. `keys`: what must be alike, None where it is not told. `settings`: engine and arguments."""
+
+    name: str
+    kind: Literal["run", "table", "report"]
+    keys: dict[str, str | None]
+    cases: dict[CaseKey, Measured]
+    hardware: str = "—"
+    engine: str = "—"
+    accelerators: int | None = None
+    accelerator: str | None = None
+    started: datetime | None = None
+    rounds: int = 1
+    machine: tuple[Named, ...] = ()
+    software: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, str], ...] = ()
+    load: tuple[tuple[str, str], ...] = ()
+
+
+def weights(engine: str | None, args: Sequence[Sequence[str]]) -> str | None:
+    """The folders of the weights and how they are quantised: their places differ between machines, their names do not."""
+    if engine is None:
+        return None
+    known = ENGINES[engine].FLAGS
+    paths = [flags.value(args, *names) for names in (known.weights, known.cpu_weights) if names]
+    quantised = flags.value(args, "--quantization")
+    named = [path.rstrip("/").rsplit("/", 1)[-1] for path in paths if path]
+    return " + ".join([*named, *([quantised] if quantised and named else [])]) or None
+
+
+def arguments(args: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for group in args:
+        name, equals, value = group[0].partition("=")
+        yield name, " ".join((value, *group[1:]) if equals else group[1:]) or "on"
+
+
+def lengths(cases: Sequence[Measured]) -> str:
+    pairs = sorted({(case.input.tokens, case.output.tokens) for case in cases})
+    return ", ".join(f"{given}/{made}" for given, made in pairs)
+
+
+def success(cases: Sequence[Measured]) -> str | None:
+    sent, succeeded = sum(case.sent or 0 for case in cases), sum(case.succeeded or 0 for case in cases)
+    return f"{succeeded} of {sent} requests" if sent else None

@@ -1,0 +1,349 @@
+"""Comparisons: what is refused, what is said of figures whose truth is known, and what the formats show."""
+
+import io
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from docx import Document
+from openpyxl import load_workbook
+from typer.testing import CliRunner
+
+from kit import comparing, comparisons, store, workflow
+from kit.cli.app import app
+from kit.comparing import equality, files, prices
+from kit.comparing.runs import of_run
+from kit.comparing.sides import Measured, Side
+from kit.errors import NotComparableError, UsageError
+from kit.model import Length
+from kit.model.comparison import COMPARED, Comparison
+from kit.renderers import comparison
+from kit.renderers.comparison import sections
+from tests.unit.planted import planted, with_accelerators
+
+FEW = """\
+    - {input: 128, output: 512, concurrency: [1, 2, 4]}
+    - {input: 2k, output: 512, concurrency: [1, 2, 4]}
+"""
+BASELINE = """\
+input,output,concurrency,avg_latency_s,output_throughput_tok_s,avg_ttft_s,avg_tpot_s
+128,512,1,28.59,17.9,0.49,0.06
+128,512,2,42.1,24.3,0.54,0.08
+128,512,4,61.2,33.1,0.62,0.12
+2k,512,1,29.8,17.1,1.73,0.06
+2k,512,2,44.2,23.3,2.56,0.08
+2k,512,4,66.1,31.3,3.92,0.12
+"""
+CONCURRENCY = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16, 1, 2, 4, 1, 2, 4, 1, 2)
+LENGTHS = (128,) * 5 + (2000,) * 5 + (4000,) * 3 + (8000,) * 3 + (10000,) * 2
+
+
+def side(name: str, rng: np.random.Generator, faster: float = 0.0, rounds: int = 3) -> Side:
+    """18 cases in memory: 1 % of noise of a round, 5 % of a request, four requests per client."""
+    cases = {}
+    for given, clients in zip(LENGTHS, CONCURRENCY, strict=True):
+        requests = 4 * clients
+        slow = np.exp(rng.normal(0, 0.01, rounds)) / (1 + faster)
+
+        def mean(
+            value: float, slow: "np.ndarray[tuple[int], np.dtype[np.float64]]" = slow, n: int = requests
+        ) -> tuple[float, ...]:
+            return tuple(float(s * np.exp(rng.normal(0, 0.05, n)).mean() * value) for s in slow)
+
+        case = Measured(
+            input=Length.model_validate(given),
+            output=Length.model_validate(512),
+            concurrency=clients,
+            rounds=rounds,
+            values={
+                "output_throughput": tuple(1 / value for value in mean(0.05)),
+                "latency": mean(30.0),
+                "ttft": mean(1.0),
+                "tpot": mean(0.05),
+            },
+            requests=requests,
+        )
+        cases[case.key] = case
+    return Side(name=name, kind="run", keys={"model": "m"}, cases=cases, rounds=rounds)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs alike but for one of them being a tenth faster, a table, and a run on other hardware of other conditions."""
+    out = tmp_path_factory.mktemp("runs")
+    with_accelerators(planted(out, "a", 1, cases=FEW), 2)
+    with_accelerators(planted(out, "b", 2, cases=FEW, faster=0.1, engine="0.5.4", memory="0.95"), 4)
+    planted(out, "other", 3, "load.seed=7", "load.version=1.14.1", "report.model_label=Qwen3", cases=FEW)
+    planted(out, "single", 4, "load.rounds=1", cases=FEW)
+    (out / "expected.csv").write_text(BASELINE)
+    (out / "prices.yaml").write_text("currency: CNY\naccelerators: {910B4: 6.5, 910B: 1}\n")
+    return out
+
+
+def made(few: Path, *names: str, **more: object) -> Comparison:
+    return comparisons.compare([*names], few, lang="en", **more)  # type: ignore[arg-type]
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------
+
+
+def test_everything_that_differs_is_named_at_once_with_both_values(few: Path) -> None:
+    with pytest.raises(NotComparableError) as caught:
+        made(few, "507-a", "507-other")
+    assert caught.value.exit_code == 5
+    told = str(caught.value)
+    for key, first, second in (
+        ("seed", "42", "7"),
+        ("generator_version", "1.0.1", "1.14.1"),
+        ("model", "DeepSeek-R1-0528-w8a8", "Qwen3"),
+    ):
+        assert any(f"- {key}: " in line and first in line and second in line for line in told.splitlines())
+    assert "--allow seed" in told
+
+
+def test_what_is_allowed_stands_on_top(few: Path) -> None:
+    found = made(few, "507-a", "507-other", allow=("seed", "generator_version", "model"))
+    assert {entry.name for entry in found.allowed} == {"seed", "generator_version", "model"}
+    text = comparison.write("md", found).decode()
+    assert text.startswith("> **Compared although these differ")
+    assert "seed (A: 42, B: 7)" in text.splitlines()[0]
+    with pytest.raises(UsageError, match="no key 'colour'"):
+        made(few, "507-a", "507-b", allow=("colour",))
+
+
+def test_failed_requests_and_missing_rounds_are_refused() -> None:
+    rng = np.random.default_rng(1)
+    whole = replace(side("a", rng), keys={"success": "900 of 900 requests", "complete": "complete"})
+    failed = replace(side("b", rng), keys={"success": "899 of 900 requests", "complete": "50 of 54 rounds"})
+    with pytest.raises(NotComparableError) as caught:
+        comparing.make((whole, failed), "en")
+    assert {problem.where for problem in caught.value.problems} == {"success", "complete"}
+
+
+def test_answers_that_stop_early_are_other_lengths() -> None:
+    rng = np.random.default_rng(1)
+    first, second = side("a", rng), side("b", rng)
+    key = next(iter(first.cases))
+    first.cases[key] = replace(first.cases[key], tokens_out=512.0)
+    second.cases[key] = replace(second.cases[key], tokens_out=300.0)
+    with pytest.raises(NotComparableError, match="lengths: output of 128-512-c1: a has 512 tokens, b has 300 tokens"):
+        comparing.make((first, second), "en")
+
+
+def test_what_a_table_does_not_tell_is_never_taken_for_equal(few: Path) -> None:
+    found = made(few, "507-a", baseline=str(few / "expected.csv"))
+    unknown = dict(found.unknown)
+    assert unknown["seed"] == unknown["generator"] == unknown["success"] == ("expected.csv",)
+    assert "lengths" not in unknown
+    assert "Not told by every side" in comparison.write("md", found).decode()
+
+
+def test_lengths_that_only_one_side_has_are_refused_or_left_out(few: Path, tmp_path: Path) -> None:
+    (tmp_path / "less.csv").write_text("\n".join(BASELINE.splitlines()[:4]) + "\n")
+    with pytest.raises(NotComparableError, match=r"lengths: .*128/512, 2000/512"):
+        made(few, "507-a", str(tmp_path / "less.csv"))
+    found = made(few, "507-a", str(tmp_path / "less.csv"), allow=("lengths",))
+    assert len(found.others[0].against) == 3
+    assert set(found.others[0].missing) == {"2k-512-c1", "2k-512-c2", "2k-512-c4"}
+
+
+def test_nothing_in_common_is_no_comparison(few: Path, tmp_path: Path) -> None:
+    (tmp_path / "else.csv").write_text(BASELINE.splitlines()[0] + "\n1k,1k,3,1,1,1,1\n")
+    with pytest.raises(NotComparableError, match="no case"):
+        made(few, "507-a", str(tmp_path / "else.csv"), allow=("lengths",))
+
+
+def test_one_thing_is_nothing_to_compare(few: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to compare"):
+        made(few, "507-a")
+    with pytest.raises(UsageError, match="twice"):
+        made(few, "507-a", "507-a")
+
+
+# --- what is said ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_called_a_difference_where_there_is_none() -> None:
+    """A bounded version of benchmarks/compare_noise.py, through the whole of a comparison."""
+    rng = np.random.default_rng(5)
+    alarms = 0
+    for _ in range(12):
+        found = comparing.make((side("a", rng), side("b", rng)), "en")
+        (other,) = found.others
+        said = {r.difference for r in (*other.overall, *itertools.chain(*(case.ratios for case in other.against)))}
+        alarms += said != {"noise"}
+    assert alarms <= 1
+
+
+def test_a_tenth_is_found_with_three_rounds() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(6):
+        (other,) = comparing.make((side("a", rng), side("b", rng, faster=0.1)), "en").others
+        assert {ratio.difference for ratio in other.overall} == {"better"}
+        assert other.overall[0].ratio == pytest.approx(1.1, rel=0.015)
+        cases = [case.ratios[0].difference for case in other.against]
+        assert cases.count("better") >= 12
+        assert "worse" not in cases
+
+
+def test_slower_is_worse_for_every_metric(few: Path) -> None:
+    found = made(few, "507-b", "507-a")
+    assert {ratio.metric: ratio.difference for ratio in found.others[0].overall} == dict.fromkeys(COMPARED, "worse")
+
+
+def test_without_rounds_on_a_side_nothing_is_told_from_noise(few: Path) -> None:
+    for names in (("507-a", str(few / "expected.csv")), ("507-single", "507-a")):
+        found = made(few, *names)
+        ratios = [ratio for case in found.others[0].against for ratio in case.ratios]
+        assert {ratio.difference for ratio in ratios} == {"unknown"}
+        assert found.tested == 0
+        assert "single rounds only" in found.words[0]
+
+
+def test_two_single_rounds_get_the_interval_of_their_requests_and_no_judgement(few: Path) -> None:
+    again = planted(few.parent / "again", "again", 9, "load.rounds=1", cases=FEW)
+    found = comparing.make((files.read("507-single", few), of_run(again)), "en")
+    latency = [ratio for case in found.others[0].against for ratio in case.ratios if ratio.metric == "latency"]
+    assert {(ratio.method, ratio.difference) for ratio in latency} == {("requests", "unknown")}
+    assert all(ratio.low is not None and ratio.high is not None and ratio.low < ratio.high for ratio in latency)
+    assert "* Single rounds" in comparison.write("md", found).decode()
+
+
+def test_what_lies_within_the_rounding_of_a_table_is_no_difference() -> None:
+    rng = np.random.default_rng(8)
+    first, second = side("a", rng), side("b", rng, faster=0.1)
+    for key, case in second.cases.items():
+        second.cases[key] = replace(case, steps={m: 0.4 * min(case.known(m)) for m in COMPARED})
+    (other,) = comparing.make((first, second), "en").others
+    assert {ratio.difference for case in other.against for ratio in case.ratios} == {"instrument"}
+
+
+def test_per_accelerator_and_per_cost(few: Path) -> None:
+    found = made(few, "507-a", "507-b", cost=few / "prices.yaml")
+    first, second = found.contenders
+    assert (first.accelerators, second.accelerators) == (2, 4)
+    assert (first.hourly, second.hourly) == (13.0, 26.0)
+    case = first.cases[0]
+    assert case.output_throughput is not None
+    assert case.per_accelerator == pytest.approx(case.output_throughput / 2)
+    assert case.per_cost == pytest.approx(case.output_throughput * 3600 / 13)
+    assert case.per_joule is None
+    overall = next(ratio for ratio in second.overall if ratio.metric == "output_throughput")
+    assert overall.ratio is not None
+    assert dict(second.efficiency)["per_accelerator"] == pytest.approx(overall.ratio / 2, rel=0.01)
+    assert any("Output per accelerator of B" in line for line in found.words)
+
+
+def test_scaling_is_against_the_fewest_clients(few: Path) -> None:
+    cases = made(few, "507-a", "507-b").baseline.cases
+    one, four = cases[0], cases[2]
+    assert (one.scaling, one.scaling_of) == (1.0, 1.0)
+    assert four.scaling_of == 4.0
+    assert four.scaling == pytest.approx(four.output_throughput / one.output_throughput)  # type: ignore[operator]
+
+
+def test_what_differs_is_told_engine_and_arguments_first(few: Path) -> None:
+    found = made(few, "507-a", "507-b")
+    told = [(entry.group, entry.name, entry.values) for entry in found.differences]
+    assert told[0] == ("engine", "engine", ("SGLang 0.5.3", "SGLang 0.5.4"))
+    assert ("arguments", "--mem-fraction-static", ("0.9", "0.95")) in told
+    assert all(len(set(entry.values)) > 1 for entry in found.differences)
+
+
+def test_prices_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text("currency: CNY\naccelerators: {910B4: -1}\nhourly: 3\n")
+    with pytest.raises(UsageError, match="hourly"):
+        prices.read(path)
+    path.write_text("currency: CNY\naccelerators: {910B4: -1}\n")
+    with pytest.raises(UsageError, match="910B4: a price of -1 cannot be"):
+        prices.read(path)
+
+
+# --- an old report -----------------------------------------------------------------------------------------------
+
+
+def test_a_report_that_kit_wrote_is_a_side_again(few: Path, tmp_path: Path) -> None:
+    _, (path,) = workflow.write_report(store.find("507-a", few), ("md",), to=tmp_path)
+    found = files.read(str(path), few)
+    assert found.kind == "report"
+    assert found.keys["model"] == "DeepSeek-R1-0528-w8a8"
+    assert (found.keys["generator"], found.keys["generator_version"]) == ("evalscope", "1.0.1")
+    assert found.engine == "SGLang 0.5.3"
+    (other,) = comparing.make((files.read("507-a", few), found), "en").others
+    assert all(ratio.ratio == pytest.approx(1, abs=0.05) for ratio in other.overall)
+
+
+# --- whether a run repeats another -------------------------------------------------------------------------------
+
+
+def test_a_run_repeats_another_where_all_of_the_interval_lies_within_the_tolerance() -> None:
+    rng = np.random.default_rng(12)
+    first, again, faster = side("a", rng), side("b", rng), side("c", rng, faster=0.3)
+    assert equality.reproduced(equality.agreement(first, again, 0.2)) is True
+    assert equality.reproduced(equality.agreement(first, again, 0.001)) is None
+    assert equality.reproduced(equality.agreement(first, faster, {"output_throughput": 0.05})) is False
+    less = replace(again, cases=dict(list(again.cases.items())[1:]))
+    outcomes = [entry.outcome for entry in equality.agreement(first, less, 0.2)]
+    assert outcomes.count("missing") == len(COMPARED)
+
+
+# --- the formats -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["case", "hardware"])
+@pytest.mark.parametrize("lang", ["zh-CN", "en"])
+def test_every_format_shows_the_same_figures(few: Path, lang: str, by: str) -> None:
+    found = comparisons.compare(["507-a", "507-b"], few, lang=lang, by=by)
+    shown = sections.ratio(found.others[0].overall[0])
+    text = comparison.write("md", found).decode()
+    assert shown.replace("[", r"\[").replace("]", r"\]") in text
+    document = Document(io.BytesIO(comparison.write("docx", found)))
+    cells = {cell.text for table in document.tables for row in table.rows for cell in row.cells}
+    assert shown in cells
+    assert sum("pic:pic" in table._tbl.xml for table in document.tables) == 2
+    html = comparison.write("html", found).decode()
+    assert shown in html
+    assert html.count('<figure class="chart"') == 4
+    book = load_workbook(io.BytesIO(comparison.write("xlsx", found)), read_only=True)
+    rows = list(book["ratios"].iter_rows(values_only=True))
+    assert rows[1][8] == pytest.approx(found.others[0].overall[0].ratio)
+    assert comparison.write("docx", found) == comparison.write("docx", found)
+    assert comparison.write("xlsx", found) == comparison.write("xlsx", found)
+
+
+def test_texts_from_outside_stay_texts(few: Path) -> None:
+    found = made(few, "507-a", "507-b")
+    evil = "<script>alert(1)</script>|*x*"
+    changed = found.contenders[1].model_copy(update={"name": evil, "hardware": evil})
+    found = found.model_copy(update={"contenders": (found.contenders[0], changed)})
+    assert "<script>alert" not in comparison.write("html", found).decode()
+    assert r"\<script\>alert(1)\</script\>\|\*x\*" in comparison.write("md", found).decode()
+    comparison.write("docx", found)
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_files_and_says_the_verdict(few: Path, tmp_path: Path) -> None:
+    arguments = [
+        "compare",
+        "507-a",
+        "507-b",
+        "--out",
+        str(few),
+        "--to",
+        str(tmp_path),
+        "--lang",
+        "en",
+        "--format",
+        "md,xlsx",
+    ]
+    found = CliRunner().invoke(app, arguments)
+    assert found.exit_code == 0
+    assert found.stdout.split() == [str(tmp_path / "comparison.md"), str(tmp_path / "comparison.xlsx")]
+    assert "better than the baseline" in found.stderr
+    refused = CliRunner().invoke(app, ["compare", "507-a", "507-other", "--out", str(few)])
+    assert refused.exit_code == 5
