@@ -19,6 +19,7 @@ What is random is seeded: the same figures give the same intervals.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 LEVEL = 0.95
@@ -28,6 +29,8 @@ _SEED = 20251229
 _RESAMPLES = 1999
 _FEWEST_CASES = 3
 _FEWEST_FOR_TREND = 6
+_FEWEST_RUNS = 5
+_MEDIAN_STEP = 0.9539  # of the difference of two normal values with a standard deviation of 1
 
 Method = Literal["rounds", "requests", "order"]
 
@@ -157,6 +160,30 @@ def ratios(pairs: Sequence[Pair]) -> tuple[Ratio | None, ...]:
     for at, variance, degrees in zip(known, moderated, freedoms, strict=True):
         result[at] = Ratio(pairs[at].value, math.sqrt(variance), degrees)
     return tuple(result)
+
+
+def of_one_case(runs: Sequence[Sequence[float]], theirs: Sequence[float], ours: Sequence[float]) -> Ratio | None:
+    """The ratio of two sets of rounds of one case, with the noise that the rounds of all its runs have; None without any."""
+    several = [[math.log(value) for value in run] for run in runs if len(run) > 1]
+    freedom = sum(len(run) - 1 for run in several)
+    squares = math.fsum(_variance(run) * (len(run) - 1) for run in several)
+    if squares <= 0:
+        return None
+    pair = Pair(theirs=tuple(theirs), ours=tuple(ours), requests=1)
+    return Ratio(pair.value, math.sqrt(squares / freedom * (1 / len(theirs) + 1 / len(ours))), freedom)
+
+
+def between_runs(means: Sequence[float], before: int) -> tuple[float, float] | None:
+    """The standard error of one more run against the mean of some before it, and its degrees of freedom, by what runs differ in.
+
+    From the median step between neighbours, which a few true changes do not move (as control charts of single values have it);
+    None for fewer than five runs, of which the median step says nothing.
+    """
+    if len(means) < _FEWEST_RUNS:
+        return None
+    steps = sorted(abs(math.log(second / first)) for first, second in pairwise(means))
+    middle = (steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) / 2
+    return middle / _MEDIAN_STEP * math.sqrt(1 + 1 / before), len(steps) / 2
 
 
 def together(found: Sequence[Ratio]) -> Ratio | None:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kit.formats import duration, figure, rate
+from kit.index import Found
 from kit.model import RunStatus
 from kit.model.report import Report
 from kit.texts import say
+from kit.trend import Point
 
 _COLUMNS = ("input", "output", "concurrency", "latency", "throughput", "ttft", "tpot", "tps", "per-stream")
 
@@ -19,15 +22,34 @@ def stdout() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
-def runs(found: Sequence[RunStatus]) -> None:
+def runs(found: Sequence[Found]) -> None:
     """One line per run."""
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "status", "rounds", "duration"):
-        table.add_column(title, no_wrap=True)
-    for status in found:
-        took = duration(status.duration_s) if status.duration_s is not None else "—"
-        table.add_row(status.run, status.status, f"{status.rounds_done}/{status.rounds_planned}", took)
+    for title in ("run", "status", "rounds", "duration", "verdict", "model", "hardware", "engine"):
+        table.add_column(title, no_wrap=title != "hardware")
+    for entry in found:
+        took = duration(entry.duration_s) if entry.duration_s is not None else "—"
+        rounds = f"{entry.rounds_done}/{entry.rounds_planned}"
+        texts = (entry.run, entry.status, rounds, took, entry.verdict, entry.model, entry.hardware, entry.engine)
+        table.add_row(*(Text(text or "—") for text in texts))
     stdout().print(table)
+
+
+_CHANGES = {"first": "", "none": "≈", "better": "▲ better", "worse": "▼ worse", "unknown": "? single rounds"}
+
+
+def trend(points: Sequence[Point]) -> None:
+    """One line per run in the order of time."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "rounds", "value", "ratio", "change", "engine"):
+        table.add_column(title, no_wrap=True)
+    for point in points:
+        ratio = "—" if point.ratio is None else f"{point.ratio:.3f}"
+        texts = (point.run.run, str(point.rounds), rate(point.value), ratio, _CHANGES[point.change])
+        table.add_row(*map(Text, (*texts, point.run.engine or "—")))
+    console = stdout()
+    console.print(table)
+    console.print("ratio: to the runs since the last change; ≈ within the noise", style="dim")
 
 
 def run(status: RunStatus) -> None:

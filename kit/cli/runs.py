@@ -1,5 +1,6 @@
 """`kit runs`, `kit show`, `kit report`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,34 @@ RunArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+IndexOption = Annotated[
+    str | None,
+    typer.Option(
+        "--index", envvar="KIT_INDEX", metavar="URL", help="An index for a team: postgresql+psycopg://host/database."
+    ),
+]
+ModelOption = Annotated[str | None, typer.Option("--model", metavar="PART", help="Part of the model's name.")]
+AcceleratorOption = Annotated[
+    str | None, typer.Option("--accelerator", metavar="PART", help="Part of the accelerator's name.")
+]
+EngineOption = Annotated[str | None, typer.Option("--engine", metavar="PART", help="Part of the engine's name.")]
+VerdictOption = Annotated[str | None, typer.Option("--verdict", help="none, met, waived, not-met or uncertain.")]
+SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="2026-11-01, or 30d.")]
+
+
 def add(app: typer.Typer) -> None:
-    app.command("runs", epilog="Examples: kit runs · kit runs --out /data/runs --json")(runs)
+    group = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+    group.callback()(runs)
+    group.command(
+        "trend",
+        epilog="Examples: kit runs trend 2k-512-c4 · kit runs trend 128-512-c1 --metric ttft --accelerator 910B4 --since 90d",
+    )(trend)
+    app.add_typer(
+        group,
+        name="runs",
+        epilog="Examples: kit runs · kit runs --model r1 --accelerator 910B4 --since 30d --verdict met · "
+        "kit runs --out /data/runs --json · kit runs --index postgresql+psycopg://db/kit · kit runs trend 2k-512-c4",
+    )
     app.command("show", epilog="Examples: kit show latest · kit show 20261123-210507-smoke --json")(show)
     app.command(
         "report",
@@ -27,20 +54,75 @@ def add(app: typer.Typer) -> None:
     )(report)
 
 
-def runs(out: RunsOption = Path("runs"), as_json: JsonOption = False) -> None:
-    """List the runs, newest first."""
+def runs(
+    context: typer.Context,
+    out: RunsOption = Path("runs"),
+    model: ModelOption = None,
+    accelerator: AcceleratorOption = None,
+    engine: EngineOption = None,
+    since: SinceOption = None,
+    verdict: VerdictOption = None,
+    index: IndexOption = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read all run directories anew.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs, newest first, or those that fit; `trend` shows one case over time."""
+    if context.invoked_subcommand is not None:
+        return
     import json
+    from dataclasses import asdict
 
-    from kit import store
+    from kit import finding
     from kit.cli import output
+    from kit.index import Filters
 
-    found = [run.status() for run in store.runs(out) if (run.path / "run.json").is_file()]
+    wanted = Filters(model, accelerator, engine, verdict, finding.since(since, datetime.now(UTC)))
+    found = finding.runs(out, index, wanted, rebuild=rebuild)
+    for line in found.told:
+        typer.echo(f"not read: {line}", err=True)
     if as_json:
-        typer.echo(json.dumps([status.model_dump(mode="json") for status in found], indent=2, ensure_ascii=False))
-    elif found:
-        output.runs(found)
+        typer.echo(json.dumps([asdict(run) for run in found.runs], indent=2, ensure_ascii=False, default=_plain))
+    elif found.runs:
+        output.runs(found.runs)
+    elif any((model, accelerator, engine, since, verdict)):
+        typer.echo(f"no run in {out} fits", err=True)
     else:
         typer.echo(f"no runs in {out}; kit run smoke makes the first", err=True)
+
+
+def trend(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="Such as 2k-512-c4: lengths and clients.")],
+    out: RunsOption = Path("runs"),
+    metric: Annotated[str, typer.Option(help="output_throughput, latency, ttft or tpot.")] = "output_throughput",
+    model: ModelOption = None,
+    accelerator: AcceleratorOption = None,
+    engine: EngineOption = None,
+    since: SinceOption = None,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one case over time, and mark changes that are larger than the noise."""
+    import json
+    from dataclasses import asdict
+
+    from kit import finding
+    from kit.cli import output
+    from kit.index import Filters
+
+    wanted = Filters(model, accelerator, engine, None, finding.since(since, datetime.now(UTC)))
+    found = finding.over_time(out, index, wanted, case, metric)
+    for line in found.told:
+        typer.echo(f"not read: {line}", err=True)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False, default=_plain))
+        return
+    output.trend(found.points)
+    if found.left_out:
+        typer.echo(f"left out, measured otherwise than the newest: {', '.join(found.left_out)}", err=True)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def show(run: RunArgument, out: RunsOption = Path("runs"), as_json: JsonOption = False) -> None:

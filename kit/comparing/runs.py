@@ -13,8 +13,8 @@ from kit.model import Inventory, Plan, RoundPlan, RoundResult
 from kit.store import RunDir
 
 
-def of_run(run: RunDir) -> Side:
-    """A run of kit's own. Its requests are only read where a case has a single round."""
+def of_run(run: RunDir, *, requests: bool = True) -> Side:
+    """A run of kit's own. Its requests are only read where a case has a single round, and not without `requests`."""
     plan, inventory, status = run.plan(), run.inventory(), run.status()
     results = run.results(plan)
     if not results:
@@ -24,7 +24,7 @@ def of_run(run: RunDir) -> Side:
         by_case.setdefault(result.case.id, []).append(result)
     entries = {(entry.case.id, entry.round): entry for entry in plan.rounds}
     cases = [
-        _measured(found, run, entries[found[0].case.id, found[0].round], plan.rounds_per_case)
+        _measured(found, run, entries[found[0].case.id, found[0].round], requests and plan.rounds_per_case == 1)
         for found in by_case.values()
     ]
     argv = plan.server.program.argv if plan.server is not None else ()
@@ -66,7 +66,7 @@ def of_run(run: RunDir) -> Side:
     )
 
 
-def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, planned: int) -> Measured:
+def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, single_round: bool) -> Measured:
     figures = [result.figures for result in results]
     case = results[0].case
     tokens = [found.output_tokens.mean for found in figures if found.output_tokens is not None]
@@ -83,7 +83,7 @@ def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, pla
         "per_joule": tuple(result.telemetry.tokens_per_joule if result.telemetry else None for result in results),
     }
     single: dict[str, tuple[float, ...]] = {}
-    if planned == 1:
+    if single_round:
         good = [sample for sample in run.samples(entry) if sample.succeeded]
         for metric in ("latency", "ttft"):
             named = [getattr(sample, f"{metric}_s") for sample in good]

@@ -45,7 +45,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.legacy",),
     # judgements
     ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images", "kit.comparing"),
-    ("kit.recount", "kit.calibration"),
+    ("kit.recount", "kit.calibration", "kit.index"),
+    ("kit.trend",),
     ("kit.details", "kit.recount", "kit.timelines"),
     ("kit.reading",),
     ("kit.keys",),
@@ -59,7 +60,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.renderers",),
     ("kit.preflight", "kit.imaging"),
     ("kit.workflow",),
-    ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing", "kit.comparisons"),
+    ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing", "kit.comparisons", "kit.finding"),
     ("kit.cli",),
     ("kit.__main__",),
 )
@@ -81,10 +82,9 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jinja2": ("kit.renderers",),
     "docx": ("kit.renderers", "kit.legacy"),
     "PIL": ("kit.renderers",),
-    "sqlite3": (
-        "kit.images.rpm",
-        "kit.loadgens",
-    ),
+    "sqlite3": ("kit.images.rpm", "kit.loadgens"),
+    "sqlalchemy": ("kit.index",),
+    "psycopg": (),
     "pickle": ("kit.loadgens",),
     "yaml": ("kit.documents", "kit.profile"),
     "typer": ("kit.cli",),

@@ -99,6 +99,11 @@ class _Writing:
 
 def _widths(table: Table) -> list[int]:
     """As wide as the columns' longest texts ask for, within bounds, and the whole page together."""
-    longest = [max(len(row[at]) for row in (table.columns, *table.rows)) for at in range(len(table.columns))]
-    shares = [min(max(length, 7), 40) for length in longest]
+    longest = [max(_across(row[at]) for row in (table.columns, *table.rows)) for at in range(len(table.columns))]
+    shares = [min(max(length, 11), 44) for length in longest]
     return [_WIDTH * share // sum(shares) for share in shares]
+
+
+def _across(text: str) -> int:
+    """How wide a text is: a Chinese character takes the room of two others."""
+    return sum(1 + (ord(character) > 0x2E80) for character in text)

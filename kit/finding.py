@@ -1,0 +1,81 @@
+"""What `kit runs` and `kit runs trend` do, end to end."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from kit import trend
+from kit.errors import UsageError
+from kit.index import VERDICTS, Filters, Found, Index
+from kit.model.comparison import COMPARED
+
+_DAYS = re.compile(r"(?P<number>[0-9]{1,4})d")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The runs that fit, and what could not be read."""
+
+    runs: tuple[Found, ...]
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One case over time, and the runs that were left out since they were measured otherwise than the newest."""
+
+    case: str
+    metric: str
+    points: tuple[trend.Point, ...]
+    left_out: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def since(text: str | None, now: datetime) -> datetime | None:
+    """`2026-11-01`, or `30d`."""
+    if text is None:
+        return None
+    if days := _DAYS.fullmatch(text):
+        return now - timedelta(days=int(days["number"]))
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date", hint="write 2026-11-01, or 30d for the last 30 days") from error
+    return found.astimezone(UTC)
+
+
+def runs(folder: Path, url: str | None, wanted: Filters, *, rebuild: bool = False) -> Listed:
+    """The runs that fit, newest first; the index is brought up to date before."""
+    if wanted.verdict is not None and wanted.verdict not in VERDICTS:
+        raise UsageError(f"there is no verdict {wanted.verdict!r}", hint=f"one of: {', '.join(VERDICTS)}")
+    with _opened(folder, url, rebuild=rebuild) as (index, told):
+        return Listed(index.runs(wanted), told)
+
+
+def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric: str) -> Trend:
+    """The trend of one case over the runs that fit and that were measured as the newest of them."""
+    if metric not in COMPARED:
+        raise UsageError(f"there is no metric {metric!r}", hint=f"one of: {', '.join(COMPARED)}")
+    with _opened(folder, url, rebuild=False) as (index, told):
+        newest_first = [run for run in index.runs(wanted) if run.status == "complete"]
+        figures = index.rounds(newest_first, case, metric)
+        have = [run for run in newest_first if f"{run.place}/{run.run}" in figures]
+        if not have:
+            known = ", ".join(index.cases())
+            raise UsageError(f"no complete run has the case {case!r}", hint=f"one of: {known}" if known else "kit runs")
+    alike = [run for run in reversed(have) if run.load == have[0].load]
+    points = trend.of(alike, [figures[f"{run.place}/{run.run}"] for run in alike], metric)
+    return Trend(case, metric, points, tuple(run.run for run in have if run.load != have[0].load), told)
+
+
+@contextmanager
+def _opened(folder: Path, url: str | None, *, rebuild: bool) -> Iterator[tuple[Index, tuple[str, ...]]]:
+    index = Index(url, folder)
+    try:
+        yield index, index.refresh(folder, os.uname().nodename, everything=rebuild)
+    finally:
+        index.close()

@@ -1,0 +1,167 @@
+"""The index of runs on SQLite: what is found, that it follows the directories, and what a trend calls a change."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from kit import finding, trend
+from kit.cli.app import app
+from kit.errors import HostError, UsageError
+from kit.index import FILE, Filters, Found, Index
+from tests.unit.planted import planted, with_accelerators
+
+ONE = "    - {input: 128, output: 512, concurrency: [1, 2]}\n"
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    out = tmp_path / "runs"
+    with_accelerators(planted(out, "a", 1, cases=ONE), 2)
+    planted(out, "b", 2, "report.model_label=Qwen3-32B", cases=ONE, engine="0.5.4")
+    shutil.rmtree(out / "a-parts")
+    shutil.rmtree(out / "b-parts")
+    return out
+
+
+def names(folder: Path, **wanted: object) -> list[str]:
+    found = finding.runs(folder, None, Filters(**wanted))  # type: ignore[arg-type]
+    return [run.run.rpartition("-")[2] for run in found.runs]
+
+
+def test_runs_are_found_by_what_they_are(folder: Path) -> None:
+    assert names(folder) == ["b", "a"]
+    assert names(folder, model="qwen") == ["b"]
+    assert names(folder, accelerator="910b4") == ["a"]
+    assert names(folder, engine="SGLANG") == ["b", "a"]
+    assert names(folder, engine="0.5.4") == ["b"]
+    assert names(folder, verdict="none") == ["b", "a"]
+    assert names(folder, verdict="met") == []
+    assert names(folder, since=datetime(2026, 11, 23, tzinfo=UTC)) == ["b", "a"]
+    assert names(folder, since=NOW) == []
+    assert names(folder, model="%") == []
+    with pytest.raises(UsageError, match="no verdict 'good'"):
+        names(folder, verdict="good")
+
+
+def test_dates_are_days_or_ages() -> None:
+    assert finding.since("30d", NOW) == NOW - timedelta(days=30)
+    assert finding.since("2026-11-01T00:00:00+08:00", NOW) == datetime(2026, 10, 31, 16, tzinfo=UTC)
+    assert finding.since(None, NOW) is None
+    with pytest.raises(UsageError, match="no date"):
+        finding.since("yesterday", NOW)
+
+
+def test_the_index_follows_the_directories(folder: Path) -> None:
+    assert len(names(folder)) == 2
+    assert (folder / FILE).is_file()
+    shutil.rmtree(next(folder.glob("*-b")))
+    assert names(folder) == ["a"]
+    run = next(folder.glob("*-a"))
+    status = (run / "run.json").read_text()
+    (run / "run.json").write_text(status.replace('"complete"', '"interrupted"').replace("21:05", "21:06"))
+    found = finding.runs(folder, None, Filters())
+    assert [entry.status for entry in found.runs] == ["interrupted"]
+
+
+def test_an_index_made_anew_says_the_same(folder: Path) -> None:
+    before = finding.runs(folder, None, Filters())
+    assert finding.runs(folder, None, Filters(), rebuild=True) == before
+    (folder / FILE).unlink()
+    assert finding.runs(folder, None, Filters()) == before
+
+
+def test_a_damaged_run_is_told_and_hides_no_other(folder: Path) -> None:
+    (next(folder.glob("*-a")) / "plan.json").write_text("{}")
+    found = finding.runs(folder, None, Filters())
+    assert [run.run[-1] for run in found.runs] == ["b"]
+    assert len(found.told) == 1
+    assert "plan.json is not what kit wrote" in found.told[0]
+
+
+def test_the_runs_of_other_places_stay(folder: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'team.db'}"
+    finding.runs(folder, url, Filters())
+    other = tmp_path / "elsewhere"
+    planted(other, "c", 3, cases=ONE)
+    assert len(finding.runs(other, url, Filters()).runs) == 3
+    shutil.rmtree(other / "20261123-210507-c")
+    assert len(finding.runs(other, url, Filters()).runs) == 2
+
+
+def test_an_index_that_is_none_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no index"):
+        Index("nothing", folder)
+    (tmp_path / "text.db").write_text("not a database, but a text that is long enough to be read as one")
+    with pytest.raises(HostError, match="cannot be used"):
+        Index(f"sqlite:///{tmp_path / 'text.db'}", folder)
+
+
+def test_a_folder_without_runs_is_an_empty_list(tmp_path: Path) -> None:
+    assert names(tmp_path / "none") == []
+
+
+# --- trends ------------------------------------------------------------------------------------------------------
+
+
+def at(day: int) -> Found:
+    return Found(
+        run=f"r{day}", place="m:/", profile="p", status="complete", started=NOW + timedelta(days=day), duration_s=1.0,
+        rounds_done=3, rounds_planned=3, model="m", accelerator=None, accelerators=None, hardware=None, engine=None,
+        verdict="none", load="same",
+    )  # fmt: skip
+
+
+def days(values: list[float], seed: int, between: float = 0.003) -> list[tuple[float, ...]]:
+    rng = np.random.default_rng(seed)
+    return [tuple(float(x) for x in v * np.exp(rng.normal(0, between) + rng.normal(0, 0.01, 3))) for v in values]
+
+
+def test_a_step_is_marked_once_and_nothing_else() -> None:
+    hits = 0
+    for seed in range(20):
+        values = [20.0] * 6 + [22.0] * 6
+        points = trend.of([at(day) for day in range(12)], days(values, seed), "output_throughput")
+        hits += [number for number, point in enumerate(points) if point.change == "better"] == [6]
+        assert points[0].change == "first"
+    assert hits >= 19
+
+
+def test_days_that_differ_more_than_their_rounds_are_no_change() -> None:
+    quiet = 0
+    for seed in range(20):
+        rounds = days([20.0] * 12, seed, between=0.01)
+        points = trend.of([at(day) for day in range(12)], rounds, "latency")
+        quiet += all(point.change in ("first", "none") for point in points)
+    assert quiet >= 18
+
+
+def test_more_time_is_worse_and_single_rounds_cannot_tell() -> None:
+    points = trend.of([at(0), at(1)], [(1.0, 1.001, 0.999), (2.0, 2.001, 1.999)], "ttft")
+    assert points[1].change == "worse"
+    assert points[1].ratio == pytest.approx(2, rel=1e-3)
+    assert [p.change for p in trend.of([at(0), at(1)], [(1.0,), (2.0,)], "ttft")] == ["first", "unknown"]
+
+
+def test_a_trend_leaves_out_what_was_measured_otherwise(folder: Path) -> None:
+    found = finding.over_time(folder, None, Filters(), "128-512-c1", "output_throughput")
+    assert [point.run.run[-1] for point in found.points] == ["b"]
+    assert [name[-1] for name in found.left_out] == ["a"]
+    with pytest.raises(UsageError, match="128-512-c2"):
+        finding.over_time(folder, None, Filters(), "1-1-c1", "ttft")
+    with pytest.raises(UsageError, match="no metric"):
+        finding.over_time(folder, None, Filters(), "128-512-c1", "speed")
+
+
+def test_the_commands(folder: Path) -> None:
+    listed = CliRunner().invoke(app, ["runs", "--out", str(folder), "--model", "qwen"])
+    assert listed.exit_code == 0
+    assert "20261123-210507-b" in listed.stdout
+    assert "20261123-210507-a" not in listed.stdout
+    shown = CliRunner().invoke(app, ["runs", "trend", "128-512-c1", "--out", str(folder)])
+    assert "20261123-210507-b" in shown.stdout
+    assert CliRunner().invoke(app, ["runs", "--out", str(folder), "--model", "none"]).stderr.endswith("fits\n")
