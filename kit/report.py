@@ -1,6 +1,6 @@
 """Building the report: a pure function of what lies in a run directory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from kit import acceptance, commands, details, stats, verdicts
@@ -8,7 +8,7 @@ from kit.engines import ENGINES
 from kit.formats import duration, figure
 from kit.hardware import hardware_table, hardware_text
 from kit.loadgens import GENERATORS
-from kit.model import Case, Inventory, RoundResult
+from kit.model import Case, Inventory, Plan, RoundResult
 from kit.model.profile import Language
 from kit.model.report import Execution, MachineRow, PerformanceRow, Report, RoundRow
 from kit.model.verdict import Verdict
@@ -218,6 +218,12 @@ def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
     return (*incomplete, *forced, *restarted, *verdicts.lines(verdict, lang))
 
 
+def _rights(plan: Plan, lang: Language) -> Iterator[str]:
+    """What the server's container was allowed beyond the least. The load generator's is allowed nothing."""
+    if plan.runtime == "docker" and plan.server is not None and (rights := plan.server.program.beyond):
+        yield say(lang, "provenance-rights", rights=", ".join(rights))
+
+
 def _provenance(run: Run, lang: Language) -> Sequence[str]:
     plan, status = run.plan, run.status
     ended = f"{status.ended.astimezone():%Y-%m-%d %H:%M:%S %z}" if status.ended else "—"
@@ -227,6 +233,7 @@ def _provenance(run: Run, lang: Language) -> Sequence[str]:
         f"{say(lang, 'run')} {run.name}",
         say(lang, "provenance-kit", kit=plan.kit_version, profile=plan.profile, digest=plan.profile_sha256),
         *(say(lang, "provenance-environment", name=env.title, digest=env.digest) for env in plan.environments),
+        *_rights(plan, lang),
         say(lang, "provenance-machine", fingerprint=run.inventory.fingerprint),
         say(lang, "provenance-time", started=started, ended=ended) + took,
     )

@@ -192,6 +192,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "provenance": ("测试来源", "Provenance"),
     "provenance-kit": ("kit {kit}，测试方案 {profile}（{digest}）", "kit {kit}, profile {profile} ({digest})"),
     "provenance-environment": ("{name}：{digest}", "{name}: {digest}"),
+    "provenance-rights": (
+        "服务容器的额外权限：{rights}",
+        "rights of the server's container beyond the least: {rights}",
+    ),
     "provenance-machine": ("机器指纹 {fingerprint}", "machine fingerprint {fingerprint}"),
     "provenance-time": ("开始 {started}，结束 {ended}", "started {started}, ended {ended}"),
     # doubts

@@ -58,6 +58,11 @@ class Program(Record):
     instrument: str | None = None
     container: Container = Container()
 
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What the program's container may do beyond the least, as `docker run` writes it."""
+        return (*self.container.beyond, *(f"--volume {m.path}:{m.path}" for m in self.mounts if m.writable))
+
 
 class MadeModel(Record):
     """A model that a program makes once, into a directory that is then reused."""

@@ -11,6 +11,12 @@ from kit.model.record import Bytes, Counts, Length, Pairs, Record, Seconds, Text
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _CPUS = r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Sockets of container engines by name, and the directories that hold them or all that they keep.
+_ENGINE = re.compile(
+    r"(?:docker|podman|containerd|crio|buildkitd)[^/]*\.sock/*$"
+    r"|^/+(?:var|(?:var/+)?run(?:/+(?:docker|podman|containerd|crio|user(?:/+[0-9]+(?:/+podman)?)?))?"
+    r"|var/+lib(?:/+(?:docker|containers|containerd))?)/*$"
+)
 
 MOST_CLIENTS = 100_000
 
@@ -64,6 +70,8 @@ class Mount(Record):
     def _absolute(cls, value: str) -> str:
         if not value.startswith("/") or "/../" in f"{value}/" or value == "/":
             raise ValueError(f"{value!r}: an absolute path below / without .. is needed")
+        if _ENGINE.search(value):
+            raise ValueError(f"{value!r}: no container gets the container engine's socket or files: they are root's")
         return value
 
 
@@ -97,6 +105,20 @@ class Container(Record):
             if not re.fullmatch(r"-1|[0-9]+", limit):
                 raise ValueError(f"{name}: {limit!r} is not a number")
         return value
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """The rights that go beyond the least, each as `docker run` writes it; limits are no rights."""
+        return (
+            *(("--privileged",) if self.privileged else ()),
+            *(("--network host",) if self.network == "host" else ()),
+            *(("--ipc host",) if self.ipc == "host" else ()),
+            *(f"--cap-add {name}" for name in self.cap_add),
+            *(f"--security-opt {option}" for option in self.security_opt),
+            *((f"--runtime {self.runtime}",) if self.runtime else ()),
+            *((f"--user {self.user}",) if self.user else ()),
+            *(f"--device {path}" for path in self.devices),
+        )
 
 
 class Server(Record):

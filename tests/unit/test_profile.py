@@ -154,6 +154,19 @@ def test_an_unknown_field_is_told_with_its_nearest_name(setting: str, said: str)
         ("server.mounts=[models]", "an absolute path below / without .. is needed"),
         ("server.mounts=['/models:wx']", "write a path, or path:rw"),
         ("server.mounts=[/a/../b]", "an absolute path"),
+        *(
+            (f"server.mounts=[{path}]", "no container gets the container engine's socket")
+            for path in (
+                *(
+                    "/var/run/docker.sock",
+                    "/run/docker.sock:rw",
+                    "/run//docker.sock",
+                    "/home/me/docker-2.sock",
+                    "/run/",
+                ),
+                *("/var/run", "/var", "/var/lib", "/var/lib/docker", "/run/user/1000", "/run/podman/podman.sock"),
+            )
+        ),
         ("server.container.cpus=.inf", "server.container.cpus"),
         ("server.container.ulimits={memlock: many}", "memlock: 'many' is not a number"),
         ("server.container.memory=lots", "'lots' is not a size"),

@@ -4,6 +4,7 @@ import io
 import re
 import string
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,18 @@ from openpyxl import load_workbook
 from kit import inventory, profile, renderers, report, stats
 from kit import plan as plans
 from kit.errors import UsageError
-from kit.model import NativeSummary, Phase, Plan, RoundPlan, RoundResult, RunStatus, Sample, ServerStart
+from kit.model import (
+    Container,
+    Mount,
+    NativeSummary,
+    Phase,
+    Plan,
+    RoundPlan,
+    RoundResult,
+    RunStatus,
+    Sample,
+    ServerStart,
+)
 from kit.model.report import Report
 from kit.renderers.markdown import block, code, escape
 from kit.store import RunDir, write_once
@@ -145,6 +157,27 @@ class Written:
 
     def report(self, language: Literal["zh-CN", "en"] | None = None) -> Report:
         return report.build(report.read(self.run), language)
+
+
+def test_rights_beyond_the_least_stand_in_the_report(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    read = report.read(written.run)
+    assert written.plan.server is not None
+    program = written.plan.server.program
+    granted = program.model_copy(
+        update={
+            "mounts": (*program.mounts, Mount(path="/data"), Mount(path="/kept", writable=True)),
+            "container": Container(privileged=True, network="host", cap_add=("SYS_NICE",), devices=("/dev/davinci1",)),
+        }
+    )
+    server = written.plan.server.model_copy(update={"program": granted})
+    plan = written.plan.model_copy(update={"runtime": "docker", "server": server})
+    listed = report.build(replace(read, plan=plan), "en").provenance
+    assert (
+        "rights of the server's container beyond the least: --privileged, --network host, --cap-add SYS_NICE,"
+        " --device /dev/davinci1, --volume /kept:/kept"
+    ) in listed
+    assert not any("rights" in line for line in report.build(read, "en").provenance)
 
 
 def failing(entry: RoundPlan, index: int) -> dict[str, object]:
