@@ -7,9 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # One worker per core, but the real servers and browsers of the tests want some room.
 WORKERS ?= auto
 IMAGES := llamacpp evalscope evalscope/1.14.1 kit
+INPUTS ?= 200000
+LOCKS := $(filter-out images/python-base/%,$(wildcard *.lock images/*/*.lock images/*/*/*.lock))
 START := $(shell date +%s)
 
-.PHONY: run images test check bench unit golden locks clean help
+.PHONY: run images test check bench unit fuzz vulnerabilities golden locks clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -51,6 +53,13 @@ bench: $(VENV)/.kit-dev ## How true the load generator's figures are: evalscope 
 
 unit: $(VENV)/.kit-dev ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit
+
+fuzz: $(VENV)/.kit-dev ## Feed every parser of foreign input INPUTS changed inputs (200000 each unless told; hours)
+	@KIT_FUZZ=$(INPUTS) $(BIN)/python -m pytest -n $(WORKERS) tests/fuzz
+
+vulnerabilities: $(VENV)/.kit-dev ## Known vulnerabilities of the locked Python packages; needs the network
+	@for lock in $(LOCKS); do echo "$$lock"; \
+		$(BIN)/uv --quiet tool run pip-audit@2.10.1 --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit; done
 
 golden: $(VENV)/.kit-dev ## Rewrite the golden files; review the difference before committing it
 	@KIT_GOLDEN=write $(BIN)/python -m pytest -q tests/unit

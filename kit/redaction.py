@@ -14,6 +14,7 @@ from kit.model import Secret
 SHORTEST = 8
 STRUCK = "***"
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+_read: set[str] = set()
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
 
 
@@ -37,7 +38,13 @@ def read_secret(secret: Secret) -> str:
         raise HostError(msg, hint="use a longer key, or leave api_key out of the profile if the endpoint needs none")
     if not value.isprintable() or " " in value:
         raise HostError(f"the API key in {where} holds blanks or control characters")
+    _read.add(value)
     return value
+
+
+def without_secrets(text: str) -> str:
+    """Text without any secret that this process has read, and without passwords in URLs: the last resort, for tracebacks."""
+    return _URL_PASSWORD.sub(f"{STRUCK}@", Redactor(_read).text(text))
 
 
 class Redactor:

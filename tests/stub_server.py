@@ -229,7 +229,7 @@ def stream(handler: _Handler, request: Request) -> None:
             return
         # Before it is sent: the client cannot have it earlier.
         at = time.monotonic()
-        handler.event(chunk({"content": "a "}))
+        handler.event(chunk({"content": told(request, position)}))
         request.texts += 1
         if request.first_text_at is None:
             request.first_text_at = at
@@ -242,6 +242,13 @@ def stream(handler: _Handler, request: Request) -> None:
         handler.event({"id": "stub", "object": "chat.completion.chunk", "choices": [], "usage": usage})
     handler.event("[DONE]")
     handler.close_stream()
+
+
+def told(request: Request, position: int) -> str:
+    """A token's text. With the fault `tell-key` the first two say the key that the request carried, half each."""
+    key = (request.authorization or "").removeprefix("Bearer ")
+    halves = (key[: len(key) // 2], key[len(key) // 2 :])
+    return halves[position] if request.fault == "tell-key" and position < len(halves) else "a "
 
 
 # --- faults ------------------------------------------------------------------------------------------------------
@@ -346,7 +353,7 @@ HALF_WAY: dict[str, Callable[[_Handler], None]] = {
     "error-chunk": _error_chunk,
     "stalls": _stalls,
 }
-STREAMED = (*HALF_WAY, "short", "filtered", "no-usage", "other-input")
+STREAMED = (*HALF_WAY, "short", "tell-key", "filtered", "no-usage", "other-input")
 
 
 def main() -> None:

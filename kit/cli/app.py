@@ -4,6 +4,9 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Annotated, Any
 
 import typer
@@ -90,9 +93,22 @@ def _terminate(number: int, frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
+def _unexpected(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """A defect of kit: its traceback, which may quote whatever a failing call was given, without secrets."""
+    from kit.redaction import without_secrets
+
+    told = "".join(traceback.format_exception(kind, error, where))
+    typer.echo(without_secrets(told) + "kit: this is a defect of kit; please report it with the lines above", err=True)
+
+
 def main() -> None:
     """The console script."""
+    sys.excepthook = _unexpected
+    threading.excepthook = lambda hooked: _unexpected(
+        hooked.exc_type, hooked.exc_value or hooked.exc_type(), hooked.exc_traceback
+    )
     for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         # A background job without job control ignores SIGINT on purpose; kit is asked to stop by it all the same.
         signal.signal(name, _terminate)
-    app()
+    # Called by itself, `app` would put a hook of its own in place of ours.
+    typer.main.get_command(app)()

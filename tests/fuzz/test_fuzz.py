@@ -1,0 +1,51 @@
+"""Whatever comes in, a parser gives a result or one of kit's own errors: `KIT_FUZZ` inputs for each, 100 unless told.
+
+An input that made one crash is kept in `crashes/`, in a file whose name begins with that of its target, and tried first.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.targets import Target, targets
+
+INPUTS = int(os.environ.get("KIT_FUZZ", "100"))
+FOREVER_S = 60.0
+"""No parser takes this long for inputs this small, however busy the machine: it would be one that never ends."""
+CRASHES = sorted(path for path in (Path(__file__).parent / "crashes").iterdir() if path.suffix == ".bin")
+TARGETS = targets()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_input_makes_a_parser_crash(name: str) -> None:
+    target = TARGETS[name]
+
+    @settings(
+        max_examples=INPUTS,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(target.inputs)
+    def fed(content: bytes) -> None:
+        begin = time.monotonic()
+        target.feed(content)
+        assert time.monotonic() - begin < FOREVER_S
+
+    fed()
+
+
+def test_what_made_a_parser_crash_does_so_no_more() -> None:
+    for crash in CRASHES:
+        name = max((name for name in TARGETS if crash.stem.startswith(name.replace(" ", "-"))), key=len)
+        TARGETS[name].feed(crash.read_bytes())
+
+
+def test_a_crash_is_noticed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Target(st.just(b""), lambda content: 1 / len(content)).feed(b"")
