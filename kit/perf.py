@@ -41,6 +41,7 @@ class Wanted:
     loop: int
     name: str
     api_key: Secret | None = None
+    trust_remote_code: bool = False
 
 
 def profile(wanted: Wanted) -> profiles.Loaded:
@@ -73,6 +74,7 @@ def profile(wanted: Wanted) -> profiles.Loaded:
             # The client of the script that it stands for.
             "transport": "evalscope",
             "tokenizer": wanted.tokenizer,
+            "trust_remote_code": wanted.trust_remote_code,
             "rounds": wanted.loop,
             "seed": wanted.seed,
             "read_timeout": wanted.read_timeout_s,

@@ -91,6 +91,7 @@ def make(
         generator=load.generator,
         generator_version=load.version,
         tokenizer=tokenizer,
+        trust_remote_code=load.trust_remote_code,
         environments=tuple(dict.fromkeys(found for found in (home, sender) if found is not None)),
         model=made,
         server=_server(profile, home, served, made, grant, runtime) if home is not None else None,
@@ -246,6 +247,6 @@ def _round(
         secrets=(generator.KEY_VARIABLE,) if target.api_key is not None else (),
         mounts=(Mount(path=tokenizer),),
         beside="server" if profile.server.url is None else None,
-        container=Container(network="private" if profile.server.url is None else "host", cpuset=cpus),
+        container=Container(network="private" if profile.server.url is None else "host", cpuset=cpus, read_only=True),
     )
     return RoundPlan(round=number, order=order, program=program)

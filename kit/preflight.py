@@ -54,8 +54,7 @@ def before(
             observe(Seen(Event(at=doors.host.now(), kind="environment", text=f"stopped {told}")))
         collected = inventories.collect(doors.host)
     checks = _examine(plan, collected, doors.host, out, doors.runtime, busy=busy)
-    if not force:
-        doctor.require(checks, plan.profile)
+    doctor.require(checks, plan.profile, force=force)
     for check in checks:
         if check.level != "ok":
             text = f"{check.name}: {check.found}" + (f" ({check.remedy})" if check.remedy else "")

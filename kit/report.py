@@ -234,6 +234,7 @@ def _provenance(run: Run, lang: Language) -> Sequence[str]:
         say(lang, "provenance-kit", kit=plan.kit_version, profile=plan.profile, digest=plan.profile_sha256),
         *(say(lang, "provenance-environment", name=env.title, digest=env.digest) for env in plan.environments),
         *_rights(plan, lang),
+        *((say(lang, "provenance-code"),) if plan.trust_remote_code else ()),
         say(lang, "provenance-machine", fingerprint=run.inventory.fingerprint),
         say(lang, "provenance-time", started=started, ended=ended) + took,
     )

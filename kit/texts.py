@@ -192,6 +192,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "provenance": ("测试来源", "Provenance"),
     "provenance-kit": ("kit {kit}，测试方案 {profile}（{digest}）", "kit {kit}, profile {profile} ({digest})"),
     "provenance-environment": ("{name}：{digest}", "{name}: {digest}"),
+    "provenance-code": (
+        "测试方案允许运行分词器自带的代码（load.trust_remote_code）",
+        "the profile lets code run that came with the tokenizer (load.trust_remote_code)",
+    ),
     "provenance-rights": (
         "服务容器的额外权限：{rights}",
         "rights of the server's container beyond the least: {rights}",

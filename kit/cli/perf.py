@@ -76,6 +76,9 @@ def perf(
         Literal["process", "docker"], typer.Option(help="How evalscope is started: environments here, or containers.")
     ] = "process",
     out: RunsOption = Path("runs"),
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let code run that lies beside the tokenizer.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Go on although a check of the machine fails; the report says so.")
     ] = False,
@@ -103,6 +106,7 @@ def perf(
         loop=loop,
         name=name,
         api_key=Secret(env=KEY_VARIABLE) if api_key is not None else None,
+        trust_remote_code=trust_remote_code,
     )
     prepared = tests.prepare(wanted, runtime, out)
     tables = tests.claim(output_csv, output_xlsx, f"{LocalHost().now().astimezone():%Y%m%d_%H%M%S}")

@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
     room.hccl,
     models.whole,
     models.tokenizer,
+    models.tokenizer_code,
     models.on_cards,
     machine.memory,
     machine.channels,
@@ -43,11 +44,12 @@ def examine(asked: Asked) -> tuple[Check, ...]:
     return tuple(found for check in CHECKS for found in check(asked))
 
 
-def require(checks: Iterable[Check], what: str) -> None:
-    """Raise `HostError` with everything that stands in the way."""
-    problems = [_problem(check) for check in checks if check.level == "fail"]
+def require(checks: Iterable[Check], what: str, *, force: bool = False) -> None:
+    """Raise `HostError` with everything that stands in the way; with `force`, of what nobody may force."""
+    problems = [_problem(check) for check in checks if check.level == "fail" and not (force and check.forcible)]
     if problems:
         hint = "kit doctor shows all checks; kit run --force goes on all the same, and the report says so"
+        hint = "kit doctor shows all checks; these cannot be forced" if force else hint
         raise HostError(f"this machine cannot run {what} as it is", problems=problems, hint=hint)
 
 

@@ -126,6 +126,23 @@ def tokenizer(asked: Asked) -> Iterator[Check]:
         yield check(name, "ok", "there, with a chat template")
 
 
+def tokenizer_code(asked: Asked) -> Iterator[Check]:
+    """Code that lies beside the tokenizer runs only where the profile says so: load generators would run it unasked."""
+    plan = asked.plan
+    if plan is None or plan.trust_remote_code:
+        return
+    settings, config = (_object(Path(plan.tokenizer) / name) for name in ("tokenizer_config.json", "config.json"))
+    # The model's own configuration is looked at where the tokenizer does not name its class.
+    if "auto_map" in (settings or {}) or ("tokenizer_class" not in (settings or {}) and "auto_map" in (config or {})):
+        yield check(
+            f"load.tokenizer {plan.tokenizer}",
+            "fail",
+            "brings code of its own (auto_map), which the load generator would run",
+            needed="load.trust_remote_code: true in the profile",
+            remedy="read that code first; or take a tokenizer without",
+        ).model_copy(update={"forcible": False})
+
+
 def _has_chat_template(path: Path) -> bool:
     if any((path / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True

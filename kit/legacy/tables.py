@@ -2,8 +2,12 @@
 
 import csv
 import io
+import lzma
 import re
+import struct
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -167,16 +171,19 @@ def _xlsx(content: bytes) -> Table:
 
     inspect(content)
     try:
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        lines = [
-            Line(f"row {number}", tuple("" if value is None else str(value) for value in values))
-            for number, values in enumerate(
-                sheet.iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS, values_only=True), start=1
-            )
-        ]
-        if len(content) <= _MERGED_BYTES and any("" in line.cells for line in lines):
-            lines = _unmerged(lines, load_workbook(io.BytesIO(content), data_only=True).worksheets[0])
+        with warnings.catch_warnings():
+            # What the library leaves out of a workbook (validations, extensions) is nothing that is read here.
+            warnings.simplefilter("ignore")
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            sheet = book.worksheets[0]
+            lines = [
+                Line(f"row {number}", tuple("" if value is None else str(value) for value in values))
+                for number, values in enumerate(
+                    sheet.iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS, values_only=True), start=1
+                )
+            ]
+            if len(content) <= _MERGED_BYTES and any("" in line.cells for line in lines):
+                lines = _unmerged(lines, load_workbook(io.BytesIO(content), data_only=True).worksheets[0])
     # Whatever a damaged workbook makes of the library's parsers; there is no common class for it.
     except (
         KeyError,
@@ -222,6 +229,10 @@ def _is_header(line: Line) -> bool:
     return set(_CASE) <= {column(title) for title in line.cells}
 
 
+# What the decompressors say of bytes that are none of theirs.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+
+
 def inspect(content: bytes) -> None:
     """Refuse an archive that grows beyond all bounds or brings entities of its own, before any library opens it."""
     try:
@@ -232,7 +243,7 @@ def inspect(content: bytes) -> None:
             for member in members:
                 with archive.open(member) as file:
                     _refuse_entities(member.filename, file.read(5 * LARGEST_BYTES))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except (*_DAMAGE, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise UsageError(f"is not an archive that can be read: {error}") from error
 
 

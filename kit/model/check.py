@@ -8,7 +8,10 @@ Level = Literal["ok", "warn", "fail"]
 
 
 class Check(Record):
-    """One finding. `commands` are shell lines that would mend it; kit prints them and runs none."""
+    """One finding. `commands` are shell lines that would mend it; kit prints them and runs none.
+
+    What fails and is not `forcible` stops a run also where it is told to go on.
+    """
 
     name: str
     level: Level
@@ -16,6 +19,7 @@ class Check(Record):
     needed: str = ""
     remedy: str = ""
     commands: tuple[str, ...] = ()
+    forcible: bool = True
 
 
 class Preflight(Record):

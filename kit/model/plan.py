@@ -137,6 +137,7 @@ class Plan(Record):
     generator: str
     generator_version: str
     tokenizer: str
+    trust_remote_code: bool = Field(default=False, description="code beside the tokenizer may run")
     environments: tuple[Environment, ...]
     model: MadeModel | None
     server: ServerPlan | None

@@ -97,6 +97,7 @@ class Container(Record):
         description="the CPUs of the server, such as 0-31,64-95; the load then gets the others",
     )
     init: bool = True
+    read_only: bool = Field(default=False, description="the image's files cannot be changed; /tmp is in memory")
 
     @field_validator("ulimits")
     @classmethod
@@ -225,6 +226,7 @@ class Load(Record):
     rounds: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=42, ge=0, lt=2**31)
     tokenizer: str
+    trust_remote_code: bool = Field(default=False, description="run code that lies beside the tokenizer")
     requests_per_client: int = Field(default=1, gt=0, le=100_000)
     read_timeout: Seconds = 3600.0
     cpuset: Text | None = Field(

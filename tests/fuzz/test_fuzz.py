@@ -3,6 +3,7 @@
 An input that made one crash is kept in `crashes/`, in a file whose name begins with that of its target, and tried first.
 """
 
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -16,13 +17,21 @@ from tests.fuzz.targets import Target, targets
 INPUTS = int(os.environ.get("KIT_FUZZ", "100"))
 FOREVER_S = 60.0
 """No parser takes this long for inputs this small, however busy the machine: it would be one that never ends."""
-CRASHES = sorted(path for path in (Path(__file__).parent / "crashes").iterdir() if path.suffix == ".bin")
+KEPT = Path(__file__).parent / "crashes"
+CRASHES = sorted(KEPT.glob("*.bin"))
 TARGETS = targets()
+
+
+class Input(bytes):
+    """An input whose name is short: it is found in `crashes/`, not on the terminal."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes: {bytes(self[:60])!r}>"
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_input_makes_a_parser_crash(name: str) -> None:
-    target = TARGETS[name]
+    target, last = TARGETS[name], b""
 
     @settings(
         max_examples=INPUTS,
@@ -31,13 +40,19 @@ def test_no_input_makes_a_parser_crash(name: str) -> None:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(target.inputs)
+    @given(target.inputs.map(Input))
     def fed(content: bytes) -> None:
-        begin = time.monotonic()
+        nonlocal last
+        begin, last = time.monotonic(), content
         target.feed(content)
         assert time.monotonic() - begin < FOREVER_S
 
-    fed()
+    try:
+        fed()
+    except BaseException:
+        # The last one is the smallest that was found.
+        (KEPT / f"{name.replace(' ', '-')}-{hashlib.sha256(last).hexdigest()[:8]}.bin").write_bytes(last)
+        raise
 
 
 def test_what_made_a_parser_crash_does_so_no_more() -> None:

@@ -154,6 +154,15 @@ def test_arguments_are_handed_over_as_they_are(runtime: DockerRuntime, image: En
     assert output(runtime, program(image, "printf", "%s\\n", *words), tmp_path).splitlines() == list(words)
 
 
+def test_an_image_that_is_read_only_leaves_its_directory_and_tmp(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    script = "touch here /tmp/there && ! touch /etc/x /usr/x 2>/dev/null && echo kept"
+    wanted = program(image, "sh", "-c", script, container={"read_only": True, "user": "0:0"})
+    assert output(runtime, wanted, tmp_path).strip() == "kept"
+    assert (tmp_path / "here").exists()
+
+
 def test_a_server_is_reached_through_a_port_on_loopback_only(
     runtime: DockerRuntime, image: Environment, tmp_path: Path
 ) -> None:

@@ -65,6 +65,14 @@ def test_everything_that_ascend_needs_is_handed_over_as_it_is_written() -> None:
     assert (options.user, options.init, options.cap_add) == ("0:0", False, ("SYS_NICE",))
 
 
+def test_the_load_generator_changes_nothing_of_its_image() -> None:
+    """What it may write is its own directory, and /tmp in memory."""
+    wanted = program(container=Container(read_only=True))
+    assert create_options(wanted, Path("/r"), "host", None, {}).read_only
+    assert "--read-only --tmpfs /tmp" in " ".join(command_line(wanted, None))
+    assert not create_options(program(), Path("/r"), "host", None, {}).read_only
+
+
 def test_a_secret_reaches_the_container_as_a_file_and_never_as_a_value() -> None:
     options = create_options(program(secrets=("KIT_API_KEY",)), Path("/r"), "host", Path("/tmp/s"), {})
     assert ("KIT_API_KEY_FILE", f"{SECRETS}/KIT_API_KEY") in options.environment

@@ -357,6 +357,40 @@ def test_a_model_that_is_not_whole_is_told(site: Site, damage: "object", said: s
     assert any(line.startswith("fail") and said in line for line in site.wrong()), site.wrong()
 
 
+MAPPED = '"auto_map": {"AutoTokenizer": "own.Tokenizer"}'
+TEMPLATE = '"chat_template": "{{ messages }}"'
+
+
+@pytest.mark.parametrize(
+    ("settings", "config", "runs"),
+    [
+        (f"{{{TEMPLATE}, {MAPPED}}}", "{}", True),
+        (f'{{{TEMPLATE}, "tokenizer_class": "X", {MAPPED}}}', "{}", True),
+        (f"{{{TEMPLATE}}}", f"{{{MAPPED}}}", True),
+        (f'{{{TEMPLATE}, "tokenizer_class": "LlamaTokenizerFast"}}', f"{{{MAPPED}}}", False),
+        (f"{{{TEMPLATE}}}", "{}", False),
+    ],
+)
+def test_code_beside_the_tokenizer_runs_only_where_the_profile_says_so(
+    site: Site, settings: str, config: str, *, runs: bool
+) -> None:
+    (site.model / "w8a8" / "tokenizer_config.json").write_text(settings)
+    (site.model / "w8a8" / "config.json").write_text(config)
+    assert any("brings code of its own" in line for line in site.wrong()) == runs
+    if runs:
+        with pytest.raises(HostError, match="cannot be forced"):
+            doctor.require(site.checks(), "cards", force=True)
+    site.settings = ("load.trust_remote_code=true",)
+    assert site.wrong() == [EVEN]
+
+
+def test_what_may_be_forced_is_forced(site: Site) -> None:
+    (site.model / "w8a8" / "tokenizer.json").unlink()
+    with pytest.raises(HostError):
+        doctor.require(site.checks(), "cards")
+    doctor.require(site.checks(), "cards", force=True)
+
+
 def test_shards_that_count_themselves_need_no_index(tmp_path: Path) -> None:
     for number in (1, 3):
         (tmp_path / f"m-{number:05d}-of-00003.safetensors").write_bytes(safetensors(1))

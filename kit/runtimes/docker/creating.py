@@ -35,5 +35,7 @@ def create(client: docker.DockerClient, options: Options) -> SdkContainer:
         nano_cpus=options.nano_cpus,
         cpuset_cpus=options.cpuset,
         init=options.init,
+        read_only=options.read_only,
+        tmpfs={"/tmp": ""} if options.read_only else {},
         log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
     )

@@ -37,6 +37,7 @@ class Options:
     nano_cpus: int | None
     cpuset: str | None
     init: bool
+    read_only: bool
 
 
 def create_options(
@@ -70,6 +71,7 @@ def create_options(
         nano_cpus=int(wanted.cpus * 1e9) if wanted.cpus is not None else None,
         cpuset=wanted.cpuset,
         init=wanted.init,
+        read_only=wanted.read_only,
     )
 
 
@@ -102,6 +104,7 @@ def command_line(program: Program, network: str | None) -> tuple[str, ...]:
     words += ["--cpuset-cpus", wanted.cpuset] if wanted.cpuset is not None else []
     words += ["--user", wanted.user] if wanted.user is not None else []
     words += ["--init"] if wanted.init else []
+    words += ["--read-only", "--tmpfs", "/tmp"] if wanted.read_only else []
     return (*words, program.environment.digest, *program.argv)
 
 
