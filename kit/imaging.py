@@ -120,6 +120,11 @@ def save(names: Sequence[str], wanted: Sequence[str], out: Path, progress: Progr
     return carrying.save(chosen, where, store, out, progress)
 
 
+def present(name: str, wanted: str, store: ImageStore) -> bool:
+    """Whether the engine has an image for a platform."""
+    return store.find(images.find(places().images, name, wanted).platform_tag) is not None
+
+
 def load(path: Path, progress: Progress) -> tuple[archive.Held, ...]:
     """Take in the images of an archive that is what it was when it was saved."""
     return carrying.load(path, places(), open_store(), progress)

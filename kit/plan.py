@@ -61,8 +61,7 @@ def make(
     """
     load, server = profile.load, profile.server
     engine = ENGINES[server.engine]
-    generator = GENERATORS[load.generator]
-    home, sender = _pinned(server.image, (generator.IMAGE, load.version), pin)
+    home, sender = environments(profile, pin)
     devices, grant = _granted(profile.machine.accelerator, inventory, present)
     made = _made_model(server.make_model, home, models)
     # In a container loopback is its own: the port is published on this machine's loopback instead.
@@ -106,10 +105,11 @@ def make(
     )
 
 
-def _pinned(image: str | None, load: tuple[str, str], pin: Pin) -> tuple[Environment | None, Environment]:
+def environments(profile: Profile, pin: Pin) -> tuple[Environment | None, Environment]:
     """The environments of the server (`name` or `name/version`), if it has one, and of the load. Raises for all that is
     missing at once."""
-    name, _, variant = (image or "").partition("/")
+    name, _, variant = (profile.server.image or "").partition("/")
+    load = GENERATORS[profile.load.generator].IMAGE, profile.load.version
     found: list[Environment] = []
     lacking: list[KitError] = []
     for one, version in ((name, variant or None), load):

@@ -121,15 +121,26 @@ def verify(reference: str, runs: Path, trust_file: Path | None, now: datetime) -
     path = Path(reference)
     single = path if path.is_file() and path.name != ATTESTATION else None
     home = _home(path) if path.is_file() else store.find(reference, runs).path
-    found = signatures.read(home / ATTESTATION) if home is not None else None
-    if home is None or found is None:
-        msg = f"{reference} is not signed: there is no {ATTESTATION} {'beside it' if single else 'in it'}"
-        raise VerificationError(msg, hint="kit sign signs a run")
+    if home is None:
+        raise _unsigned(reference, "beside it")
+    said = trusted(home, reference, trust_file, now, "beside it" if single else "in it")
+    return _single(single, said) if single is not None else whole(RunDir(home), said)
+
+
+def trusted(home: Path, reference: str, trust_file: Path | None, now: datetime, where: str = "in it") -> Genuine:
+    """What those signed who may, by the attestation in a folder; nothing else is read. Raises `VerificationError`."""
+    if (found := signatures.read(home / ATTESTATION)) is None:
+        raise _unsigned(reference, where)
     if trust_file is None:
         msg = f"nothing says whose signatures count for {reference}"
         raise VerificationError(msg, hint="give the trust file with --trust; docs/signing.md shows one")
-    said = signatures.trusted(found, trust.read(trust_file), now)
-    return _single(single, said) if single is not None else _whole(RunDir(home), said)
+    return signatures.trusted(found, trust.read(trust_file), now)
+
+
+def _unsigned(reference: str, where: str) -> VerificationError:
+    return VerificationError(
+        f"{reference} is not signed: there is no {ATTESTATION} {where}", hint="kit sign signs a run"
+    )
 
 
 def _home(path: Path) -> Path | None:
@@ -155,7 +166,8 @@ def _verified(name: str, said: Genuine, signers: int, copy: str) -> Verified:
     return Verified(name, said.statement.predicate.result, said.sign_offs[:signers], 1, copy=copy)
 
 
-def _whole(run: RunDir, said: Genuine) -> Verified:
+def whole(run: RunDir, said: Genuine) -> Verified:
+    """Check that a run is what was signed, and that it is true. Raises `VerificationError` with all findings."""
     found = signing.files(run.path)
     own, copies = signatures.signed_files(said), said.copies[-1]
     if problems := [*signatures.changes(own, found.own), *signatures.changes(copies, found.copies)]:

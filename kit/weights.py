@@ -10,7 +10,7 @@ from pathlib import Path
 from kit.errors import HostError
 
 LIST = "SHA256SUMS"
-_WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".kt")
+SUFFIXES = (".safetensors", ".gguf", ".bin", ".pt", ".kt")
 _SHARD = re.compile(r"(.*-)(\d{5})-of-(\d{5})(\.\w+)")
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _LONGEST_HEADER = 100_000_000
@@ -32,7 +32,7 @@ def look(directory: Path) -> Found:
     present = sorted(
         path
         for path in directory.rglob("*")
-        if path.suffix in _WEIGHTS and path.is_file() and ".cache" not in path.parts
+        if path.suffix in SUFFIXES and path.is_file() and ".cache" not in path.parts
     )
     problems: list[str] = []
     indexes = sorted(directory.glob("*.index.json"))
@@ -116,10 +116,36 @@ def digests(directory: Path) -> Iterator[tuple[str, str]]:
     """SHA-256 and name of every file below a directory, in the order of their names. Raises `HostError`."""
     if not directory.is_dir():
         raise HostError(f"{directory} is not a directory on this machine")
+    for path, name in _files(directory):
+        yield sha256(path), name
+
+
+def files(path: Path) -> list[tuple[str, int]]:
+    """Name and size of every file that `digests` would read; of a single file its own."""
+    if path.is_file():
+        return [(path.name, path.stat().st_size)]
+    return [(name, found.stat().st_size) for found, name in _files(path)]
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         if path.is_file() and name != LIST and not name.startswith(".") and "/." not in name:
-            yield _digest(path), name
+            yield path, name
+
+
+def listed(directory: Path) -> Iterator[tuple[str, str]]:
+    """Name and SHA-256 of every file that the list in a directory names. Raises `HostError` where it cannot be read."""
+    place = directory / LIST
+    try:
+        lines = place.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostError(f"{place} cannot be read: {getattr(error, 'strerror', error)}") from error
+    for number, line in enumerate(lines, start=1):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise HostError(f"{place}, line {number} is not of the form that sha256sum writes")
+        yield found[2], found[1]
 
 
 def differ(directory: Path, *, contents: bool) -> Iterator[str]:
@@ -127,23 +153,16 @@ def differ(directory: Path, *, contents: bool) -> Iterator[str]:
 
     Raises `HostError` where the list cannot be read.
     """
-    listed = directory / LIST
-    try:
-        lines = listed.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HostError(f"{listed} cannot be read: {getattr(error, 'strerror', error)}") from error
-    for number, line in enumerate(lines, start=1):
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise HostError(f"{listed}, line {number} is not of the form that sha256sum writes")
-        path = directory / found[2]
+    for name, digest in listed(directory):
+        path = directory / name
         if not path.is_file():
-            yield f"{found[2]} is missing"
-        elif contents and _digest(path) != found[1]:
-            yield f"{found[2]} holds something else than the list says"
+            yield f"{name} is missing"
+        elif contents and sha256(path) != digest:
+            yield f"{name} holds something else than the list says"
 
 
-def _digest(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file. Raises `HostError`."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:

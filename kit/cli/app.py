@@ -81,6 +81,7 @@ for _module in (
     "signing",
     "reference",
     "calibrate",
+    "bundles",
 ):
     importlib.import_module(f"kit.cli.{_module}").add(app)
 

@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kit.formats import duration, figure, rate
+from kit.formats import duration, figure, rate, size
 from kit.index import Found
 from kit.model import RunStatus
+from kit.model.bundle import KINDS, Manifest
 from kit.model.report import Report
 from kit.texts import say
 from kit.trend import Point
@@ -87,3 +88,22 @@ def table(report: Report) -> None:
     console.print(view)
     for number, note in enumerate(report.notes, start=1):
         console.print(f"  {number}. {note}", markup=False)
+
+
+def bundle(manifest: Manifest) -> None:
+    """The kinds of files in a bundle with number and size, and every large file by itself."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("kind", "name", "platform"):
+        table.add_column(title, no_wrap=True)
+    for title in ("files", "size"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for kind in KINDS:
+        members = manifest.of(kind)
+        alone = [one for one in members if one.size >= 5_000_000 or len(members) == 1]
+        for one in alone:
+            table.add_row(kind, one.name, one.platform or "any", "1", size(one.size))
+        if rest := [one for one in members if one not in alone]:
+            others = "others below" if alone else "all below"
+            named = f"{others} {rest[0].name.partition('/')[0]}/"
+            table.add_row(kind, named, "", str(len(rest)), size(sum(one.size for one in rest)))
+    stdout().print(table)

@@ -1,13 +1,16 @@
 """`kit key new`, `kit sign`, `kit verify`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kit.cli import complete
 from kit.cli.run import RunsOption
 from kit.cli.runs import RunArgument
+
+if TYPE_CHECKING:
+    from kit.sealing import Verified
 
 EnvOption = Annotated[
     str | None, typer.Option("--passphrase-env", metavar="NAME", help="Take the key's passphrase from this variable.")
@@ -28,7 +31,8 @@ def add(app: typer.Typer) -> None:
     )(sign)
     app.command(
         "verify",
-        epilog="Examples: kit verify latest --trust trust.yaml · kit verify report/report.docx --trust trust.yaml",
+        epilog="Examples: kit verify latest --trust trust.yaml · kit verify run.kit --trust trust.yaml · "
+        "kit verify report/report.docx --trust trust.yaml",
     )(verify)
 
 
@@ -82,8 +86,8 @@ def verify(
     path: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|FILE",
-            help="A run, or one file of its report beside attestation.json.",
+            metavar="RUN|BUNDLE|FILE",
+            help="A run, a bundle, or one file of a report beside attestation.json.",
             autocompletion=complete.runs,
         ),
     ],
@@ -96,10 +100,25 @@ def verify(
 
     Exit code 6 where it is not so.
     """
-    from kit import sealing
+    from kit import opening, sealing
+    from kit.bundles import reading
     from kit.host import LocalHost
 
-    found = sealing.verify(path, out, trust, LocalHost().now())
+    now = LocalHost().now()
+    if reading.is_bundle(Path(path)):
+        opened = opening.verify(Path(path), trust, now, lambda text: typer.echo(text, err=True))
+        verified = opened.verified
+        assert verified is not None
+        _told(verified)
+        typer.echo(f"{path}: all {len(opened.looked.bundle.manifest.members)} files are those of its list")
+        for one in opened.unvouched:
+            typer.echo(f"look at {one}", err=True)
+        return
+    _told(sealing.verify(path, out, trust, now))
+
+
+def _told(found: "Verified") -> None:
+    """Who signed, and what was checked."""
     for one in found.sign_offs:
         typer.echo(f"{one.role}: {one.name}, {one.at:%Y-%m-%d %H:%M:%S %z} (own clock), {one.key}")
     if found.copy is not None:

@@ -68,7 +68,7 @@ class Mount(Record):
     @field_validator("path")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if not value.startswith("/") or "/../" in f"{value}/" or value == "/":
+        if not value.startswith("/") or "/../" in f"{value}/" or not value.strip("/."):
             raise ValueError(f"{value!r}: an absolute path below / without .. is needed")
         if _ENGINE.search(value):
             raise ValueError(f"{value!r}: no container gets the container engine's socket or files: they are root's")

@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.trend",),
     ("kit.details", "kit.recount", "kit.timelines"),
     ("kit.reading",),
+    ("kit.bundles",),
     ("kit.keys",),
     ("kit.trust", "kit.signing"),
     ("kit.signatures", "kit.rereading"),
@@ -61,6 +62,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.preflight", "kit.imaging"),
     ("kit.workflow",),
     ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing", "kit.comparisons", "kit.finding"),
+    ("kit.opening", "kit.packing"),
     ("kit.cli",),
     ("kit.__main__",),
 )

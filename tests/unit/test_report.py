@@ -94,6 +94,7 @@ class Written:
         state: Literal["complete", "incomplete", "interrupted"] = "complete",
         reason: str | None = None,
         text: str = PROFILE,
+        pin: plans.Pin | None = None,
     ) -> None:
         runtime = FakeRuntime()
         loaded = profile.parse(text, "p.yaml", settings)
@@ -101,7 +102,7 @@ class Written:
             loaded.profile,
             sha256=loaded.sha256,
             runtime="process",
-            pin=runtime.pin,
+            pin=pin or runtime.pin,
             models=Path("/cache/models"),
             version=runtime.version,
         )
@@ -113,6 +114,7 @@ class Written:
         )
         path = self.run.path
         write_once(path / "inventory.json", collected.model_copy(update={"system": system}).to_json())
+        write_once(path / "profile.yaml", profile.resolved(loaded.profile))
         write_once(path / "plan.json", self.plan.to_json())
         done = [entry for entry in self.plan.rounds if entry.id not in missing]
         for entry in done:

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from kit import keys, renderers, rereading, sealing, signatures, signing, stats, trust, workflow
 from kit.errors import IncompleteError, KitError, UsageError, VerificationError
 from kit.loadgens import GENERATORS
-from kit.model import Check, Preflight, RoundResult
+from kit.model import Check, Preflight, RoundPlan, RoundResult
 from kit.model.attestation import ROLES, Attestation, Role
 from kit.model.report import Report
 from kit.store import RunDir, write_once
@@ -674,6 +674,18 @@ def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(KitError, match="no private key"):
         keys.load(str(path), never)
+
+
+def test_small_figures_of_unlike_size_are_read_back_as_they_were_written(tmp_path: Path, people: People) -> None:
+    """0.0094 beside 0.011: what is small has two digits, so one column holds steps of different sizes."""
+
+    def change(entry: RoundPlan, _: int) -> dict[str, object]:
+        tpot = 0.0094 if entry.case.concurrency == 1 else 0.01113632966
+        return {"ttft_s": 0.01, "latency_s": 0.01 + 511 * tpot}
+
+    run = Written(tmp_path, change=change).run
+    people.sign(run, "tester")
+    assert people.verify(run, people.text("tester")).unread == ()
 
 
 # --- the load generator's own files ------------------------------------------------------------------------------
