@@ -19,7 +19,10 @@ from kit.store import RunDir
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan, the profile and the baseline that it was made from, and where its run goes or lies already."""
+    """A plan, the profile and the baseline that it was made from, and where its run goes or lies already.
+
+    `images` are the locks of its environments, where these are not kit's own.
+    """
 
     plan: Plan
     profile: bytes
@@ -27,6 +30,7 @@ class Prepared:
     baseline: bytes | None = None
     run: RunDir | None = None
     collected: Collected | None = None
+    images: Path | None = None
 
 
 @contextmanager

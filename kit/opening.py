@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kit import documents, sealing, signatures, signing
 from kit import profile as profiles
+from kit import sealing, signatures, signing
 from kit.bundles import asking, names, reading
 from kit.bundles.reading import FOLDERS, Bundle
-from kit.errors import KitError, Problem, UsageError, VerificationError
+from kit.errors import KitError, Problem, VerificationError
 from kit.images import archive, gathering
 from kit.model.attestation import ATTESTATION
 from kit.model.bundle import Kind, Member
@@ -44,7 +44,7 @@ def look(path: Path) -> Looked:
     content = bundle.content(manifest.of("profile")[0])
     sha256 = f"sha256:{hashlib.sha256(content).hexdigest()}"
     try:
-        loaded = _alone(content.decode("utf-8"), f"{path.name}: profile.yaml")
+        loaded = profiles.alone(content.decode("utf-8"), f"{path.name}: profile.yaml")
     except (KitError, UnicodeDecodeError) as error:
         problems = error.problems if isinstance(error, KitError) else ()
         message = error.message if isinstance(error, KitError) else "profile.yaml is no text"
@@ -59,15 +59,6 @@ def look(path: Path) -> Looked:
     held = bundle.content(baseline[0]) if baseline else None
     found = Loaded(loaded.profile, f"{path.name}: profile.yaml", sha256, held)
     return Looked(bundle, found, (*asking.of(loaded.profile), *asking.brought(manifest)))
-
-
-def _alone(text: str, source: str) -> Loaded:
-    """A profile that stands for itself: a bundle's is resolved, and extends none of this machine."""
-    lines: dict[documents.Place, int] = {}
-    data = documents.read(text, source, lines)
-    if not isinstance(data, dict):
-        raise UsageError(f"{source} does not hold a profile")
-    return profiles.validated(data, source, lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     return validated(data, source, lines, given)
 
 
+def alone(text: str, source: str) -> Loaded:
+    """A profile that stands for itself, as `resolved` writes it: it extends none of this machine."""
+    lines: dict[documents.Place, int] = {}
+    return validated(_fields(text, source, lines), source, lines)
+
+
 def validated(
     data: dict[str, object],
     source: str,

@@ -32,7 +32,7 @@ def of(run: RunDir) -> Audit:
 def _row(entry: RoundPlan, result: RoundResult) -> Row:
     found, case = result.figures, entry.case
     where = f"cases/{entry.id}/result.json"
-    values = _values(found)
+    measured = values(found)
     return Row(
         input=case.input,
         output=case.output,
@@ -42,11 +42,12 @@ def _row(entry: RoundPlan, result: RoundResult) -> Row:
         tokens=found.output_tokens.mean if found.output_tokens else None,
         varied=found.output_tokens is not None and found.output_tokens.maximum > found.output_tokens.mean * (1 + _SAME),
         window_s=found.window_s,
-        **{name: Cell(value=value, step=0.0, where=where) for name, value in values.items() if value is not None},
+        **{name: Cell(value=value, step=0.0, where=where) for name, value in measured.items() if value is not None},
     )
 
 
-def _values(found: Figures) -> dict[str, float | None]:
+def values(found: Figures) -> dict[str, float | None]:
+    """The six figures of the original's table, of one round."""
     return {
         "latency": _mean(found.latency_s),
         "output_throughput": found.output_throughput,
@@ -63,7 +64,7 @@ def _mean(spread: Spread | None) -> float | None:
 
 def _recounted(entry: RoundPlan, result: RoundResult, samples: tuple[Sample, ...]) -> Iterator[Finding]:
     again = stats.figures(entry.case, samples)
-    stored, counted = _values(result.figures), _values(again)
+    stored, counted = values(result.figures), values(again)
     pairs = [(name, stored[name], counted[name]) for name in METRICS]
     pairs.append(("requests", float(result.figures.requests), float(again.requests)))
     pairs.append(("succeeded", float(result.figures.succeeded), float(again.succeeded)))

@@ -30,6 +30,7 @@ from kit.endpoint import HttpEndpoint
 from kit.errors import HostError, KitError, NotAcceptedError, UsageError
 from kit.events import Event, Seen
 from kit.host import LocalHost
+from kit.inventory import Collected
 from kit.inventory.cpu import online
 from kit.legacy import baseline as baselines
 from kit.model.profile import Language
@@ -68,18 +69,26 @@ def plan(
 
 
 def planned(
-    loaded: profiles.Loaded, runtime: Literal["process", "docker"], out: Path, platform: str | None = None
+    loaded: profiles.Loaded,
+    runtime: Literal["process", "docker"],
+    out: Path,
+    platform: str | None = None,
+    *,
+    images: Path | None = None,
+    pin: plans.Pin | None = None,
+    collected: Collected | None = None,
 ) -> Prepared:
-    """Decide everything for a run of a profile that was read."""
-    doors = runtimes.make(runtime, platform)
+    """Decide everything for a run of a profile that was read; with other locks or images than kit's own where given."""
+    doors = runtimes.make(runtime, platform, images)
     # Which cards a plan uses is decided by what this machine has; where none are asked for, it is looked at when the run begins.
     host = LocalHost()
-    collected = inventories.collect(host) if loaded.profile.machine.accelerator is not None else None
+    if collected is None and loaded.profile.machine.accelerator is not None:
+        collected = inventories.collect(host)
     made = plans.make(
         loaded.profile,
         sha256=loaded.sha256,
         runtime=runtime,
-        pin=imaging.explained(doors, platform) if runtime == "docker" else doors.pin,
+        pin=pin or (imaging.explained(doors, platform) if runtime == "docker" else doors.pin),
         models=cache() / "models",
         version=doors.version,
         platform=platform,
@@ -89,7 +98,8 @@ def planned(
     if loaded.baseline is not None:
         # Now, and not after hours of measuring: what the results will be held against can be read.
         baselines.read(loaded.baseline, str(loaded.profile.acceptance.baseline))
-    return Prepared(made, profiles.resolved(loaded.profile), out, loaded.baseline, collected=collected)
+    stored = profiles.resolved(loaded.profile)
+    return Prepared(made, stored, out, loaded.baseline, collected=collected, images=images)
 
 
 def resume(reference: str, out: Path, profile: str | None = None, settings: Sequence[str] = ()) -> Prepared:
@@ -125,7 +135,7 @@ def _run(
 ) -> Finished:
     made = prepared.plan
     began = host.monotonic()
-    doors = Doors(runtimes.make(made.runtime, made.platform), host, HttpEndpoint())
+    doors = Doors(runtimes.make(made.runtime, made.platform, prepared.images), host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
     collected = prepared.collected or inventories.collect(host)
     checked = preflight.before(made, doors, collected, prepared.out, busy=busy, force=force, observe=observe)

@@ -82,6 +82,7 @@ for _module in (
     "reference",
     "calibrate",
     "bundles",
+    "reproduce",
 ):
     importlib.import_module(f"kit.cli.{_module}").add(app)
 

@@ -81,17 +81,27 @@ class Environments:
         source.install_programs(path, path)
         _seal(path)
 
-    def fetch(self, environment: Environment, progress: Progress, out: Path | None = None) -> Path:
-        """A folder with every wheel of the lock for this machine, each checked against its hash; in the cache unless given."""
+    def fetch(
+        self, environment: Environment, progress: Progress, out: Path | None = None, brought: str | None = None
+    ) -> Path:
+        """A folder with every wheel of the lock for this machine, each checked against its hash; in the cache unless given.
+
+        From the folder `brought` alone, or from that of `KIT_WHEELS`, where there is one.
+        """
         source = find(self._images, environment.name, environment.variant)
         wheels = out or self._wheels / _key(environment)
         if out is None and _sealed(wheels):
             return wheels
         wheels.mkdir(parents=True, exist_ok=True)
-        fetching.fetch(source, wheels, progress, brought=fetching.carried())
+        fetching.fetch(source, wheels, progress, brought=brought or fetching.carried())
         if out is None:  # a folder that was named may hold the wheels of several environments
             _seal(wheels)
         return wheels
+
+    def bring(self, environment: Environment, wheels: Path, progress: Progress) -> None:
+        """Put the wheels of an environment into the cache from a folder, so that it can be made without network."""
+        if not _sealed(self.path(environment)):
+            self.fetch(environment, progress, brought=str(wheels))
 
 
 def unfinished(cache: Path) -> tuple[Path, ...]:

@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.trend",),
     ("kit.details", "kit.recount", "kit.timelines"),
     ("kit.reading",),
-    ("kit.bundles",),
+    ("kit.bundles", "kit.repeating"),
     ("kit.keys",),
     ("kit.trust", "kit.signing"),
     ("kit.signatures", "kit.rereading"),
@@ -63,6 +63,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.workflow",),
     ("kit.judging", "kit.perf", "kit.calibrating", "kit.referencing", "kit.sealing", "kit.comparisons", "kit.finding"),
     ("kit.opening", "kit.packing"),
+    ("kit.relocating",),
+    ("kit.reproducing",),
     ("kit.cli",),
     ("kit.__main__",),
 )

@@ -105,7 +105,7 @@ def test_a_bundle_made_twice_is_the_same_and_holds_what_the_run_was_made_of(tmp_
 
 
 def test_a_profile_is_bundled_with_its_settings_and_its_baseline(tmp_path: Path) -> None:
-    (tmp_path / "base.csv").write_text("input,output,parallel,avg_latency\n64,32,1,0.5\n")
+    (tmp_path / "base.csv").write_text("input,output,concurrency,avg_latency_s\n64,32,1,0.5\n")
     (tmp_path / "p.yaml").write_text(SMOKE + "acceptance: {baseline: base.csv, tolerance: {latency: +10%}}\n")
     made = pack(str(tmp_path / "p.yaml"), tmp_path / "p.kit", replace(LIGHT, settings=("load.rounds=7",)))
     looked = opening.look(made.path)

@@ -1,0 +1,127 @@
+"""`kit reproduce`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit.cli import complete
+from kit.cli.bundles import OnOption
+from kit.cli.run import RunsOption, SetOption
+
+if TYPE_CHECKING:
+    from kit.model.reproduction import Otherwise, Reproduction
+
+
+def add(app: typer.Typer) -> None:
+    app.command(
+        epilog="Examples: kit reproduce run.kit --trust trust.yaml · kit reproduce run.kit --unsigned --model-root /data/models · "
+        "kit reproduce latest · kit reproduce imported.yaml --on docker"
+    )(reproduce)
+
+
+def reproduce(
+    original: Annotated[
+        str,
+        typer.Argument(
+            metavar="BUNDLE|RUN|PROFILE",
+            help="A bundle, a run, or a profile with a baseline such as kit import writes.",
+            autocompletion=complete.runs,
+        ),
+    ],
+    on: OnOption = None,
+    platform: Annotated[
+        str | None, typer.Option(help="Platform of the images, such as linux/arm64, if not the engine's own.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option("--model-root", metavar="DIR", help="Directory below which the models lie here.")
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="KIT_TRUST", help="Which keys may sign as what.")
+    ] = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Take a bundle that nobody vouches for, with the code in it.")
+    ] = False,
+    privileged: Annotated[
+        bool, typer.Option("--allow-privileged", help="Grant what the profile asks for beyond the least.")
+    ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(metavar="PERCENT", min=0.1, max=99, help="For figures whose tolerance the profile does not say."),
+    ] = 10,
+    settings: SetOption = [],  # noqa: B006  (typer's way to say "none")
+    plan_only: Annotated[bool, typer.Option("--plan", help="Show what would differ and stop.")] = False,
+    out: RunsOption = Path("runs"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on although a check of the machine fails; the report says so.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this machine to end.")] = False,
+) -> None:
+    """Repeat a run on this machine as it was, and say whether its figures came out again: exit code 7 where they did not."""
+    from kit import repeating, reproducing, workflow
+    from kit.cli import view
+    from kit.host import LocalHost
+
+    def tell(text: str) -> None:
+        typer.echo(text, err=True)
+
+    wanted = reproducing.Wanted(on, platform, root, trust, tuple(settings), unsigned, privileged, tolerance / 100)
+    with reproducing.ready(original, out, wanted, tell, LocalHost()) as found:
+        signed = ", ".join(found.original.signed_by)
+        tell(
+            f"the original: {found.original.name}, " + (f"signed by {signed}" if signed else "which nobody vouches for")
+        )
+        for line in _differences(found.differences):
+            typer.echo(line)
+        if plan_only:
+            return
+        with view.of(found.prepared.plan, as_json=False) as watching:
+            finished = workflow.run(found.prepared, watching.observe, force=force, wait=wait)
+        view.summary(finished, as_json=False)
+        outcome = reproducing.compared(found, finished)
+    typer.echo("")
+    for line in _figures(outcome):
+        typer.echo(line)
+    typer.echo(f"{repeating.sentence(outcome)}.")
+    if outcome.outcome != "reproduced":
+        for line in _explanations(outcome.differences):
+            typer.echo(line)
+    typer.echo(f"comparison: {finished.run.path / reproducing.FILE}")
+    reproducing.require_reproduced(outcome)
+
+
+def _differences(found: "tuple[Otherwise, ...]") -> list[str]:
+    if not found:
+        return ["nothing that kit knows differs from the original"]
+    lines = [f"{'performance' if one.performance else 'other'}: {_told(one)}" for one in found]
+    return ["differs from the original:", *(f"  {line}" for line in lines)]
+
+
+def _told(one: "Otherwise") -> str:
+    return f"{one.name}: {one.before or 'not known'} → {one.after or 'not known'}"
+
+
+def _explanations(found: "tuple[Otherwise, ...]") -> list[str]:
+    relevant = [one for one in found if one.performance]
+    if not relevant:
+        return ["nothing differs that is known to affect performance: load on either machine, or chance, is left"]
+    return ["what differs and could explain it:", *(f"  {_told(one)}" for one in relevant)]
+
+
+def _figures(found: "Reproduction") -> list[str]:
+    """Every figure that is not within its tolerance, with its interval."""
+    lines = []
+    for one in found.figures:
+        if one.state == "within":
+            continue
+        interval = (
+            f" (95 %: {one.low - 1:+.1%} to {one.high - 1:+.1%})"
+            if one.low is not None and one.high is not None
+            else ""
+        )
+        ratio = f", {one.ratio - 1:+.1%}{interval}" if one.ratio is not None else ""
+        before, after = ("—" if value is None else f"{value:.5g}" for value in (one.original, one.repeated))
+        allowed = f"±{one.tolerance:.3g}" if not one.tolerance else f"±{one.tolerance * 100:.3g} %"
+        state = "outside" if one.state == "outside" else f"undecided, {one.reason}"
+        lines.append(f"{one.case} {one.metric}: {before} → {after}{ratio}; allowed {allowed}: {state}")
+    return lines
