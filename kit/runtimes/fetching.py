@@ -82,6 +82,12 @@ def fetch_lock(source: Source, lock: Path, wheels: Path, *, brought: str | None 
     run_pip(source, wanted, lambda _: None, brought=brought)
 
 
+def wheel(source: Source, checkout: Path, wheels: Path) -> None:
+    """Make the wheel of a checkout, with the build tools that run kit: the same bytes for the same files."""
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
+    run_pip(source, ["wheel", *options, str(checkout)], lambda _: None, _BUILD)
+
+
 def built(source: Source, wheels: Path) -> tuple[Path, ...] | None:
     """The wheels in a folder that were built from a source's source-only packages, or None where one is missing."""
     taken: list[Path] = []

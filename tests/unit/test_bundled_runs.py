@@ -23,7 +23,7 @@ from tests.unit.test_signing import NOW, People, people
 __all__ = ["people"]
 
 SMOKE = find("smoke").read_text("utf-8")
-LIGHT = packing.Wanted(without=("wheel", "image"))
+LIGHT = packing.Wanted(without=("image", "wheel", "kit"))
 
 
 def measured(home: Path) -> RunDir:
@@ -100,7 +100,7 @@ def test_a_bundle_made_twice_is_the_same_and_holds_what_the_run_was_made_of(tmp_
         "images/evalscope/1.0.1/requirements.lock",
         "images/llamacpp/serve.py",
     }
-    assert (manifest.run, manifest.profile, manifest.left_out) == (run.name, "smoke", ("wheel", "image"))
+    assert (manifest.run, manifest.profile, manifest.left_out) == (run.name, "smoke", ("image", "wheel", "kit"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [run.name, "a.kit", "b.kit"]
 
 

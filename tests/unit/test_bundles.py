@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 from kit import __version__, opening, profile
 from kit.bundles import asking, names, reading, writing
 from kit.errors import KitError, UsageError, VerificationError
+from kit.images import gathering
 from kit.model.bundle import BUNDLE, Kind, Manifest, Member
+from kit.resources import folder
+from kit.runtimes import sources
 from tests.unit.test_report import PROFILE
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -438,3 +441,13 @@ def test_code_beside_a_tokenizer_is_shown(tmp_path: Path) -> None:
     made = Made({"tokenizer/tokenization_x.py": ("tokenizer", b"import os")})
     (told,) = opening.look(made.write(tmp_path / "b.kit")).asks
     assert "tokenizer/tokenization_x.py" in str(told)
+
+
+def test_every_wheel_that_kit_makes_itself_is_known_by_its_digest() -> None:
+    """No lock can name these; without their digests a bundle could bring others in their place."""
+    own = folder("images")
+    known = {name for name, _ in gathering.read_built(own)}
+    for lock in own.rglob("sdists.lock"):
+        for requirement in sources.requirements(lock):
+            name, version = requirement.split("==")
+            assert any(one.replace("_", "-").startswith(f"{name}-{version}-") for one in known), requirement

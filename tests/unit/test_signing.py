@@ -319,7 +319,8 @@ def test_every_missing_added_and_modified_file_is_named(signed: RunDir, people: 
     for path in gone:
         path.unlink()
     for path in changed:
-        path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     new = [signed.path / name for name in ("added", "cases/added", "report/added", ".hidden")]
     for path in new:
         path.write_bytes(b"")
