@@ -226,6 +226,8 @@ def compared(found: Ready, finished: Finished) -> Reproduction:
     """The run held against its original; kept in its directory."""
     profile = found.original.loaded.profile
     plan = finished.run.plan()
+    # A case that was left out of the repetition is one of which nothing can be said.
+    cases = {case.key: case for case in (*profile.load.expanded(), *plan.cases)}
     results = finished.run.results(plan)
     after = repeating.of_results([(result.case, result.figures) for result in results])
     result = Reproduction(
@@ -234,7 +236,7 @@ def compared(found: Ready, finished: Finished) -> Reproduction:
         signed_by=found.original.signed_by,
         run=finished.run.name,
         figures=repeating.judge(
-            profile.load.expanded(),
+            tuple(cases.values()),
             repeating.tolerances(profile, found.wanted.tolerance),
             found.original.figures(),
             after,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kit.model.reproduction import Otherwise, Reproduction
 
 
+_UNKNOWN = "of the original only its figures are known to kit: compare its report's machine and versions by hand"
+
+
 def add(app: typer.Typer) -> None:
     app.command(
         epilog="Examples: kit reproduce run.kit --trust trust.yaml · kit reproduce run.kit --unsigned --model-root /data/models · "
@@ -71,7 +74,8 @@ def reproduce(
         tell(
             f"the original: {found.original.name}, " + (f"signed by {signed}" if signed else "which nobody vouches for")
         )
-        for line in _differences(found.differences):
+        known = found.original.run is not None
+        for line in _differences(found.differences) if known else [_UNKNOWN]:
             typer.echo(line)
         if plan_only:
             return
@@ -84,7 +88,7 @@ def reproduce(
         typer.echo(line)
     typer.echo(f"{repeating.sentence(outcome)}.")
     if outcome.outcome != "reproduced":
-        for line in _explanations(outcome.differences):
+        for line in _explanations(outcome.differences) if known else [_UNKNOWN]:
             typer.echo(line)
     typer.echo(f"comparison: {finished.run.path / reproducing.FILE}")
     reproducing.require_reproduced(outcome)
