@@ -9,9 +9,8 @@ from kit.comparing import runs
 from kit.comparing.sides import KEYS, CaseKey, Measured, Side, arguments, lengths, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
-from kit.legacy import lines, tables
+from kit.legacy import lines, software, tables
 from kit.legacy import report as reports
-from kit.legacy.report import OldReport
 from kit.loadgens import GENERATORS
 from kit.model.table import METRICS, Row
 
@@ -19,7 +18,6 @@ TABLES = (".csv", ".xlsx")
 REPORTS = (".md", ".markdown", ".docx")
 _CARD = re.compile(r"(?i)ascend|昇腾|nvidia|metax|沐曦|天数|hygon|海光|amd i")
 _COUNTED = re.compile(r"[*x×]\s*(?P<count>[0-9]{1,3})\s*$")
-_NAMED = re.compile(r"(?P<name>.+?)\s+[vV]?(?P<version>[0-9][\w.+-]{0,40})")
 
 
 def read(reference: str, below: Path) -> Side:
@@ -58,16 +56,16 @@ def of_report(content: bytes, name: str) -> Side:
     server = lines.server(found.start_command) if found.start_command else lines.ServerLine()
     load = lines.load(found.load_command)
     told = {**dict(reports.scripts_defaults(found.script)), **{k: v[0] for k, v in load.options.items() if len(v) == 1}}
-    generator = _software(found, [entry.TITLE for entry in GENERATORS.values()])
-    engine = _software(found, [entry.TITLE for entry in ENGINES.values()])
-    titled = " ".join(part for part in engine if part) if engine else ""
+    generator = software.find(found.software, {name: entry.TITLE for name, entry in GENERATORS.items()})
+    engine = software.find(found.software, {name: entry.TITLE for name, entry in ENGINES.items()})
+    titled = " ".join(part for part in (ENGINES[engine[0]].TITLE, engine[1].version) if part) if engine else ""
     keys: dict[str, str | None] = dict.fromkeys(KEYS)
     keys |= {
         "model": found.model_label,
         "weights": weights(server.engine, server.args),
         "lengths": lengths(cases),
-        "generator": generator[0] if generator else None,
-        "generator_version": generator[1] if generator else None,
+        "generator": GENERATORS[generator[0]].TITLE if generator else None,
+        "generator_version": generator[1].version if generator else None,
         "dataset": told.get("dataset"),
         "seed": told.get("seed"),
     }
@@ -85,17 +83,6 @@ def of_report(content: bytes, name: str) -> Side:
         software=(("engine", titled),) if titled else (),
         arguments=(*arguments(server.args), *server.env),
     )
-
-
-def _software(found: OldReport, titles: Sequence[str]) -> tuple[str, str | None] | None:
-    """A program of the software table by one of its titles, with its version."""
-    known = {title.lower(): title for title in titles}
-    for _, value in found.software:
-        read = _NAMED.fullmatch(value.strip())
-        title = (read["name"] if read else value).strip().lower()
-        if title in known:
-            return known[title], read["version"] if read else None
-    return None
 
 
 def _rows(rows: Sequence[Row], name: str) -> list[Measured]:

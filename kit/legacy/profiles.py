@@ -8,7 +8,7 @@ from itertools import groupby
 
 from kit.engines import ENGINES, flags
 from kit.errors import Problem
-from kit.legacy import cells, lines
+from kit.legacy import cells, lines, software
 from kit.legacy.plain import text
 from kit.legacy.report import OldReport, scripts_defaults
 from kit.loadgens import GENERATORS
@@ -33,7 +33,6 @@ _KINDS = {
 _MAKERS = re.compile(
     r"(?i)^(huawei|华为|ascend|昇腾|nvidia|geforce|metax|沐曦|iluvatar|天数智芯|hygon|海光|amd|instinct)\s*"
 )
-_NAMED = re.compile(r"(?P<name>.+?)\s+[vV]?(?P<version>[0-9][\w.+-]{0,40})")
 _SHARED = ("ascend",)
 """Accelerators whose container rights and driver mounts stand in a shared profile that comes with kit."""
 
@@ -165,10 +164,11 @@ class _Writing:
             yield from self._running()
             return
         yield f"  engine: {engine}"
-        title, version = self._software({name: entry.TITLE for name, entry in ENGINES.items()}, engine)
+        found = software.find(self._found.software, {engine: ENGINES[engine].TITLE})
+        version = found[1].version if found is not None else None
         if version is not None:
             yield f"  version: {text(version)}"
-        elif title:
+        elif found is not None:
             self._miss(f"the version of {ENGINES[engine].TITLE} is not told")
         image = self._image(engine, version)
         if image is not None:
@@ -212,27 +212,17 @@ class _Writing:
             else:
                 self._miss(f"server.{name} is not told and must be added")
 
-    def _software(self, known: dict[str, str], wanted: str) -> tuple[str | None, str | None]:
-        """Title and version of a program in the software table."""
-        for _, value in self._found.software:
-            read = _NAMED.fullmatch(value.strip())
-            title = (read["name"] if read else value).strip()
-            if title.lower() in (known[wanted].lower(), wanted):
-                return title, read["version"] if read else None
-        return None, None
-
     # --- the load ------------------------------------------------------------------------------------------------
 
     def _sent(self) -> Iterator[str]:
         yield "load:"
-        generator = next(
-            (name for name, entry in GENERATORS.items() if self._software({name: entry.TITLE}, name)[0]), None
-        )
-        if generator is not None:
+        found = software.find(self._found.software, {name: entry.TITLE for name, entry in GENERATORS.items()})
+        if found is not None:
+            generator, said = found
             yield f"  generator: {generator}"
-            version = self._software({generator: GENERATORS[generator].TITLE}, generator)[1]
-            if version is not None:
-                yield f"  version: {text(version)}"
+            if said.version is not None:
+                yield f"  version: {text(said.version)}"
+            yield f"  transport: {'precise' if said.precise else 'evalscope'}"
         else:
             self._miss("the load generator is not one that kit knows: kit's own default is used")
         for field, option in (("rounds", "loop"), ("seed", "seed")):

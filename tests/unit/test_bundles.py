@@ -390,7 +390,7 @@ def asked(**server: object) -> str:
     [
         ({"mounts": ["/etc"]}, "server.mounts: /etc: a directory of this machine"),
         ({"mounts": ["//etc"]}, "a directory of this machine"),
-        ({"mounts": ["/var/run/docker.sock"]}, "a directory of this machine"),
+        ({"mounts": ["/boot"]}, "a directory of this machine"),
         ({"mounts": ["/home/me/.ssh"]}, "a directory of this machine"),
         ({"mounts": ["/models:rw"]}, "can be written to"),
         ({"container": {"privileged": True}}, "server.container.privileged"),

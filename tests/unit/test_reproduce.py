@@ -219,7 +219,9 @@ def test_an_unsigned_bundle_is_run_only_on_somebodys_word(tmp_path: Path) -> Non
 
 
 def test_what_a_profile_asks_for_is_refused_unless_it_is_granted(tmp_path: Path) -> None:
-    text = SMOKE.replace("  port: 18017", "  port: 18017\n  container: {privileged: true}\n  mounts: [/etc]")
+    text = SMOKE.replace("  port: 18017", "  port: 18017\n  mounts: [/etc]").replace(
+        "{read_only: true}", "{privileged: true}"
+    )
     run = Written(tmp_path, text=text, pin=ProcessRuntime(folder("images"), tmp_path / "cache").pin).run
     path = pack(str(run.path), tmp_path / "run.kit").path
     with pytest.raises(VerificationError) as caught:
