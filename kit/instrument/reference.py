@@ -28,7 +28,9 @@ from kit.instrument.schedule import Schedule
 from kit.instrument.timers import Alarm
 
 _SENDS_BETWEEN_LOOKS = 16
-_SPIN_NS = 60_000
+_SPIN_NS = 80_000
+_WAKING_NS = 60_000
+"""What waking up takes: the alarm rings that much earlier, and the rest is waited for by looking."""
 _PIECE = 262_144
 _LARGEST_BODY = 256 * 1024 * 1024
 
@@ -191,7 +193,7 @@ class Server:
                     self._write()
                     continue
                 if rest is not None:
-                    self._alarm.set(due[0][0])
+                    self._alarm.set(due[0][0] - _WAKING_NS)
                 if rest is None and not self.streams:
                     gc.collect()
                 self._look(None if rest is not None else 1.0)
