@@ -88,13 +88,24 @@ def test_kit_itself_runs_as_an_image(kit: Kit) -> None:
 
 @pytest.mark.arm64
 @pytest.mark.slow
-def test_the_smoke_profile_runs_on_arm64_images(kit: Kit) -> None:
+def test_all_cases_of_the_smoke_profile_run_on_arm64_images(kit: Kit) -> None:
+    """Each case once, with other lengths: an emulated processor computes five tokens in a second, and is slow to start."""
     built(kit, "--platform", "linux/arm64")
-    smaller = ("--set", ONE_CASE, "--set", "load.rounds=1", "--set", "server.ready_timeout=10m")
-    waits = ("--set", "load.read_timeout=10m", "--set", f"server.port={free_port()}")
-    words = ("run", "smoke", "--runtime", "docker", "--platform", "linux/arm64", *smaller, *waits)
-    done = kit.run(*words, patience_s=EMULATED_S)
+    shorter = [
+        word
+        for at, tokens in enumerate((8, 16))
+        for word in ("--set", f"load.cases.{at}={{input: {tokens}, output: 2, concurrency: [1, 2, 4]}}")
+    ]
+    waits = ("--set", "load.rounds=1", "--set", "server.ready_timeout=10m", "--set", "load.read_timeout=10m")
+    words = ("run", "smoke", "--runtime", "docker", "--platform", "linux/arm64", "--set", f"server.port={free_port()}")
+    done = kit.run(*words, *shorter, *waits, patience_s=EMULATED_S)
     assert done.code == 0, done.err
-    figures = only_result(kit.the_run)["figures"]
-    assert isinstance(figures, dict)
-    assert (figures["requests"], figures["succeeded"]) == (1, 1)
+    results = {
+        path.parent.relative_to(kit.the_run / "cases").as_posix(): json.loads(path.read_text("utf-8"))["figures"]
+        for path in kit.the_run.glob("cases/*/round-*/result.json")
+    }
+    assert {name: (found["requests"], found["succeeded"]) for name, found in results.items()} == {
+        f"{tokens}-2-c{clients}/round-1": (clients, clients) for tokens in (8, 16) for clients in (1, 2, 4)
+    }
+    assert json.loads((kit.the_run / "plan.json").read_text("utf-8"))["platform"] == "linux/arm64"
+    assert "docker run" in (kit.the_run / "report" / "report.md").read_text("utf-8")
