@@ -10,8 +10,9 @@ from pathlib import Path
 
 from kit import trend
 from kit.errors import UsageError
-from kit.index import VERDICTS, Filters, Found, Index
+from kit.index import Index
 from kit.model.comparison import COMPARED
+from kit.model.listed import VERDICTS, Filters, Found
 
 _DAYS = re.compile(r"(?P<number>[0-9]{1,4})d")
 

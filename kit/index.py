@@ -1,13 +1,13 @@
 """The index of runs: what can be found of them without opening each; made from the run directories, at any time anew.
 
-SQLite beside the runs on one machine, PostgreSQL for a team: every machine brings its own runs up to date there and leaves
+SQLite in kit's cache on one machine, PostgreSQL for a team: every machine brings its own runs up to date there and leaves
 those of others alone. The run directories stay the truth; an index that is deleted loses nothing.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,9 +38,9 @@ from kit.comparing import runs as sides
 from kit.comparing.sides import Side
 from kit.errors import HostError, KitError, UsageError
 from kit.model.comparison import COMPARED
+from kit.model.listed import Filters, Found
+from kit.resources import cache
 from kit.store import RunDir
-
-FILE = "index.sqlite"
 
 _META = MetaData()
 _RUNS = Table(
@@ -76,43 +76,9 @@ _FIGURES = Table(
     Column("value", Float, nullable=False),
 )
 
-VERDICTS = ("none", "met", "waived", "not-met", "uncertain")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A run as the index knows it. Times in UTC."""
-
-    run: str
-    place: str
-    profile: str
-    status: str
-    started: datetime
-    duration_s: float | None
-    rounds_done: int
-    rounds_planned: int
-    model: str | None
-    accelerator: str | None
-    accelerators: int | None
-    hardware: str | None
-    engine: str | None
-    verdict: str
-    load: str
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What is asked for: parts of names in any case, a verdict, and the earliest start."""
-
-    model: str | None = None
-    accelerator: str | None = None
-    engine: str | None = None
-    verdict: str | None = None
-    since: datetime | None = None
-
 
 class Index:
-    """An open index. `url` as SQLAlchemy writes it; None: a file beside the runs, or memory where none can be written."""
+    """An open index. `url` as SQLAlchemy writes it; None: a file in kit's cache, or memory where none can be written."""
 
     def __init__(self, url: str | None, folder: Path) -> None:
         try:
@@ -201,8 +167,8 @@ class Index:
 def _engine(url: str | None, folder: Path) -> Engine:
     if url is not None:
         made = create_engine(url)
-    elif folder.is_dir() and _writable(folder):
-        made = create_engine(f"sqlite:///{folder.resolve() / FILE}")
+    elif (path := place_of(folder)) is not None:
+        made = create_engine(f"sqlite:///{path}")
     else:
         made = create_engine("sqlite://", poolclass=StaticPool)
     if made.dialect.name == "sqlite":
@@ -218,8 +184,15 @@ def _patient(connection: object, record: ConnectionPoolEntry) -> None:
     execute("PRAGMA foreign_keys = ON")
 
 
-def _writable(folder: Path) -> bool:
-    return os.access(folder, os.W_OK) and (not (folder / FILE).exists() or os.access(folder / FILE, os.W_OK))
+def place_of(folder: Path) -> Path | None:
+    """The file of a folder's own index, in kit's cache: the folder may be somebody else's. None where none can be written."""
+    home = cache() / "indexes"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    path = home / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.sqlite"
+    return path if os.access(home, os.W_OK) and (not path.exists() or os.access(path, os.W_OK)) else None
 
 
 def _stamp(run: RunDir) -> str:

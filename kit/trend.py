@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kit import intervals
-from kit.index import Found
 from kit.model.comparison import HIGHER
+from kit.model.listed import Found
 
 LEVEL = 0.01
 """The probability of a change being called where there is none, for the whole trend."""

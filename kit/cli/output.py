@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kit.formats import duration, figure, rate, size
-from kit.index import Found
 from kit.model import RunStatus
 from kit.model.bundle import KINDS, Manifest
+from kit.model.listed import Found
 from kit.model.report import Report
 from kit.texts import say
 from kit.trend import Point

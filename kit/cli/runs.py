@@ -74,7 +74,7 @@ def runs(
 
     from kit import finding
     from kit.cli import output
-    from kit.index import Filters
+    from kit.model.listed import Filters
 
     wanted = Filters(model, accelerator, engine, verdict, finding.since(since, datetime.now(UTC)))
     found = finding.runs(out, index, wanted, rebuild=rebuild)
@@ -107,7 +107,7 @@ def trend(
 
     from kit import finding
     from kit.cli import output
-    from kit.index import Filters
+    from kit.model.listed import Filters
 
     wanted = Filters(model, accelerator, engine, None, finding.since(since, datetime.now(UTC)))
     found = finding.over_time(out, index, wanted, case, metric)

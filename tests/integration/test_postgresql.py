@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit import finding
-from kit.index import Filters
+from kit.model.listed import Filters
 from tests.conftest import REQUIRED
 from tests.unit.planted import planted, with_accelerators
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from kit import finding, trend
 from kit.cli.app import app
 from kit.errors import HostError, UsageError
-from kit.index import FILE, Filters, Found, Index
+from kit.index import Index, place_of
+from kit.model.listed import Filters, Found
 from tests.unit.planted import planted, with_accelerators
 
 ONE = "    - {input: 128, output: 512, concurrency: [1, 2]}\n"
@@ -58,7 +59,7 @@ def test_dates_are_days_or_ages() -> None:
 
 def test_the_index_follows_the_directories(folder: Path) -> None:
     assert len(names(folder)) == 2
-    assert (folder / FILE).is_file()
+    assert sorted(path.name[-1] for path in folder.iterdir()) == ["a", "b"]  # nothing of the index beside the runs
     shutil.rmtree(next(folder.glob("*-b")))
     assert names(folder) == ["a"]
     run = next(folder.glob("*-a"))
@@ -71,7 +72,9 @@ def test_the_index_follows_the_directories(folder: Path) -> None:
 def test_an_index_made_anew_says_the_same(folder: Path) -> None:
     before = finding.runs(folder, None, Filters())
     assert finding.runs(folder, None, Filters(), rebuild=True) == before
-    (folder / FILE).unlink()
+    path = place_of(folder)
+    assert path is not None
+    path.unlink()
     assert finding.runs(folder, None, Filters()) == before
 
 
