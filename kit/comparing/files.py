@@ -66,6 +66,8 @@ def of_report(content: bytes, name: str) -> Side:
         "lengths": lengths(cases),
         "generator": GENERATORS[generator[0]].TITLE if generator else None,
         "generator_version": generator[1].version if generator else None,
+        # Only kit's own transport is told: a report without a word of it may come from a time before there was one.
+        "transport": "precise" if generator and generator[1].precise else None,
         "dataset": told.get("dataset"),
         "seed": told.get("seed"),
     }

@@ -42,7 +42,7 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
             "lengths": lengths(cases),
             "generator": GENERATORS[plan.generator].TITLE,
             "generator_version": plan.generator_version,
-            "transport": _transport(plan.rounds[0], load),
+            "transport": plan.rounds[0].order.transport,
             "dataset": load.one("dataset"),
             "seed": str(plan.rounds[0].order.seed),
             "success": success(cases),
@@ -62,6 +62,9 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
             ("requests per client", ", ".join(map(str, _per_client(plan)))),
             ("rounds", str(plan.rounds_per_case)),
             ("runtime", plan.runtime),
+            ("streamed", "yes" if "stream" in load.options else "no"),
+            ("kit", plan.kit_version),
+            *((("instrument", instrument),) if (instrument := plan.rounds[0].program.instrument) else ()),
         ),
     )
 
@@ -120,15 +123,6 @@ def _hardware(inventory: Inventory, accelerator: str | None, count: int | None) 
     if accelerator and count:
         return f"{count} x {accelerator}"
     return inventory.cpu.model.value or inventory.cpu.architecture.value or "—"
-
-
-def _transport(entry: RoundPlan, load: lines.LoadLine) -> str:
-    """How requests are sent: the generator's own way of asking, streamed or not, and kit's instrument in it."""
-    scheme = entry.order.target.url.partition(":")[0]
-    api = (load.one("api") or "").removesuffix("-noted")
-    streamed = "streamed" if "stream" in load.options else "whole"
-    instrument = f"instrument {entry.program.instrument[:19]}" if entry.program.instrument else ""
-    return ", ".join(part for part in (scheme, api, streamed, instrument) if part)
 
 
 def _per_client(plan: Plan) -> list[float | int]:

@@ -271,6 +271,7 @@ def test_a_report_that_kit_wrote_is_a_side_again(few: Path, tmp_path: Path) -> N
     assert found.kind == "report"
     assert found.keys["model"] == "DeepSeek-R1-0528-w8a8"
     assert (found.keys["generator"], found.keys["generator_version"]) == ("evalscope", "1.0.1")
+    assert found.keys["transport"] == files.read("507-a", few).keys["transport"] == "precise"
     assert found.engine == "SGLang 0.5.3"
     (other,) = comparing.make((files.read("507-a", few), found), "en").others
     assert all(ratio.ratio == pytest.approx(1, abs=0.05) for ratio in other.overall)
