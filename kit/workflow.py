@@ -197,7 +197,8 @@ def write_report(
         for path, content in rendered:
             store.replace(path, content)
     except OSError as error:
-        raise HostError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+        msg = f"{error.filename or folder} cannot be written: {error.strerror}"
+        raise HostError(msg, hint=f"make room, then kit report {directory.path}") from error
     return built, tuple(path for path, _ in rendered)
 
 

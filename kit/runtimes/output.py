@@ -1,5 +1,6 @@
-"""Keeping a program's output: secrets struck out, every line told, memory bounded."""
+"""Keeping a program's output: secrets struck out, every line told, memory and room on the disk bounded."""
 
+import os
 import threading
 from collections.abc import Iterable
 from typing import IO
@@ -8,6 +9,43 @@ from kit.errors import IncompleteError
 from kit.ports import OnLine
 from kit.redaction import Redactor, clean_lines, plain
 
+KEPT_BYTES = 64 * 1024 * 1024
+"""A log grows so far; then its middle is cut out, since its beginning tells how the program started, its end how it ended."""
+
+
+class _Log:
+    """A file that is appended to, and whose middle is cut out where it grows too long; a marker says how much."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self._head: int | None = None
+        self._lines = 0
+        self._bytes = 0
+
+    def write(self, line: bytes) -> None:
+        self._file.write(line)
+        self._size += len(line)
+        if self._head is None and self._size >= KEPT_BYTES // 2:
+            self._head = self._size
+        if self._size >= KEPT_BYTES and self._head is not None:
+            self._cut(self._head)
+
+    def _cut(self, head: int) -> None:
+        with open(self._file.name, "rb") as whole:
+            whole.seek(head)
+            rest = whole.read()
+        keep = rest.find(b"\n", len(rest) // 2) + 1
+        gone, last = rest[:keep], rest[keep:]
+        earlier = gone.startswith(b"[kit: ")
+        marker = gone.find(b"\n") + 1 if earlier else 0
+        self._lines += gone.count(b"\n") - earlier
+        self._bytes += len(gone) - marker
+        told = f"[kit: {self._lines} lines ({self._bytes} bytes) were cut out here]\n".encode()
+        self._file.truncate(head)
+        self._file.write(told + last)
+        self._size = head + len(told) + len(last)
+
 
 class Pump(threading.Thread):
     """Copies chunks of output into a log until they end."""
@@ -15,7 +53,7 @@ class Pump(threading.Thread):
     def __init__(self, chunks: Iterable[bytes], kept: IO[bytes], redactor: Redactor, on_line: OnLine) -> None:
         super().__init__(daemon=True)
         self._chunks = chunks
-        self._kept = kept
+        self._kept = _Log(kept)
         self._redactor = redactor
         self._on_line = on_line
         self._error: OSError | None = None

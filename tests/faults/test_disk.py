@@ -1,0 +1,154 @@
+"""Disks that are full, read-only or without hard links, clocks that jump, and a server that writes without end."""
+
+import errno
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kit import leftovers, workflow
+from kit.errors import HostError, KitError
+from kit.events import Seen
+from kit.host import LocalHost
+from kit.runtimes import marks, output
+from tests.faults.bench import Bench, finished, light
+
+ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
+KIBIBYTE = 1024
+
+
+@pytest.fixture
+def small(bench: Bench) -> Iterator[Path]:
+    """A file system of 16 MiB in the place of the runs' directory."""
+    bench.out.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small file system")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16M", "tmpfs", str(bench.out)], check=False).returncode:
+        pytest.skip("this machine does not let tests mount a small file system")
+    try:
+        yield bench.out
+    finally:
+        subprocess.run(["umount", "--lazy", str(bench.out)], check=True)
+
+
+def fill(where: Path, free: int) -> Path:
+    filler = where / "filler"
+    with open(filler, "ab") as file:
+        while (rest := shutil.disk_usage(where).free - free) > 0:
+            file.write(b"\0" * min(rest, 1 << 20))
+            file.flush()
+    return filler
+
+
+@pytest.mark.parametrize("moment", ["server", "round-start", "round-end"])
+@pytest.mark.parametrize("free", [0, 8 * KIBIBYTE, 40 * KIBIBYTE, 120 * KIBIBYTE])
+def test_a_disk_that_fills_up_costs_no_finished_round(
+    bench: Bench, small: Path, moment: str, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full from the first event of a kind on: each amount of room lets another write be the one that fails."""
+    filled: list[Path] = []
+    prepared = bench.plan()
+    # Less room than a run is advised to have is no fault here: the run begins while there is enough of it.
+
+    def observe(seen: Seen) -> None:
+        bench.seen.append(seen)
+        if not filled and bench.events[-1].kind == moment:
+            filled.append(fill(small, free))
+
+    leftovers.sweep()
+    said = ""
+    try:
+        workflow.run(prepared, observe, write=light, force=True)
+    except KitError as error:
+        said = str(error)
+    told = sum(event.kind == "round-end" for event in bench.events)
+    (run,) = (run for run in bench.runs if run.path.is_dir())
+    assert len(finished(run)) >= told
+    if said:
+        assert "no space" in said.lower(), said
+        assert "what to do:" in said
+    filled[0].unlink()
+    # The next command is another process: for it, this one has ended.
+    own, alive = marks.identity(os.getpid()), marks.owner_alive
+    with monkeypatch.context() as patched:
+        patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
+        leftovers.sweep()
+    if run.status().status != "complete":
+        bench.faults({})
+        workflow.run(workflow.resume(run.name, bench.out), bench.seen.append, write=light, force=True)
+    assert finished(run) == ROUNDS
+    assert run.status().status == "complete"
+
+
+def test_a_read_only_output_is_told_before_anything_starts(bench: Bench, small: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    with pytest.raises(HostError, match="--out"):
+        bench.run(bench.plan())
+
+
+def test_a_file_system_without_hard_links_holds_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(paths[0]))
+
+    monkeypatch.setattr(os, "link", refuse)
+    bench.faults({"load": {"2": "killed"}})
+    bench.fails(bench.plan())
+    assert finished(bench.the_run) == ROUNDS[:1]
+    bench.resume()
+    assert finished(bench.the_run) == ROUNDS
+    assert bench.the_run.status().status == "complete"
+
+
+@pytest.mark.parametrize("hours", [-7, 9])
+def test_durations_do_not_follow_a_clock_that_is_set(bench: Bench, hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall clock jumps when the first round begins: what happened when follows it, how long it took does not."""
+    now = LocalHost.now
+
+    def jumped(host: LocalHost) -> object:
+        began = any(event.kind == "round-start" for event in bench.events)
+        return now(host) + timedelta(hours=hours if began else 0)
+
+    monkeypatch.setattr(LocalHost, "now", jumped)
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + hours * 3600)
+    began = time.monotonic()
+    bench.run(bench.plan())
+    took = time.monotonic() - began
+    status = bench.the_run.status()
+    assert finished(bench.the_run) == ROUNDS
+    assert status.duration_s is not None
+    assert 0 < status.duration_s < took
+    for result in bench.the_run.results(bench.the_run.plan()):
+        assert 0 < result.duration_s < took
+        assert result.figures.window_s is not None
+        assert 0 < result.figures.window_s < result.duration_s
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("program", ["server", "load"])
+def test_a_log_of_ten_thousand_lines_a_second_is_cut_and_memory_stays_flat(
+    bench: Bench, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "KEPT_BYTES", 256 * KIBIBYTE)
+    bench.run(bench.plan())
+    before = _resident()
+    bench.faults({"server": {"2": "floods"}} if program == "server" else {"load": {"3": "fills-log"}})
+    bench.run(bench.plan())
+    run = bench.runs[-1]
+    assert finished(run) == ROUNDS
+    log = (
+        run.path / "server" / "server.log" if program == "server" else next(run.path.glob("cases/*/round-1/stdout.log"))
+    )
+    content = log.read_bytes()
+    assert len(content) < 3 * 256 * KIBIBYTE
+    (marker,) = [line for line in content.splitlines() if line.startswith(b"[kit: ")]
+    assert b"lines" in marker
+    assert _resident() - before < 64 * 1024 * KIBIBYTE
