@@ -15,6 +15,8 @@ from typing import IO
 
 OPEN = "exchanges.part"
 FILE = "exchanges.bin.gz"
+LARGEST = 2**31
+"""Bytes of one answer, and reads that it came in; no answer of text comes near it."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[st
     """The records of a file, with all that their lines say. Raises `ValueError` where it is none or is cut off."""
     while line := file.readline():
         head = json.loads(line)
+        if not all(isinstance(head[name], int) and 0 <= head[name] <= LARGEST for name in ("pieces", "bytes")):
+            raise ValueError("a record of an impossible size")
         times, sizes = array("q"), array("I")
         times.frombytes(file.read(head["pieces"] * times.itemsize))
         sizes.frombytes(file.read(head["pieces"] * sizes.itemsize))

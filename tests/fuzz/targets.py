@@ -4,6 +4,7 @@ A parser may refuse with kit's own errors. Anything else that is raised is a def
 """
 
 import atexit
+import gzip
 import io
 import json
 import tarfile
@@ -17,18 +18,20 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from kit import inventory, keys, profile, reading, renderers, report, sealing
+from kit import inventory, keys, opening, profile, reading, renderers, report, sealing
 from kit.errors import KitError
 from kit.images import archive
+from kit.instrument import exchange
 from kit.legacy import again, baseline, lines, profiles, tables
 from kit.legacy import page as pages
 from kit.legacy import report as reports
-from kit.loadgens import GENERATORS, ReadingError
+from kit.loadgens import GENERATORS, ReadingError, exchanges
 from kit.model.evidence import Evidence, Raw
 from kit.resources import folder
 from kit.store import RunDir
 from tests.fuzz.mutation import mutated, mutated_member
-from tests.unit import evalscope_files, old_reports
+from tests.unit import evalscope_files, old_reports, test_exchanges
+from tests.unit.test_bundles import Made
 from tests.unit.test_report import PROFILE, Written
 from tests.unit.test_signing import CRITERIA
 
@@ -145,6 +148,36 @@ def _numbered(files: Sequence[Path]) -> tuple[bytes, ...]:
     return tuple(bytes([number]) + path.read_bytes() for number, path in enumerate(files))
 
 
+@cache
+def _scratch() -> Path:
+    return _kept()
+
+
+def _bundle(content: bytes) -> None:
+    path = _scratch() / "fuzzed.kit"
+    path.write_bytes(content)
+    opening.look(path)
+
+
+def _bundles() -> tuple[bytes, ...]:
+    made = Made(files={"tokenizer/tokenizer.json": ("tokenizer", b"{}" * 300)})
+    return (made.write(_scratch() / "seed.kit").read_bytes(),)
+
+
+def _exchanges(content: bytes) -> None:
+    """What kit's transport kept, changed inside its compression; the head's events are those of a server."""
+    (_scratch() / exchange.FILE).write_bytes(gzip.compress(content, 1))
+    exchanges.read(_scratch())
+
+
+def _answers() -> tuple[bytes, ...]:
+    with io.BytesIO() as file:
+        for number, found in enumerate((test_exchanges.stream(*test_exchanges.GOOD), test_exchanges.stream((1, "x")))):
+            found.index = number
+            exchange.write(file, found, b"")
+        return (file.getvalue(),)
+
+
 def _archive() -> bytes:
     """An archive of images as small as one can be."""
     described = json.dumps({"os": "linux", "architecture": "arm64", "config": {"Labels": {"a": "b"}}}).encode()
@@ -180,6 +213,8 @@ def targets() -> dict[str, Target]:
         "tool output": Target(mutated(outputs), _tool_output),
         "run directory": Target(mutated(_numbered(files)), _run_directory),
         "attestation": Target(mutated([(path / "attestation.json").read_bytes()]), _attestation),
+        "bundle": Target(mutated(_bundles()), _bundle),
+        "answers of a server": Target(mutated(_answers()), _exchanges, (ReadingError,)),
         "trust file": Target(mutated([trusted.read_bytes()]), _trust),
         "image archive": Target(
             mutated([_archive()]), lambda content: archive.look(io.BytesIO(content)), (KitError, ValueError)

@@ -179,8 +179,11 @@ def test_reasoning_and_plain_completions_are_text_and_counts_may_come_from_a_tok
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no gzip", gzip.compress(b'{"index": 0}\n'), gzip.compress(b"[]\n")],
-    ids=["empty", "no gzip", "half a record", "another record"],
+    [
+        *(b"", b"no gzip", gzip.compress(b'{"index": 0}\n'), gzip.compress(b"[]\n")),
+        *(gzip.compress(f'{{"pieces": {size}, "bytes": 1}}\n'.encode()) for size in (-1, 10**12, 10**400)),
+    ],
+    ids=["empty", "no gzip", "half a record", "another record", "negative", "too large", "no number"],
 )
 def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ReadingError, match=r"left no exchanges"):
