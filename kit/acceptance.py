@@ -125,7 +125,7 @@ def _held(plan: Plan, case: Case, results: Sequence[RoundResult], entry: Judged)
         return entry.model_copy(update={"outcome": "uncertain", "reason": _doubt(kind, **values)})
 
     own = {result.round: result.figures for result in results if result.case.id == case.id}
-    missing = [number for number in range(1, plan.rounds_per_case + 1) if number not in own]
+    missing = [number for number in plan.numbers(case) if number not in own]
     if missing:
         return uncertain("rounds-missing", rounds=", ".join(map(str, missing)))
     figures = [own[number] for number in sorted(own)]

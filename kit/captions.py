@@ -1,4 +1,4 @@
-"""The texts of the brief and of the machine's telemetry, in both languages. `texts` takes them into its catalogue."""
+"""The texts of the brief, of the machine's telemetry and of the load as it was, in both languages. `texts` takes them into its catalogue."""
 
 CAPTIONS: dict[str, tuple[str, str]] = {
     # the machine while it worked
@@ -30,6 +30,73 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "step-note": (
         "每点为 {step} s 内的均值；仅在各轮测试期间采样。",
         "Each point is the mean of {step} s; only rounds are sampled.",
+    ),
+    # how the load met the server
+    "applied": ("各工况的实际负载", "The load that each case really had"),
+    "applied-input": ("实测输入 token", "Input tokens measured"),
+    "applied-output": ("实测输出 token", "Output tokens measured"),
+    "applied-in-flight": ("平均在途请求", "Requests under way, mean"),
+    "applied-peak": ("最多在途请求", "Requests under way, most"),
+    "applied-burst": ("首批请求占比", "Share of the burst"),
+    "applied-burst-ttft": ("首批 TTFT", "TTFT of the burst"),
+    "applied-steady-ttft": ("其余 TTFT", "TTFT of the others"),
+    "applied-server-prefill": ("服务端预填充", "Prefill, as the server says"),
+    "applied-waiting": ("等待", "Waiting"),
+    "applied-server-note": (
+        "预填充为服务端自报的平均耗时；等待 = 首 token 时延 − 预填充，即排队与传输。",
+        "Prefill is the mean that the server itself tells; waiting is the rest of TTFT: the queue, and the way there and back.",
+    ),
+    "applied-note": (
+        "在途请求按时间加权，自每轮第一个请求发出至最后一个回答收完；首批请求指该轮第一个回答结束之前发出的请求。",
+        "Requests under way are weighted by time, from the first request sent to the last answer received; the burst is what was "
+        "sent before any answer of the round was over.",
+    ),
+    "applied-burst-note": (
+        "首批占 100% 的工况中，请求数等于并发数，全部同时发出：TTFT 含同时到达的排队时间，没有稳态数据"
+        "（load.requests_per_client 可增加请求数）。",
+        "Where the burst is 100%, as many requests as clients were sent, all at once: TTFT includes their wait for each other, and "
+        "there is no steady state (load.requests_per_client sends more).",
+    ),
+    "cached-tokens": (
+        "{of} 个请求中有 {count} 个的部分提示词（共 {tokens} 个 token）来自前缀缓存，没有重新计算",
+        "part of the prompt of {count} of {of} requests ({tokens} tokens in all) came from a prefix cache and was not computed",
+    ),
+    "server-decode": (
+        "从首 token 到末 token，服务端自报的时间与客户端所见相差 {difference}（服务端 {server} s，客户端 {own} s）",
+        "from the first token to the last the server says {difference} beside what the client saw ({server} s, {own} s)",
+    ),
+    "concurrency-peak": (
+        "同时在途的请求最多 {peak} 个，少于要求的 {asked} 个",
+        "at most {peak} requests were under way at once, not {asked}",
+    ),
+    "concurrency-mean": (
+        "首批之后、最后一个请求发出之前，平均在途请求只有 {mean} 个，少于要求的 {asked} 个",
+        "after the burst, while requests were left to send, only {mean} of {asked} clients were busy on average",
+    ),
+    "cache-not-flushed": (
+        "测试前未能清空前缀缓存：{reason}",
+        "the prefix cache could not be emptied before the round: {reason}",
+    ),
+    "rounds-drift": (
+        "各轮系统吞吐逐轮单向变化（Kendall 检验，p < 5%）：第一轮 {first}，最后一轮 {last} tok/s（{change}），可能是温度、缓存或其他负载所致",
+        "the throughput goes one way from round to round (Kendall, p < 5 %): {first} in the first, {last} tok/s in the last "
+        "({change}); heat, a cache or another load may be the cause",
+    ),
+    "rounds-outlier": (
+        "第 {round} 轮的系统吞吐与其余各轮相差 {difference}（{value} tok/s），是离群值（Grubbs 检验，p < 5%）",
+        "round {round} stands out: its throughput of {value} tok/s is {difference} beside the others (Grubbs, p < 5 %)",
+    ),
+    # what is doubtful before anything is run
+    "caveat-speculative": (
+        "服务启用了多 token 预测（{flag}），而测试工具同时发送 min_tokens：推理引擎为推迟结束符可能放弃部分预测，TPOT 可能偏高。",
+        "The server predicts several tokens at once ({flag}) while min_tokens is sent: engines may give predictions up to hold the "
+        "end token back, so TPOT may be higher than in service.",
+    ),
+    "caveat-shared-prompts": (
+        "同一轮各工况使用相同的随机种子（与原测试脚本一致），后面工况的开头部分提示词与前面相同；若引擎启用前缀缓存且未清空，"
+        "其 TTFT 可能偏低（load.seeds: per-case 可避免）。",
+        "The cases of a round share their seed, as in the original script: a later case begins with prompts that an earlier one has sent, "
+        "and a prefix cache that is not emptied makes its TTFT too short (load.seeds: per-case avoids that).",
     ),
     # marks
     "rehearsal": (

@@ -3,13 +3,24 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from kit import stats
+from kit import flow, intervals, stats
 from kit.legacy import again
 from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
 from kit.model.profile import Language
-from kit.model.report import Baseline, CaseDetail, Estimate, MachineUse, RequestRow, RoundRow
-from kit.texts import say
+from kit.model.report import (
+    Baseline,
+    CaseDetail,
+    Estimate,
+    LoadUse,
+    MachineUse,
+    Points,
+    RequestRow,
+    RoundRow,
+    Tokens,
+    Within,
+)
+from kit.texts import doubt, say
 
 N = TypeVar("N", int, float)
 
@@ -40,9 +51,21 @@ def baseline(content: bytes | None, name: str) -> Baseline | None:
 def rounds_note(plan: Plan, lang: Language) -> str:
     """How often each case was run, and with how many requests."""
     ratios = {case.requests / case.concurrency for case in plan.cases}
-    if len(ratios) == 1 and (ratio := ratios.pop()).is_integer():
-        return say(lang, "rounds-note", rounds=plan.rounds_per_case, per_client=int(ratio))
-    return say(lang, "rounds-note-mixed", rounds=plan.rounds_per_case)
+    counts = sorted({len(plan.numbers(case)) for case in plan.cases})
+    rounds = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
+    mixed = len(ratios) > 1 or not (ratio := ratios.pop()).is_integer()
+    told = [
+        say(lang, "rounds-note-mixed", rounds=rounds)
+        if mixed
+        else say(lang, "rounds-note", rounds=rounds, per_client=int(ratio))
+    ]
+    if plan.until is not None:
+        percent = f"{plan.until.half_width * 100:g}"
+        told.append(say(lang, "rounds-note-until", percent=percent, most=plan.rounds_per_case))
+    if plan.warmups:
+        told.append(say(lang, "rounds-note-warmup"))
+    told += [doubt(lang, found) for found in plan.caveats]
+    return ("" if lang == "zh-CN" else " ").join(told)
 
 
 def _detail(
@@ -64,8 +87,54 @@ def _detail(
         ttft_s=ttft,
         tpot_s=stats.spread(request.tpot_s for request in good),
         prefill_speed=stats.prefill_speed(stats.spread(request.input_tokens for request in good), ttft),
+        load=_load(requests),
+        latency_points=_points([request.latency_s for request in good]),
+        ttft_points=_points([request.ttft_s for request in good]),
+        tpot_points=_points([request.tpot_s for request in good]),
         machine=_machine([result.telemetry for result in done], len(rounds)),
     )
+
+
+def _load(requests: Sequence[RequestRow]) -> LoadUse:
+    """How the load of a case met the server; a figure that one of its rounds lacks is none of the case."""
+    by_round: dict[int, list[RequestRow]] = {}
+    for request in requests:
+        by_round.setdefault(request.round, []).append(request)
+    flows = [flow.of(sent) for sent in by_round.values()]
+    known = [found for found in flows if found is not None]
+    whole = bool(known) and len(known) == len(flows)
+    good = [request for request in requests if request.succeeded]
+    return LoadUse(
+        input_tokens=_tokens([request.input_tokens for request in good]),
+        output_tokens=_tokens([request.output_tokens for request in good]),
+        in_flight=stats.mean(found.mean for found in known) if whole else None,
+        in_flight_peak=max(found.peak for found in known) if whole else None,
+        burst=sum(found.burst for found in known) if whole else None,
+        burst_ttft_s=stats.mean(value for found in known for value in found.burst_ttfts_s) if whole else None,
+        steady_ttft_s=stats.mean(value for found in known for value in found.steady_ttfts_s) if whole else None,
+        server_prefill_s=stats.mean(request.server_prefill_s for request in good),
+        waiting_s=stats.mean(
+            None if one.ttft_s is None or one.server_prefill_s is None else max(0.0, one.ttft_s - one.server_prefill_s)
+            for one in good
+        ),
+    )
+
+
+def _points(values: Sequence[float | None]) -> Points:
+    """The intervals of the percentiles that these values carry."""
+    known = [value for value in values if value is not None]
+    found = [
+        intervals.percentile(known, float(name.removeprefix("p"))) if len(known) >= fewest else None
+        for name, fewest in stats.FEWEST.items()
+    ]
+    return tuple(Within(low=one.low, high=one.high) if one is not None else None for one in found)
+
+
+def _tokens(counts: Sequence[int | None]) -> Tokens | None:
+    known = [count for count in counts if count is not None]
+    if not known or len(known) < len(counts):
+        return None
+    return Tokens(mean=sum(known) / len(known), least=min(known), most=max(known))
 
 
 def _machine(told: Sequence[Telemetry | None], planned: int) -> MachineUse | None:

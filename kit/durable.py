@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kit.errors import IncompleteError
+
+_FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
+
 
 def write_once(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; an existing file is never touched (`FileExistsError`)."""
@@ -102,3 +106,11 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def disk_error(error: OSError, path: Path) -> IncompleteError:
+    """What an error while writing below `path` means to whoever runs kit."""
+    if error.errno in _FULL:
+        where = error.filename or path
+        return IncompleteError(f"cannot write {where}: {_FULL[error.errno]}", hint="make room, then kit run --resume")
+    return IncompleteError(f"the run was cut short: {error}", hint=f"kit run --resume {path}")

@@ -64,6 +64,16 @@ class HttpEndpoint:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise EndpointError(f"{url} broke the answer off: {error}", "see the log of the server") from error
 
+    def post(self, target: Target, path: str) -> None:
+        url = f"{target.url}{path}"
+        try:
+            with self._client(target, 60.0) as client:
+                answer = client.post(url)
+        except httpx.HTTPError as error:
+            raise EndpointError(f"{url} gave no answer: {error}", "see the log of the server") from error
+        if answer.status_code != httpx.codes.OK:
+            raise EndpointError(f"{url} answered HTTP {answer.status_code}", "see the log of the server")
+
     def _client(self, target: Target, timeout_s: float) -> httpx.Client:
         # A proxy of the company must not stand between kit and a server on this machine.
         local = httpx.URL(target.url).host in ("127.0.0.1", "localhost", "::1")

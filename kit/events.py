@@ -13,6 +13,7 @@ Kind = Literal[
     "round-start",
     "round-end",
     "round-failed",
+    "warmup",
     "warning",
     "done",
     "stopped",

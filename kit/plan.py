@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from kit import __version__, packed
+from kit import __version__, caveats, packed
 from kit.accelerators import ACCELERATORS
 from kit.engines import ENGINES, flags
 from kit.errors import EnvironmentUnavailableError, HostError, KitError, together
@@ -29,6 +29,7 @@ from kit.model import (
     RoundPlan,
     ServerPlan,
     Target,
+    Warmup,
 )
 from kit.model.evidence import numbers, ranges
 
@@ -102,7 +103,31 @@ def make(
             for number in range(1, load.rounds + 1)
         ),
         rounds_per_case=load.rounds,
+        until=load.until,
+        caveats=tuple(caveats.of(profile)),
+        warmups=tuple(
+            _warmup(profile, entry, number, sender, target, tokenizer, load_cpus)
+            for case in load.expanded()
+            for number, entry in enumerate(_warming(case, load.warmup), start=1)
+        ),
     )
+
+
+def _warming(case: Case, wanted: Warmup) -> Iterator[Case]:
+    """What warms a case up: requests by themselves, then whole rounds."""
+    if wanted.requests:
+        yield case.model_copy(update={"requests": wanted.requests})
+    for _ in range(wanted.rounds):
+        yield case
+
+
+def _warmup(
+    profile: Profile, case: Case, number: int, sender: Environment, target: Target, tokenizer: str, cpus: str | None
+) -> RoundPlan:
+    # Behind the seeds of all rounds: no round finds its prompts in a prefix cache because of its warm-up.
+    made = _round(profile, case, profile.load.rounds + number, sender, target, tokenizer, cpus)
+    program = made.program.model_copy(update={"name": "warmup"})
+    return made.model_copy(update={"round": number, "warmup": True, "program": program})
 
 
 def environments(profile: Profile, pin: Pin) -> tuple[Environment | None, Environment]:
@@ -212,6 +237,7 @@ def _server(
         program=program,
         port=port,
         health_path=engine.HEALTH_PATH,
+        flush_path=caveats.flush_path(profile),
         ready_timeout_s=server.ready_timeout,
         restart=server.restart,
     )
@@ -228,6 +254,9 @@ def _round(
     load, generator = profile.load, GENERATORS[profile.load.generator]
     # The first round sends what the original test sends; a later one must not find its prompts in a prefix cache.
     seed = load.seed + number - 1
+    if load.seeds == "per-case":
+        keys = [other.key for other in load.expanded()]
+        seed += keys.index(case.key) * (load.rounds + load.warmup.rounds + 1)
     order = Order(
         version=load.version,
         transport=load.transport,

@@ -141,6 +141,9 @@ class Endpoint(Protocol):
     def complete(self, target: Target, key: str | None, *, timeout_s: float) -> str:
         """One short completion. Returns its text, or raises `EndpointError` saying what came instead."""
 
+    def post(self, target: Target, path: str) -> None:
+        """Ask the server to do what `path` stands for. Raises `EndpointError` where it does not answer 200."""
+
 
 class EndpointError(Exception):
     """The endpoint answered something else than a completion."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kit import commands, stats, timelines
+from kit import commands, rounds, stats, timelines
 from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
@@ -34,7 +34,9 @@ class Run:
 
 def read(run: RunDir) -> Run:
     """Everything that a report needs. Raises `UsageError` where the directory is not whole."""
-    plan = run.plan()
+    whole = run.plan()
+    results = run.results(whole)
+    plan = rounds.settled(whole, results)
     return Run(
         name=run.name,
         plan=plan,
@@ -42,7 +44,7 @@ def read(run: RunDir) -> Run:
         status=run.status(),
         start_command=_start_command(run, plan),
         starts=run.server_starts(),
-        results=run.results(plan),
+        results=results,
         commands=tuple(
             (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
         ),
@@ -85,6 +87,7 @@ def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
             input_tokens=sample.input_tokens,
             output_tokens=sample.output_tokens,
             finish_reason=sample.finish_reason,
+            server_prefill_s=sample.server_prefill_s,
         )
         for sample in run.samples(entry)
     ]

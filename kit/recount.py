@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from kit import audit, stats
+from kit import audit, rounds, stats
 from kit.model import Figures, RoundPlan, RoundResult, Sample, Spread
 from kit.model.table import METRICS, Cell, Row
 from kit.model.verdict import Audit, Finding
@@ -14,7 +14,8 @@ _SAME = 1e-9
 
 def of(run: RunDir) -> Audit:
     """The audit of a run: every finished round is a row."""
-    plan = run.plan()
+    whole = run.plan()
+    plan = rounds.settled(whole, run.results(whole))
     rows: list[Row] = []
     findings: list[Finding] = []
     skipped: list[str] = []

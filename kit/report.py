@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from kit import acceptance, commands, details, stats, verdicts
+from kit import rounds as steadiness
 from kit.engines import ENGINES
 from kit.formats import duration, figure
 from kit.hardware import hardware_table, hardware_text
@@ -89,13 +90,15 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
         notes.append(f"{case.id}: {text}")
         own.append(len(notes))
 
-    for number in range(1, run.plan.rounds_per_case + 1):
+    for number in run.plan.numbers(case):
         if number not in results:
             note(say(lang, "missing-round", round=number))
             continue
         for found in results[number].doubts:
             note(say(lang, "round-doubt", round=number, text=doubt(lang, found)))
-    rows = [_round(results.get(number), case, number) for number in range(1, run.plan.rounds_per_case + 1)]
+    rows = [_round(results.get(number), case, number) for number in run.plan.numbers(case)]
+    for found in steadiness.doubts(case, run.results):
+        note(doubt(lang, found))
     return PerformanceRow(
         case=case,
         latency_s=stats.mean(row.latency_s for row in rows),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from kit import stats
+from kit import rounds, stats
 from kit.errors import Problem
 from kit.formats import figure, rate
 from kit.legacy import page, tables
@@ -36,7 +36,8 @@ class Reread:
 
 def run(directory: RunDir) -> Reread:
     """Every round of a run."""
-    plan = directory.plan()
+    whole = directory.plan()
+    plan = rounds.settled(whole, directory.results(whole))
     problems: list[Problem] = []
     read = from_raw = 0
     present = [entry.id for entry in plan.rounds if directory.has(entry)]

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from kit import __version__, documents
+from kit import __version__, documents, rounds
 from kit import inventory as inventories
 from kit.durable import held, replace
 from kit.errors import KitError, Problem, UsageError
@@ -24,7 +24,7 @@ _SAME = "a run is finished with what it was started with: restore that, or start
 def require_missing(run: RunDir, plan: Plan) -> None:
     """Raises `UsageError` where every round has its result, and the run was closed."""
     closed = (run.path / "run.json").is_file() and run.status().status == "complete"
-    if closed and all(run.has(entry) for entry in plan.rounds):
+    if closed and all(run.has(entry) for entry in rounds.needed(plan, run.results(plan))):
         raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
 
 

@@ -3,26 +3,23 @@
 The runner acts only through the doors it is given and cannot tell one runtime from another.
 """
 
-import errno
 from collections import deque
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from kit import __version__, packed, stats, telemetry
-from kit.durable import make_directory
+from kit.durable import disk_error, make_directory
 from kit.errors import IncompleteError, InterruptedRunError, KitError
 from kit.loadgens import GENERATORS, ReadingError
-from kit.model import Plan, Restart, RoundPlan, RoundResult, RunStatus
+from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
-from kit.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, serving
+from kit.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, flush, serving
 from kit.stalls import Vigil
 from kit.store import RunDir
 from kit.telling import Observe as Observe
 from kit.telling import Teller
-
-_FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
 
 
 class _RoundFailedError(Exception):
@@ -60,7 +57,9 @@ class _Execution:
         self._teller = Teller(plan, run, doors.host, self._redactor, self._missing, observe)
         self._tell = self._teller.tell
         self._position = 0
+        self._warm: dict[str, bool] = {}
         self._hung = False
+        self._flushes = plan.server is not None and plan.server.flush_path is not None
         self._sampler = telemetry.Sampler(plan, doors.host)
         self._began = doors.host.monotonic()
         self._started = doors.host.now()
@@ -80,16 +79,16 @@ class _Execution:
             if self._failed:
                 hint = f"see the round's stdout.log; try again with: kit run --resume {self._run.path}"
                 raise IncompleteError("; ".join(self._failed), hint=hint)
-            self._tell("done", f"all {len(self._plan.rounds)} rounds are done")
+            self._tell("done", f"all {len(self._teller.needed())} rounds are done")
             return self._status("complete", None)
         except KeyboardInterrupt:
             self._close("interrupted", "stopped by the user", f"stopped; go on with: kit run --resume {self._run.path}")
             raise InterruptedRunError(
-                f"stopped after {self._done()} of {len(self._plan.rounds)} rounds",
+                f"stopped after {self._done()} of {len(self._teller.needed())} rounds",
                 hint=f"go on with: kit run --resume {self._run.path}",
             ) from None
         except OSError as error:
-            raise self._incomplete(_disk_error(error, self._run.path)) from error
+            raise self._incomplete(disk_error(error, self._run.path)) from error
         except KitError as error:
             raise self._incomplete(error) from error
 
@@ -110,13 +109,16 @@ class _Execution:
         """Every round that is to come, with one start of the server."""
         self._sampler = telemetry.Sampler(self._plan, self._doors.host)
         self._hung = False
+        self._warm = {}
         with self._server(restarted=restarted) as server, self._sampler.running():
             while self._position < len(self._missing):
-                self._one(self._missing[self._position], server)
+                entry = self._missing[self._position]
+                if self._teller.needs(entry) and self._warmed(entry.case, server):
+                    self._one(entry, server)
                 self._position += 1
 
     def _server(self, *, restarted: bool) -> AbstractContextManager[Serving | None]:
-        if self._plan.server is None or not self._missing:
+        if self._plan.server is None or not any(map(self._teller.needs, self._missing)):
             return nullcontext()
         home = self._run.server_home(self._attempt, restarted=restarted)
         return serving(self._plan, self._plan.server, self._doors, home, self._tell)
@@ -129,10 +131,31 @@ class _Execution:
 
     # --- rounds --------------------------------------------------------------------------------------------------
 
+    def _warmed(self, case: Case, server: Serving | None) -> bool:
+        """Whether a case is warm: what warms it up is sent before its first round with this start of the server."""
+        if case.id not in self._warm:
+            own = [entry for entry in self._plan.warmups if entry.case.id == case.id]
+            self._warm[case.id] = all(self._warms(entry, server) for entry in own)
+        return self._warm[case.id]
+
+    def _warms(self, entry: RoundPlan, server: Serving | None) -> bool:
+        self._tell("warmup", f"{entry.case.id}: {entry.case.requests} requests to warm up", entry)
+        return self._tried(entry, server, f"{entry.case.id} was not measured, since its warm-up") is not None
+
     def _one(self, entry: RoundPlan, server: Serving | None) -> None:
         position, of = self._position + 1, len(self._missing)
         name = f"{entry.case.id}, round {entry.round} of {self._plan.rounds_per_case}"
         self._tell("round-start", name, entry, position=position, of=of)
+        if (result := self._tried(entry, server, name)) is None:
+            return
+        if result.figures.succeeded == 0:
+            reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
+            self._failed.append(f"{name}: no request succeeded ({reasons})")
+        self._teller.learn(result)
+        self._tell("round-end", name, entry, position=position, of=of, result=result)
+
+    def _tried(self, entry: RoundPlan, server: Serving | None, name: str) -> RoundResult | None:
+        """The result; None where there is none, which is told."""
         try:
             result = self._measure(entry, server)
         except (_RoundFailedError, ReadingError) as error:
@@ -140,15 +163,12 @@ class _Execution:
                 raise error.lost from error
             self._hung = isinstance(error, _HangsError)
             reason = self._redactor.text(plain(str(error)))
-            self._failed.append(f"{name}: {reason}")
+            self._failed.append(f"{name}: {reason}" if not entry.warmup else f"{name} failed: {reason}")
+            position, of = self._position + 1, len(self._missing)
             self._tell("round-failed", f"{name} failed: {reason}", entry, position=position, of=of)
-            return
+            return None
         self._hung = False
-        if result.figures.succeeded == 0:
-            reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
-            self._failed.append(f"{name}: no request succeeded ({reasons})")
-        self._teller.learn(result)
-        self._tell("round-end", name, entry, position=position, of=of, result=result)
+        return result
 
     def _measure(self, entry: RoundPlan, server: Serving | None) -> RoundResult:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
@@ -160,6 +180,7 @@ class _Execution:
         make_directory(raw)
         packed.place(raw, entry.program.instrument)
         command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
+        unflushed = tuple(flush(self._plan.server, self._plan.target, self._doors.endpoint))
         started, began = host.now(), host.monotonic()
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._sampler.begin(entry.program)
@@ -185,11 +206,13 @@ class _Execution:
             figures=found,
             native=reading.native,
             doubts=(
+                *unflushed,
                 *generator.doubts(entry.order.version),
                 *stats.doubts(entry.case, reading.samples, found, reading.native),
                 *telemetry.doubts(ticks, machine, window),
             ),
             telemetry=machine,
+            prefix_cache=None if not self._flushes else "not flushed" if unflushed else "flushed",
         )
         self._run.write_round(entry, result, reading.samples, ticks)
         return result
@@ -255,7 +278,7 @@ class _Execution:
                 "started": first,
                 "ended": self._doors.host.now() if over else None,
                 "duration_s": self._doors.host.monotonic() - self._began if over else None,
-                "rounds_planned": len(self._plan.rounds),
+                "rounds_planned": len(self._teller.needed()),
                 "rounds_done": self._done(),
                 "attempts": self._attempt,
                 "reason": reason,
@@ -268,10 +291,3 @@ class _Execution:
 def _port(url: str) -> int:
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _disk_error(error: OSError, path: Path) -> IncompleteError:
-    if error.errno in _FULL:
-        where = error.filename or path
-        return IncompleteError(f"cannot write {where}: {_FULL[error.errno]}", hint="make room, then kit run --resume")
-    return IncompleteError(f"the run was cut short: {error}", hint=f"kit run --resume {path}")

@@ -11,8 +11,8 @@ from kit.engines import ENGINES, diagnose, fatal
 from kit.engines.failures import HOST_MEMORY, Failure
 from kit.errors import IncompleteError
 from kit.events import Kind
-from kit.model import Phase, Plan, ServerPlan, ServerStart
-from kit.ports import Doors, EndpointError, Host, Running
+from kit.model import Doubt, Phase, Plan, ServerPlan, ServerStart, Target
+from kit.ports import Doors, Endpoint, EndpointError, Host, Running
 from kit.store import write_once
 
 PROBE_S = 0.25
@@ -84,6 +84,15 @@ class Serving:
         hint = found.remedy if found else "the whole log is in server/server.log of the run"
         kind = ServerLostError if self.served else IncompleteError
         return kind(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
+
+
+def flush(server: ServerPlan | None, target: Target, endpoint: Endpoint) -> Iterator[Doubt]:
+    """Empty the server's prefix cache where it can be asked to; a doubt where it refuses."""
+    if server is not None and server.flush_path is not None:
+        try:
+            endpoint.post(target, server.flush_path)
+        except EndpointError as error:
+            yield Doubt(kind="cache-not-flushed", values=(("reason", error.what),))
 
 
 def _await_ready(plan: Plan, server: ServerPlan, alive: Serving, watch: "_Watch", doors: Doors) -> None:

@@ -7,9 +7,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from kit import flow
 from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spread
 
 READINGS_AGREE = 0.01
+SERVER_AGREES = 0.05
 
 
 def fewest(percent: float) -> int:
@@ -136,12 +138,29 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
         yield _doubt("failed", count=failure.requests, of=found.requests, reason=failure.reason)
     yield from _token_doubts("output", case.output.tokens, [sample.output_tokens for sample in good])
     yield from _token_doubts("input", case.input.tokens, [sample.input_tokens for sample in good])
+    yield from flow.doubts(case, samples)
     if counted := sum(sample.tokens_from == "tokenizer" for sample in good):
         yield _doubt("no-usage", count=counted, of=len(good))
     odd = [(reason, count) for reason, count in found.finish_reasons if reason != "length"]
     if odd:
         yield _doubt("finish", reasons=", ".join(f"{count} x {reason}" for reason, count in odd))
+    if cached := [sample.cached_tokens for sample in good if sample.cached_tokens]:
+        yield _doubt("cached-tokens", count=len(cached), of=len(good), tokens=sum(cached))
+    yield from _server_doubts(good)
     yield from _reading_doubts(found, native)
+
+
+def _server_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
+    """Where the server's own time from the first token to the last is not what the client saw."""
+    pairs = [
+        (sample.server_decode_s, sample.latency_s - sample.ttft_s)
+        for sample in good
+        if sample.server_decode_s is not None and sample.latency_s is not None and sample.ttft_s is not None
+    ]
+    own, server = mean(seen for _, seen in pairs), mean(told for told, _ in pairs)
+    if own and server is not None and abs(server - own) > SERVER_AGREES * own:
+        difference = f"{(server - own) / own:+.1%}"
+        yield _doubt("server-decode", difference=difference, server=f"{server:.6g}", own=f"{own:.6g}")
 
 
 def _token_doubts(side: str, asked: int, measured: Sequence[int | None]) -> Iterator[Doubt]:

@@ -196,7 +196,7 @@ class RunDir:
         if not directory.exists():
             return
         for number in range(1, 1000):
-            target = self.path / "abandoned" / f"{entry.case.id}-round-{entry.round}-{number}"
+            target = self.path / "abandoned" / f"{entry.id.replace('/', '-')}-{number}"
             if not target.exists():
                 target.parent.mkdir(exist_ok=True)
                 directory.rename(target)

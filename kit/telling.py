@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from kit import estimate
+from kit import estimate, rounds
 from kit.events import Event, Kind, Seen
 from kit.legacy import baseline as baselines
 from kit.model import Plan, RoundPlan, RoundResult
@@ -27,6 +27,7 @@ class Teller:
         self._missing = missing
         self._observe = observe
         self.known: dict[estimate.Key, estimate.Known] = {}
+        self._results: list[RoundResult] = []
         self._overheads: list[float] = []
         self._telling = threading.Lock()
 
@@ -38,14 +39,24 @@ class Teller:
             self.learn(result)
 
     def learn(self, result: RoundResult) -> None:
+        self._results.append(result)
         found = result.figures
         if found.latency_s is not None and found.ttft_s is not None:
             self.known[result.case.key] = estimate.Known(result.case.key, found.latency_s.mean, found.ttft_s.mean)
         if found.window_s is not None:
             self._overheads.append(max(0.0, result.duration_s - found.window_s))
 
+    def needed(self) -> tuple[RoundPlan, ...]:
+        """The rounds that make the run whole, as far as its results tell."""
+        return rounds.needed(self._plan, self._results)
+
+    def needs(self, entry: RoundPlan) -> bool:
+        return self._plan.until is None or entry in self.needed()
+
     def _rest_s(self) -> float | None:
-        rest = [entry for entry in self._missing if not self._run.has(entry)]
+        rest = [entry for entry in self._missing if not self._run.has(entry) and self.needs(entry)]
+        cold = {entry.case.id for entry in rest if entry.round == 1}
+        rest += [entry for entry in self._plan.warmups if entry.case.id in cold]
         overhead = sum(self._overheads) / len(self._overheads) if self._overheads else estimate.OVERHEAD_S
         return estimate.seconds(rest, tuple(self.known.values()), overhead)
 

@@ -71,6 +71,14 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "每个工况执行 {rounds} 轮，表中为各轮均值；各工况的请求数见后表。",
         "Every case was run {rounds} times; the table shows means over rounds. A later table has the requests of each case.",
     ),
+    "rounds-note-until": (
+        "轮次重复到系统吞吐均值的 95% 置信区间半宽不超过均值的 {percent}% 为止，最多 {most} 轮。",
+        "Rounds were repeated until half the 95 % interval of the throughput was at most {percent} % of it, {most} times at most.",
+    ),
+    "rounds-note-warmup": (
+        "每个工况测试前先行预热，预热请求不计入任何数据。",
+        "Each case was warmed up first; the requests of the warm-up are in no figure.",
+    ),
     "notes": ("数据说明", "Notes on the figures"),
     "missing-round": (
         "第 {round} 轮没有结果，该工况不列均值。",
@@ -120,8 +128,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "The intervals follow Student's t over rounds; a single round has none. Failed requests are in no time.",
     ),
     "distribution-note": (
-        "分位值取自全部轮次中成功的请求；预填充速度 = 平均输入 token 数 / 平均首 token 时延，含排队时间。",
-        "Percentiles are over the successful requests of all rounds; prefill speed is mean input tokens over mean TTFT, "
+        "分位值取自全部轮次中成功的请求，括号内为 95% 置信区间（次序统计量）；预填充速度 = 平均输入 token 数 / 平均首 token 时延，含排队时间。",
+        "Percentiles are over the successful requests of all rounds, in brackets their 95 % interval (order statistics); prefill speed is mean input tokens over mean TTFT, "
         "which includes the time in the server's queue.",
     ),
     "few-note": (

@@ -239,6 +239,8 @@ class FakeEndpoint:
     unhealthy: int = 0
     refusals: list[EndpointError] = field(default_factory=list)
     always: EndpointError | None = None
+    posts: list[str] = field(default_factory=list)
+    refuses_posts: EndpointError | None = None
     keys: list[str | None] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
 
@@ -257,3 +259,9 @@ class FakeEndpoint:
         if self.refusals:
             raise self.refusals.pop(0)
         return "yes"
+
+    def post(self, target: Target, path: str) -> None:
+        self.targets.append(target)
+        self.posts.append(path)
+        if self.refuses_posts is not None:
+            raise self.refuses_posts

@@ -124,6 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.whole(200, body)
 
     def do_POST(self) -> None:
+        if self.path in ("/flush_cache", "/reset_prefix_cache"):
+            # As an engine that can be asked for an empty cache, and one that cannot.
+            self.whole(200 if self.path == "/flush_cache" else 404, {})
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = "".join(str(message["content"]) for message in body["messages"])
         log = self.server.log

@@ -50,7 +50,9 @@ def check(
             failed.append(error)
             continue
         cases = loaded.profile.load.expanded()
-        typer.echo(f"{name}: ok, {len(cases)} cases x {loaded.profile.load.rounds} round(s), {loaded.sha256}")
+        load = loaded.profile.load
+        rounds = f"{load.rounds} round(s)" if load.until is None else f"{load.until.least} to {load.rounds} rounds"
+        typer.echo(f"{name}: ok, {len(cases)} cases x {rounds}, {loaded.sha256}")
     if failed:
         raise ProfileError("\nkit: ".join(str(error) for error in failed))
 

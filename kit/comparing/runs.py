@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from kit import rounds
 from kit.comparing.sides import Measured, Side, arguments, lengths, success, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
@@ -15,8 +16,9 @@ from kit.store import RunDir
 
 def of_run(run: RunDir, *, requests: bool = True) -> Side:
     """A run of kit's own. Its requests are only read where a case has a single round, and not without `requests`."""
-    plan, inventory, status = run.plan(), run.inventory(), run.status()
-    results = run.results(plan)
+    planned, inventory, status = run.plan(), run.inventory(), run.status()
+    results = run.results(planned)
+    plan = rounds.settled(planned, results)
     if not results:
         raise UsageError(f"{run.path} has no finished round", hint=f"kit run --resume {run.name}")
     by_case: dict[str, list[RoundResult]] = {}
@@ -30,7 +32,9 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
     argv = plan.server.program.argv if plan.server is not None else ()
     server = lines.server(shlex.join(argv)) if argv else lines.ServerLine()
     load = lines.load(shlex.join(plan.rounds[0].program.argv))
-    whole = status.status == "complete" and all(len(found) == plan.rounds_per_case for found in by_case.values())
+    whole = status.status == "complete" and all(
+        len(plan.numbers(found[0].case)) == len(found) for found in by_case.values()
+    )
     title = f"{ENGINES[plan.engine].TITLE} {plan.engine_version or ''}".strip()
     accelerator, count = _accelerators(plan, inventory)
     return Side(

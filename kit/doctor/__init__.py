@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from kit.doctor import cards, containers, machine, models, room
+from kit.doctor import cards, containers, load, machine, models, room
 from kit.doctor.asked import Asked, Probe
 from kit.doctor.probing import probe
 from kit.errors import HostError, Problem
@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
     containers.nodes,
     room.port,
     room.hccl,
+    load.speculative,
     models.whole,
     models.tokenizer,
     models.tokenizer_code,

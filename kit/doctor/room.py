@@ -81,7 +81,8 @@ def output(asked: Asked) -> Iterator[Check]:
     except OSError as error:
         yield check(name, "fail", str(error.strerror), remedy="give a writable directory with --out")
         return
-    tokens = sum(entry.case.requests * entry.case.output.tokens for entry in asked.plan.rounds) if asked.plan else 0
+    sent = (*asked.plan.warmups, *asked.plan.rounds) if asked.plan else ()
+    tokens = sum(entry.case.requests * entry.case.output.tokens for entry in sent)
     needed = _LEAST_FREE_BYTES + tokens * _TOKEN_BYTES
     text = f"{needed // 1024**2} MiB" if needed < 1024**3 else size(needed)
     if free < needed:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kit.engines import endpoint, ftransformers, llamacpp, reference, sglang, vllm_ascend
 from kit.engines.failures import COMMON, GENERIC, Failure, tells
-from kit.engines.flags import Flags
+from kit.engines.flags import Flags, PrefixCache
 
 
 class Engine(Protocol):
@@ -26,6 +26,7 @@ class Engine(Protocol):
     """Flags that set the name the server answers to, the most specific first."""
     FLAGS: Flags
     """How it spells the other flags that kit reads."""
+    CACHE: PrefixCache
     PHASES: tuple[tuple[str, str], ...]
     """Start-up phases in their order: a name, and a regular expression for the log line that tells of it."""
     FAILURES: tuple[Failure, ...]

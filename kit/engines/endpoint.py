@@ -1,7 +1,7 @@
 """An endpoint that already runs: kit sends load to it and starts nothing."""
 
 from kit.engines.failures import Failure
-from kit.engines.flags import Flags
+from kit.engines.flags import Flags, PrefixCache
 
 TITLE = "OpenAI API"
 PACKAGE: str | None = None
@@ -11,5 +11,6 @@ COMMAND: tuple[str, ...] = ()
 PORT_FLAGS: tuple[str, ...] = ()
 MODEL_FLAGS: tuple[str, ...] = ()
 FLAGS = Flags()
+CACHE = PrefixCache()
 PHASES: tuple[tuple[str, str], ...] = ()
 FAILURES: tuple[Failure, ...] = ()

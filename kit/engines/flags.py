@@ -26,6 +26,22 @@ class Flags:
     context: tuple[str, ...] = ()
     total_tokens: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
+    speculative: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixCache:
+    """Whether the engine may answer from the work of earlier requests with the same beginning, and how that is undone.
+
+    `flush` is the path that empties it when something is posted there, `needs` the variable that the server must have for that
+    path to exist, `on` the flags that turn the cache on where it is off without them, `off` those that turn it off.
+    """
+
+    exists: bool = True
+    flush: str | None = None
+    needs: tuple[str, str] | None = None
+    on: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
 
 
 def value(args: Sequence[Sequence[str]], *names: str) -> str | None:
@@ -39,3 +55,9 @@ def value(args: Sequence[Sequence[str]], *names: str) -> str | None:
                 elif word.startswith(f"{name}="):
                     found = word.removeprefix(f"{name}=")
     return found
+
+
+def given(args: Sequence[Sequence[str]], *names: str) -> str | None:
+    """The flag among these that is there, with a value or without; None where none is."""
+    words = [word.split("=", 1)[0] for group in args for word in group]
+    return next((name for name in names if name in words), None)

@@ -14,5 +14,6 @@ MODEL_FLAGS = sglang.MODEL_FLAGS
 FLAGS = replace(
     sglang.FLAGS, cpu_weights=("--cpu-weight-path",), cpu_threads=("--cpuinfer",), cpu_pools=("--subpool-count",)
 )
+CACHE = sglang.CACHE
 PHASES = sglang.PHASES
 FAILURES = sglang.FAILURES

@@ -1,7 +1,7 @@
 """llama.cpp, through the server of the package xllamacpp: the embedded engine."""
 
 from kit.engines.failures import CUDA, HOST_MEMORY, Failure
-from kit.engines.flags import Flags
+from kit.engines.flags import Flags, PrefixCache
 
 TITLE = "llama.cpp"
 PACKAGE: str | None = "xllamacpp"
@@ -17,6 +17,7 @@ FLAGS = Flags(
     context=("--ctx-size",),
     sequences=("--parallel",),
 )
+CACHE = PrefixCache(on=("--prompt-cache",))
 PHASES: tuple[tuple[str, str], ...] = (
     ("load begin", r"phase: load begin"),
     ("load end", r"phase: load end"),

@@ -2,7 +2,7 @@
 
 from kit import packed
 from kit.engines.failures import Failure
-from kit.engines.flags import Flags
+from kit.engines.flags import Flags, PrefixCache
 
 TITLE = "kit reference server"
 PACKAGE: str | None = None
@@ -13,5 +13,6 @@ COMMAND: tuple[str, ...] = (*packed.COMMAND, "reference")
 PORT_FLAGS: tuple[str, ...] = ("--port",)
 MODEL_FLAGS: tuple[str, ...] = ("--model",)
 FLAGS = Flags(host=("--host",))
+CACHE = PrefixCache(exists=False)
 PHASES: tuple[tuple[str, str], ...] = (("listening", r"^reference: listening on"),)
 FAILURES: tuple[Failure, ...] = ()

@@ -1,7 +1,7 @@
 """SGLang, on NVIDIA and Ascend."""
 
 from kit.engines.failures import ASCEND, CUDA, Failure
-from kit.engines.flags import Flags
+from kit.engines.flags import Flags, PrefixCache
 
 TITLE = "SGLang"
 PACKAGE: str | None = "sglang"
@@ -25,7 +25,9 @@ FLAGS = Flags(
     context=("--context-length",),
     total_tokens=("--max-total-tokens",),
     sequences=("--max-running-requests",),
+    speculative=("--speculative-algorithm", "--speculative-algo"),
 )
+CACHE = PrefixCache(flush="/flush_cache", off=("--disable-radix-cache",))
 PHASES: tuple[tuple[str, str], ...] = (
     ("init begin", r"Init torch distributed begin"),
     ("init end", r"Init torch distributed ends"),

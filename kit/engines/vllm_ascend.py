@@ -1,7 +1,7 @@
 """vLLM with its Ascend plugin."""
 
 from kit.engines.failures import ASCEND, CUDA, Failure
-from kit.engines.flags import Flags
+from kit.engines.flags import Flags, PrefixCache
 
 TITLE = "vLLM-Ascend"
 PACKAGE: str | None = "vllm-ascend"
@@ -20,6 +20,12 @@ FLAGS = Flags(
     memory_fraction=("--gpu-memory-utilization",),
     context=("--max-model-len",),
     sequences=("--max-num-seqs",),
+    speculative=("--speculative-config", "--speculative_config", "--num-speculative-tokens"),
+)
+CACHE = PrefixCache(
+    flush="/reset_prefix_cache",
+    needs=("VLLM_SERVER_DEV_MODE", "1"),
+    off=("--no-enable-prefix-caching",),
 )
 PHASES: tuple[tuple[str, str], ...] = (
     ("load begin", r"Starting to load model"),

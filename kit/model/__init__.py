@@ -5,14 +5,13 @@ from kit.model.acceptance import Acceptance
 from kit.model.check import Check, Preflight
 from kit.model.fact import Fact
 from kit.model.inventory import Cpu, Inventory, Memory, NumaNode, System
+from kit.model.machine import AcceleratorWish, Machine
 from kit.model.plan import Environment, Grant, MadeModel, Order, Plan, Program, RoundPlan, ServerPlan, Target
 from kit.model.profile import (
-    AcceleratorWish,
     Case,
     CaseGroup,
     Container,
     Load,
-    Machine,
     Mount,
     Profile,
     ReportWords,
@@ -20,6 +19,7 @@ from kit.model.profile import (
     Server,
 )
 from kit.model.record import Length, Pairs, Record, Seconds, Utc
+from kit.model.repeating import Until, Warmup
 from kit.model.result import (
     Doubt,
     Failure,
@@ -87,5 +87,7 @@ __all__ = [
     "Target",
     "Telemetry",
     "Topology",
+    "Until",
     "Utc",
+    "Warmup",
 ]

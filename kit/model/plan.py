@@ -5,8 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from kit.model.acceptance import Acceptance
-from kit.model.profile import Case, Container, Machine, Mount, ReportWords, Secret, Transport
+from kit.model.machine import Machine
+from kit.model.profile import Case, Container, Mount, ReportWords, Secret, Transport
 from kit.model.record import Pairs, Record
+from kit.model.repeating import Until
+from kit.model.result import Doubt
 
 
 class Environment(Record):
@@ -88,6 +91,7 @@ class ServerPlan(Record):
     health_path: str
     ready_timeout_s: float
     restart: Literal["never", "once"] = "never"
+    flush_path: str | None = Field(default=None, description="what empties its prefix cache, before each round")
 
 
 class Order(Record):
@@ -104,11 +108,12 @@ class Order(Record):
 
 
 class RoundPlan(Record):
-    """One execution of one case."""
+    """One execution of one case; one to warm up has numbers of its own and enters no figure."""
 
     round: int = Field(gt=0)
     order: Order
     program: Program
+    warmup: bool = False
 
     @property
     def case(self) -> Case:
@@ -116,11 +121,15 @@ class RoundPlan(Record):
 
     @property
     def id(self) -> str:
-        return f"{self.case.id}/round-{self.round}"
+        return f"{self.case.id}/{'warmup' if self.warmup else 'round'}-{self.round}"
 
 
 class Plan(Record):
-    """What `execute` does, to the last argument: nothing is left to choose."""
+    """What `execute` does, to the last argument: nothing is left to choose.
+
+    `rounds` are all that may be run; with `until` those of a case end where its results make the rest needless. `warmups`
+    come before a case's first round.
+    """
 
     schema_version: Literal[1] = 1
     kit_version: str
@@ -145,8 +154,15 @@ class Plan(Record):
     stall_limit_s: float = 600.0
     rounds: tuple[RoundPlan, ...]
     rounds_per_case: int
+    until: Until | None = None
+    warmups: tuple[RoundPlan, ...] = ()
+    caveats: tuple[Doubt, ...] = Field(default=(), description="what a reader must know of every figure of this plan")
 
     @property
     def cases(self) -> tuple[Case, ...]:
         """The cases in their order, each once."""
         return tuple({entry.case.id: entry.case for entry in self.rounds}.values())
+
+    def numbers(self, case: Case) -> tuple[int, ...]:
+        """The rounds of a case."""
+        return tuple(entry.round for entry in self.rounds if entry.case.id == case.id)

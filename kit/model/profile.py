@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from kit.model.acceptance import Acceptance
+from kit.model.machine import Machine
 from kit.model.record import Bytes, Counts, Length, Pairs, Record, Seconds, Text
+from kit.model.repeating import Rounds, Until, Warmup, repeated
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _CPUS = r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"
@@ -215,7 +217,10 @@ class Case(Record):
 
 
 class Load(Record):
-    """What the load generator sends. The original test sends as many requests as there are clients, all at once."""
+    """What the load generator sends. The original test sends as many requests as there are clients, all at once.
+
+    `rounds: auto(2%, max=10)` repeats the rounds of a case `until` the throughput is known that well, 10 times at most.
+    """
 
     generator: str = "evalscope"
     version: Text = "1.0.1"
@@ -223,8 +228,13 @@ class Load(Record):
         default="precise",
         description="precise: kit's own client below the load generator; evalscope: exactly as it comes",
     )
-    rounds: int = Field(default=1, gt=0, le=1000)
+    rounds: Rounds = Field(default=1, gt=0, le=1000)
+    until: Until | None = None
+    warmup: Warmup = Warmup()
     seed: int = Field(default=42, ge=0, lt=2**31)
+    seeds: Literal["shared", "per-case"] = Field(
+        default="shared", description="shared: all cases of a round send the same prompts, as the original test"
+    )
     tokenizer: str
     trust_remote_code: bool = Field(default=False, description="run code that lies beside the tokenizer")
     requests_per_client: int = Field(default=1, gt=0, le=100_000)
@@ -247,6 +257,17 @@ class Load(Record):
             for concurrency, requests in zip(group.concurrency, group.numbers(self.requests_per_client), strict=True)
         )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _repeated(cls, value: object) -> object:
+        return repeated(value)
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.until is not None and self.rounds < self.until.least:
+            raise ValueError(f"rounds: at most {self.rounds} are allowed, and {self.until.least} are the fewest")
+        return self
+
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         seen: dict[tuple[int, int, int], str] = {}
@@ -255,22 +276,6 @@ class Load(Record):
                 raise ValueError(f"the case {case.id} stands here twice (also as {seen[case.key]})")
             seen[case.key] = case.id
         return self
-
-
-class AcceleratorWish(Record):
-    """The accelerators that the profile expects."""
-
-    kind: str
-    model: str | None = None
-    count: int = Field(gt=0)
-    memory_gib: int | None = Field(default=None, gt=0)
-
-
-class Machine(Record):
-    """The machine that the profile expects."""
-
-    architecture: Literal["x86_64", "aarch64"] | None = None
-    accelerator: AcceleratorWish | None = None
 
 
 class Profile(Record):

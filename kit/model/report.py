@@ -89,6 +89,44 @@ class Timeline(Record):
     points: tuple[tuple[float, float], ...]
 
 
+class Tokens(Record):
+    """Tokens of the successful requests of a case: their mean, the fewest and the most."""
+
+    mean: float
+    least: int
+    most: int
+
+
+class LoadUse(Record):
+    """How the load met the server: what was sent beside what was asked, requests under way at once, and the burst at the start.
+
+    `in_flight` is the mean over the rounds of their time-weighted means, `burst` counts the requests of all rounds that were
+    sent before any answer of their round was over. `server_prefill_s` is what the server itself says, `waiting_s` the rest of TTFT:
+    the queue, and the way there and back.
+    """
+
+    input_tokens: Tokens | None
+    output_tokens: Tokens | None
+    in_flight: float | None
+    in_flight_peak: int | None
+    burst: int | None
+    burst_ttft_s: float | None
+    steady_ttft_s: float | None
+    server_prefill_s: float | None = None
+    waiting_s: float | None = None
+
+
+class Within(Record):
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+Points = tuple[Within | None, ...]
+"""The intervals of p50, p90 and p99; none where the samples do not carry the percentile."""
+
+
 class CaseDetail(Record):
     """One case beyond the original's columns: how steady it was over rounds, and how its single requests spread.
 
@@ -108,6 +146,10 @@ class CaseDetail(Record):
     ttft_s: Spread | None
     tpot_s: Spread | None
     prefill_speed: float | None
+    load: LoadUse
+    latency_points: Points = ()
+    ttft_points: Points = ()
+    tpot_points: Points = ()
     machine: MachineUse | None = None
 
     @property
@@ -130,6 +172,7 @@ class RequestRow(Record):
     input_tokens: int | None
     output_tokens: int | None
     finish_reason: str | None
+    server_prefill_s: float | None = None
 
 
 class Execution(Record):

@@ -15,7 +15,8 @@ class Sample(Record):
     `scheduled_s` (handed to the transport) and `sent_s` count from the first request of the round that was sent; all other
     times count from `sent_s`. `first_byte_s` is the head of the answer, `role_s` a chunk without text before the first one
     with text, `gaps_s` are the times between consecutive chunks that carry text, of which there are `texts`. Tokens are the
-    server's own count (`usage`), else the load generator's (`tokenizer`).
+    server's own count (`usage`), else the load generator's (`tokenizer`). Some servers also say how many tokens of the prompt they had in a
+    cache, and how long prefill and decoding (from the first token to the last) took them.
     """
 
     index: int
@@ -35,6 +36,9 @@ class Sample(Record):
     tokens_from: Literal["usage", "tokenizer"] | None = None
     finish_reason: str | None = None
     status: int | None = None
+    cached_tokens: int | None = None
+    server_prefill_s: float | None = None
+    server_decode_s: float | None = None
 
 
 class Spread(Record):
@@ -114,6 +118,9 @@ class RoundResult(Record):
     native: NativeSummary
     doubts: tuple[Doubt, ...] = ()
     telemetry: Telemetry | None = None
+    prefix_cache: Literal["flushed", "not flushed"] | None = Field(
+        default=None, description="whether the engine's prefix cache was emptied before; null where it has no way to"
+    )
 
 
 class Phase(Record):

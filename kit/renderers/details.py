@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from kit import stats, verdicts
 from kit.formats import figure, percent, rate
 from kit.model import Spread
-from kit.model.profile import Language
-from kit.model.report import CaseDetail, Estimate, MachineUse, PerformanceRow, Report
+from kit.model.report import Estimate, MachineUse, PerformanceRow, Report, Within
+from kit.renderers import applied
+from kit.renderers.table import Table, case_cells, case_columns
 from kit.texts import say
 
 BRIEF_LINES = 6
@@ -17,23 +17,13 @@ _WRITERS = (*(figure,) * 4, *(rate,) * 2)
 """How the six figures of a row are written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts: its title, its column titles, its rows, and what stands below it."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-
-
 def stability(report: Report) -> Table:
     """Requests, failures, and means over rounds with their confidence intervals."""
     lang = report.language
     return Table(
         title=say(lang, "stability"),
         columns=(
-            *_case_columns(lang),
+            *case_columns(lang),
             *(say(lang, key) for key in ("rounds", "requests", "failures", "success-rate")),
             say(lang, "unit-s", title=say(lang, "latency")),
             say(lang, "unit-rate", title=say(lang, "throughput")),
@@ -42,7 +32,7 @@ def stability(report: Report) -> Table:
         ),
         rows=tuple(
             (
-                *_case(detail),
+                *case_cells(detail),
                 str(detail.rounds)
                 if detail.rounds == detail.rounds_planned
                 else f"{detail.rounds}/{detail.rounds_planned}",
@@ -63,11 +53,15 @@ def distribution(report: Report) -> Table:
     names = ("latency", "short-ttft", "short-tpot")
     rows = tuple(
         (
-            *_case(detail),
+            *case_cells(detail),
             *(
-                percentile(spread, name, write)
-                for spread, write in ((detail.latency_s, figure), (detail.ttft_s, figure), (detail.tpot_s, rate))
-                for name in stats.FEWEST
+                percentile(spread, name, write, within)
+                for spread, points, write in (
+                    (detail.latency_s, detail.latency_points, figure),
+                    (detail.ttft_s, detail.ttft_points, figure),
+                    (detail.tpot_s, detail.tpot_points, rate),
+                )
+                for name, within in zip(stats.FEWEST, points or (None,) * len(stats.FEWEST), strict=True)
             ),
             figure(detail.prefill_speed),
         )
@@ -78,7 +72,7 @@ def distribution(report: Report) -> Table:
     return Table(
         title=say(lang, "distribution"),
         columns=(
-            *_case_columns(lang),
+            *case_columns(lang),
             *(say(lang, "unit-s", title=f"{say(lang, name)} {which}") for name in names for which in stats.FEWEST),
             say(lang, "unit-rate", title=say(lang, "prefill")),
         ),
@@ -96,7 +90,7 @@ def comparison(report: Report) -> Table:
     return Table(
         title=say(lang, "comparison"),
         columns=(
-            *_case_columns(lang),
+            *case_columns(lang),
             say(lang, "unit-s", title=say(lang, "latency")),
             say(lang, "unit-rate", title=say(lang, "throughput")),
             *(say(lang, "unit-s", title=say(lang, name)) for name in ("short-ttft", "short-tpot")),
@@ -144,9 +138,10 @@ def machine(report: Report) -> Table:
     reasons = dict.fromkeys(reason for use in uses for reason in use.reasons)
     return Table(
         title=say(lang, "machine-use"),
-        columns=(*_case_columns(lang), *(say(lang, f"use-{key}") for key, _ in shown)),
+        columns=(*case_columns(lang), *(say(lang, f"use-{key}") for key, _ in shown)),
         rows=tuple(
-            (*_case(detail), *(values[number] for _, values in shown)) for number, detail in enumerate(report.details)
+            (*case_cells(detail), *(values[number] for _, values in shown))
+            for number, detail in enumerate(report.details)
         )
         if shown
         else (),
@@ -164,7 +159,15 @@ def _gib(amount: int | None) -> str:
 def beyond(report: Report) -> tuple[Table, ...]:
     """The tables that stand behind the performance table, those that have rows."""
     return tuple(
-        found for found in (stability(report), distribution(report), machine(report), comparison(report)) if found.rows
+        found
+        for found in (
+            stability(report),
+            distribution(report),
+            applied.load(report),
+            machine(report),
+            comparison(report),
+        )
+        if found.rows
     )
 
 
@@ -234,17 +237,13 @@ def estimate(value: Estimate) -> str:
     return f"{value.mean:.{places}f} ± {width:.{places}f}"
 
 
-def percentile(spread: Spread | None, name: str, write: Callable[[float], str] = figure) -> str:
-    """A percentile; where the samples do not carry it, how many there are instead."""
+def percentile(
+    spread: Spread | None, name: str, write: Callable[[float], str] = figure, within: Within | None = None
+) -> str:
+    """A percentile, with its interval where there is one: `12.3 (11.9–12.8)`; where the samples do not carry it, how many there are instead."""
     if spread is None:
         return figure(None)
     value = spread.carried(name, stats.FEWEST[name])
-    return f"n={spread.count}" if value is None else write(value)
-
-
-def _case_columns(lang: Language) -> Sequence[str]:
-    return [say(lang, key) for key in ("col-input", "col-output", "col-concurrency")]
-
-
-def _case(detail: CaseDetail) -> tuple[str, str, str]:
-    return detail.case.input.label, detail.case.output.label, str(detail.case.concurrency)
+    if value is None:
+        return f"n={spread.count}"
+    return write(value) if within is None else f"{write(value)} ({write(within.low)}–{write(within.high)})"

@@ -9,10 +9,9 @@ from docx.oxml.ns import qn
 
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
-from kit.renderers import charts, overtime, pictures, word
+from kit.renderers import applied, charts, overtime, pictures, word
 from kit.renderers.charts import Chart
 from kit.renderers.details import (
-    Table,
     brief_conclusion,
     comparison,
     criteria,
@@ -22,6 +21,7 @@ from kit.renderers.details import (
     sign_offs,
     stability,
 )
+from kit.renderers.table import Table
 from kit.renderers.word import Cell, cell, field, merged, paragraph, run, side_by_side, table
 from kit.texts import say
 
@@ -222,7 +222,7 @@ class Content:
         )
         self._details(stability(report), (800, 800, 900, 800, 950, 750, 1000, 1950, 2150, 1950, 2250))
         self._details(distribution(report), (900, 900, 1000, *(1100,) * 9, 1600))
-        for found in (machine(report), comparison(report)):
+        for found in (applied.load(report), machine(report), comparison(report)):
             rest = max(1, len(found.columns) - 3)
             self._details(found, (900, 900, 1000, *((LANDSCAPE - 2800) // rest,) * rest))
         self._charts()

@@ -149,6 +149,7 @@ _METRICS = (
     *(f"{name} {part}" for name in _ESTIMATES for part in ("mean of rounds", "95% interval ±")),
     *(f"{name} {part}" for name in _SPREADS for part in _PERCENTILES),
     "prefill tok/s",
+    *(f"{name} {which} {end}" for name in _SPREADS for which in stats.FEWEST for end in ("95% low", "95% high")),
 )
 
 
@@ -161,6 +162,12 @@ def _metrics(detail: CaseDetail) -> list[Value]:
         *(value for estimate in estimates for value in (estimate.mean, estimate.half_width)),
         *(value for spread in (detail.latency_s, detail.ttft_s, detail.tpot_s) for value in _percentiles(spread)),
         detail.prefill_speed,
+        *(
+            value
+            for points in (detail.latency_points, detail.ttft_points, detail.tpot_points)
+            for within in points or (None,) * len(stats.FEWEST)
+            for value in ((within.low, within.high) if within is not None else (None, None))
+        ),
     ]
 
 

@@ -32,6 +32,15 @@ def test_a_good_endpoint_gives_its_text() -> None:
     assert request.authorization is None
 
 
+def test_a_cache_is_emptied_by_asking_and_a_server_that_refuses_is_told() -> None:
+    with serving() as stub:
+        HttpEndpoint().post(Target(url=stub.url, model="m"), "/flush_cache")
+        with pytest.raises(EndpointError, match="/reset_prefix_cache answered HTTP 404"):
+            HttpEndpoint().post(Target(url=stub.url, model="m"), "/reset_prefix_cache")
+    with pytest.raises(EndpointError, match="/flush_cache gave no answer"):
+        HttpEndpoint().post(Target(url=stub.url, model="m"), "/flush_cache")
+
+
 def test_the_key_is_sent_as_bearer() -> None:
     with serving(Behaviour(key=KEY)) as stub:
         assert ask(stub, "good", KEY)

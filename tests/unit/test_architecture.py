@@ -40,8 +40,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.engines",),
     ("kit.loadgens",),
     # steps
-    ("kit.documents", "kit.intervals", "kit.library", "kit.weights"),
+    ("kit.caveats", "kit.documents", "kit.flow", "kit.intervals", "kit.library", "kit.weights"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate", "kit.hardware"),
+    ("kit.rounds",),
     ("kit.legacy",),
     # judgements
     ("kit.acceptance", "kit.audit", "kit.verdicts", "kit.images", "kit.comparing"),
@@ -96,7 +97,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "evalscope": ("kit.instrument",),
     "requests": ("kit.runtimes.docker",),
     "numpy": ("kit.intervals",),
-    "scipy": ("kit.intervals",),
+    "scipy": ("kit.intervals", "kit.rounds"),
     "multiprocessing": (),
     "asyncio": ("kit.instrument",),
     "aiohttp": ("kit.instrument",),

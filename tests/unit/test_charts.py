@@ -11,8 +11,9 @@ from PIL import Image
 
 from kit import stats
 from kit.formats import percent
+from kit.model import RoundPlan
 from kit.model.report import Estimate, Report
-from kit.renderers import charts, details, pictures
+from kit.renderers import applied, charts, details, pictures
 from kit.renderers.charts import Box
 from kit.texts import CATALOGUE
 from tests.unit.test_report import Written, failing
@@ -149,6 +150,37 @@ def test_where_the_samples_do_not_carry_a_percentile_their_number_stands(count: 
     spread = stats.spread([1.0] * count)
     cells = {name: details.percentile(spread, name) for name in stats.FEWEST}
     assert cells == {name: "1" if name in given else f"n={count}" for name in cells}
+
+
+def test_a_percentile_that_is_given_has_its_interval(tmp_path: Path) -> None:
+    """Eleven latencies of 1 to 11 s: the median's interval reaches from the second to the tenth."""
+    text = ["load.rounds=1", "load.cases=[{input: 128, output: 512, concurrency: 1, requests: 11}]"]
+    built = Written(tmp_path, *text, change=lambda _, index: {"latency_s": index + 1.0}).report("en")
+    row = details.distribution(built).rows[0]
+    assert row[3:6] == ("6 (2–10)", "n=11", "n=11")
+    assert row[6] == "2.38 (2.38–2.38)"
+    assert [len(points) for points in (built.details[0].latency_points, built.details[0].tpot_points)] == [3, 3]
+
+
+def test_ttft_is_split_where_the_server_says_how_long_prefill_took(tmp_path: Path) -> None:
+    built = Written(tmp_path, change=lambda *_: {"server_prefill_s": 2.0}).report("en")
+    table = applied.load(built)
+    assert table.columns[-2:] == ("Prefill, as the server says (s)", "Waiting (s)")
+    assert table.rows[0][-2:] == ("2", "0.38")
+    assert built.details[0].load.waiting_s == pytest.approx(0.38)
+
+
+def test_the_burst_is_told_from_what_came_after_it(tmp_path: Path) -> None:
+    """Four requests of two clients: the second two are sent when the first are over."""
+
+    def waves(_: RoundPlan, index: int) -> dict[str, object]:
+        wave = index // 2
+        return {"sent_s": 10.0 * wave, "latency_s": 10.0, "ttft_s": 3.0 - wave, "input_tokens": 128 + index}
+
+    settings = ("load.rounds=1", "load.requests_per_client=2", "load.cases=[{input: 128, output: 512, concurrency: 2}]")
+    table = applied.load(Written(tmp_path, *settings, change=waves).report("en"))
+    assert table.rows == (("128", "512", "2", "129.5 (128–131)", "512", "2", "2", "50%", "3", "2"),)
+    assert len(table.notes) == 1
 
 
 def test_failures_are_counted_beside_the_figures(built: Report) -> None:

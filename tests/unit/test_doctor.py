@@ -307,6 +307,12 @@ def test_hccl_ports_matter_only_where_hccl_uses_them(site: Site, settings: tuple
     assert not [line for line in site.wrong() if "HCCL" in line]
 
 
+def test_multi_token_prediction_beside_min_tokens_is_warned_of(site: Site) -> None:
+    site.settings = ("server.args.0=[--speculative-algorithm, NEXTN, --model-path, " + str(site.model) + "]",)
+    [found] = [line for line in site.wrong() if "min_tokens" in line]
+    assert found.startswith("warn min_tokens: The server predicts several tokens at once (--speculative-algorithm)")
+
+
 def test_another_run_is_in_the_way(site: Site) -> None:
     site.busy = "another run of kit: pid 7, user 0, kit run smoke"
     assert "fail other runs: another run of kit: pid 7, user 0, kit run smoke" in site.wrong()

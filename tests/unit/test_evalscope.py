@@ -122,6 +122,9 @@ def test_a_whole_answer_is_read(version: str, tmp_path: Path) -> None:
         "output_tokens": 3,
         "tokens_from": "usage",
         "finish_reason": "length",
+        "cached_tokens": None,
+        "server_prefill_s": None,
+        "server_decode_s": None,
     }
 
 
@@ -367,6 +370,25 @@ def test_a_pickle_that_would_act_is_refused_and_does_not(version: str, protocol:
     with pytest.raises(ReadingError, match="the stored answer names"):
         again(version, tmp_path, 1)
     assert not witness.exists()
+
+
+USAGE = {"prompt_tokens": 64, "completion_tokens": 32, "prompt_tokens_details": {"cached_tokens": 48}}
+TIMINGS = {"cache_n": 48, "prompt_n": 16, "prompt_ms": 37396.799, "predicted_n": 32, "predicted_ms": 29925.606}
+
+
+def test_what_a_server_says_of_its_own_times_and_cache_is_kept() -> None:
+    """The last chunk of llama.cpp, and the usage of servers that say what they had in a cache."""
+    found = answer([{"choices": [], "usage": USAGE, "timings": TIMINGS}], [])
+    assert (found.cached_tokens, found.prefill_s, found.decode_s) == (48, 37.396799, 29.925606)
+    plain = answer([{"choices": [], "usage": {"prompt_tokens": 64, "completion_tokens": 32}}], [])
+    assert (plain.cached_tokens, plain.prefill_s, plain.decode_s) == (None, None, None)
+
+
+@pytest.mark.parametrize("odd", [None, True, "1", -1, float("nan"), float("inf"), 10**400, [1], {}])
+def test_odd_times_of_a_server_are_none(odd: object) -> None:
+    found = answer([{"usage": {"prompt_tokens_details": odd}, "timings": {"prompt_ms": odd, "predicted_ms": odd}}], [])
+    assert (found.cached_tokens, found.prefill_s, found.decode_s) == (None, None, None)
+    assert answer([{"timings": odd}], []).prefill_s is None
 
 
 def test_a_pickle_of_persistent_references_is_refused(version: str, tmp_path: Path) -> None:

@@ -303,3 +303,66 @@ def test_cpus_that_are_not_there_are_refused_before_anything_starts(
 
 def test_the_cpus_of_both_are_known_where_the_machines_are_not() -> None:
     assert pinned(make(STARTED, PINNED, "load.cpuset=40")) == ("0-31,64-95", {"40"})
+
+
+# --- what is doubtful before anything is run ---------------------------------------------------------------------
+
+SGLANG = """\
+schema: 1
+name: tiny
+server:
+  engine: sglang
+  image: sglang
+  port: 8001
+  args: [[--model-path, /models/m], [--port, "{port}"]]
+load:
+  tokenizer: /models/m
+  cases: [{input: 128, output: 8, concurrency: [1, 2]}]
+"""
+
+
+def _with(text: str, *words: str) -> str:
+    return text.replace('"{port}"]', f'"{{port}}"], [{", ".join(words)}]')
+
+
+LLAMACPP = SGLANG.replace("sglang", "llamacpp").replace("--model-path", "--served-model-name")
+VLLM = SGLANG.replace("sglang", "vllm-ascend").replace("--model-path", "--model")
+
+
+def caveats(text: str, *settings: str) -> tuple[list[str], str | None]:
+    """The kinds of doubt of a plan, and where its prefix cache is emptied."""
+    made = make(text, *settings)
+    assert made.server is not None
+    return [found.kind for found in made.caveats], made.server.flush_path
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "kinds", "path"),
+    [
+        pytest.param(SGLANG, (), [], "/flush_cache", id="SGLang empties its cache"),
+        pytest.param(_with(SGLANG, "--disable-radix-cache"), (), [], None, id="SGLang without a cache"),
+        pytest.param(LLAMACPP, (), [], None, id="llama.cpp without a cache"),
+        pytest.param(_with(LLAMACPP, "--prompt-cache"), (), ["caveat-shared-prompts"], None, id="llama.cpp with one"),
+        pytest.param(VLLM, (), ["caveat-shared-prompts"], None, id="vLLM as it is"),
+        pytest.param(VLLM, ("server.env={VLLM_SERVER_DEV_MODE: 1}",), [], "/reset_prefix_cache", id="vLLM for tests"),
+        pytest.param(_with(VLLM, "--no-enable-prefix-caching"), (), [], None, id="vLLM without a cache"),
+        pytest.param(VLLM, ("load.seeds=per-case",), [], None, id="other prompts for each case"),
+        pytest.param(VLLM, ("load.cases.0.concurrency=2",), [], None, id="a single case"),
+        pytest.param(
+            _with(SGLANG, "--speculative-algorithm", "NEXTN"), (), ["caveat-speculative"], "/flush_cache", id="MTP"
+        ),
+    ],
+)
+def test_what_is_doubtful_is_known_before_anything_is_run(
+    text: str, settings: tuple[str, ...], kinds: list[str], path: str | None
+) -> None:
+    assert caveats(text, *settings) == (kinds, path)
+
+
+def test_cases_may_have_prompts_of_their_own_in_every_round() -> None:
+    made = make(
+        STARTED, "load.rounds=2", "load.seeds=per-case", "load.warmup={rounds: 1}", "load.cases.0.concurrency=[1, 2]"
+    )
+    seeds = [entry.order.seed for entry in (*made.rounds, *made.warmups)]
+    assert len(set(seeds)) == len(seeds)
+    assert seeds[0] == 42

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kit import library, profile
 from kit.errors import KitError, ProfileError
-from kit.model import Length, Profile
+from kit.model import Length, Profile, Until
 
 STARTED = """\
 schema: 1
@@ -137,6 +137,13 @@ def test_an_unknown_field_is_told_with_its_nearest_name(setting: str, said: str)
         ("load.cases.0.concurrency=1.5", "expected a whole number or a list of them such as [1, 2, 4], found '1.5'"),
         ("load.cases=[]", "load.cases (from --set): is empty"),
         ("load.rounds=1001", "less than or equal to 1000"),
+        ("load.rounds=auto", "'auto': write a number of rounds, or auto(2%, max=10)"),
+        ("load.rounds='auto(2)'", "'auto(2)': write a number of rounds, or auto(2%, max=10)"),
+        ("load.rounds='auto(0%)'", "greater than 0"),
+        ("load.rounds='auto(2%, max=1001)'", "less than or equal to 1000"),
+        ("load.rounds='auto(2%, min=2)'", "greater than or equal to 3"),
+        ("load.rounds='auto(2%, min=5, max=4)'", "at most 4 are allowed, and 5 are the fewest"),
+        ("load.warmup={requests: -1}", "load.warmup.requests"),
         ("load.read_timeout=5 minutes", "is not a duration; write 90s, 60m or 2h"),
         ("load.read_timeout=0s", "at least 1 ms"),
         ("load.read_timeout=-1", "at least 1 ms"),
@@ -176,6 +183,19 @@ def test_a_value_that_cannot_be_is_told(setting: str, said: str) -> None:
     found = problems(STARTED, setting)
     assert len(found) == 1, found
     assert said in found[0]
+
+
+def test_rounds_may_be_repeated_until_the_throughput_is_known_well_enough() -> None:
+    load = profile.parse(STARTED, "p.yaml", ["load.rounds='auto(1.5%, min=4, max=20)'"]).profile.load
+    assert (load.rounds, load.until) == (20, Until(half_width=0.015, least=4))
+    load = profile.parse(STARTED, "p.yaml", ["load.rounds='auto(2%)'"]).profile.load
+    assert (load.rounds, load.until) == (10, Until(half_width=0.02, least=3))
+
+
+def test_a_profile_with_repeated_rounds_says_the_same_when_it_is_read_back() -> None:
+    loaded = profile.parse(STARTED, "p.yaml", ["load.rounds='auto(2%, max=12)'", "load.warmup={requests: 8}"])
+    again = profile.parse(profile.resolved(loaded.profile).decode(), "p.yaml")
+    assert again.profile == loaded.profile
 
 
 def test_a_star_sets_every_element_and_is_told_as_set() -> None:

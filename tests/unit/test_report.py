@@ -646,3 +646,35 @@ def test_a_hostile_profile_and_server_change_no_line_of_the_report(tmp_path: Pat
     assert 'href="g"' not in html
     widths = {len(cells(line)) for line in text.splitlines() if line.startswith("|") and plain in cells(line)[:1]}
     assert widths == {11}
+
+
+def test_what_is_doubtful_about_the_plan_stands_below_the_performance_table(tmp_path: Path) -> None:
+    plain = Written(tmp_path / "sglang").report("en")
+    assert "share their seed" not in plain.rounds_note
+    settings = ("server.engine=vllm-ascend", "server.model=m", "load.warmup={requests: 2}")
+    noted = Written(tmp_path / "vllm", *settings).report("en").rounds_note
+    assert "Each case was warmed up first" in noted
+    assert "share their seed" in noted
+
+
+def test_rounds_that_were_needless_are_not_missing(tmp_path: Path) -> None:
+    def steady(entry: RoundPlan, _: int) -> dict[str, object]:
+        return {"latency_s": 30 + entry.round / 1000}
+
+    missing = [f"{case}/round-{number}" for case in ("128-512-c1", "128-512-c2", "2k-512-c1") for number in (4, 5)]
+    built = Written(tmp_path, "load.rounds='auto(2%, max=5)'", missing=missing, change=steady).report("en")
+    assert [len([row for row in built.rounds if row.case.id == case]) for case in ("128-512-c1", "2k-512-c1")] == [3, 3]
+    assert built.rows[0].latency_s == pytest.approx(30.002)
+    assert "was run 3 times" in built.rounds_note
+    assert "at most 2 % of it, 5 times at most" in built.rounds_note
+    assert built.notes == ()
+
+
+def test_rounds_that_drift_are_told_at_their_case(tmp_path: Path) -> None:
+    def slower(entry: RoundPlan, _: int) -> dict[str, object]:
+        return {"latency_s": 30.0 + entry.round}
+
+    built = Written(tmp_path, "load.rounds=5", change=slower).report("en")
+    assert [note.partition(": the throughput")[0] for note in built.notes] == ["128-512-c1", "128-512-c2", "2k-512-c1"]
+    assert "goes one way from round to round" in built.notes[0]
+    assert built.rows[0].notes == (1,)

@@ -291,6 +291,26 @@ def test_what_is_odd_about_one_request_is_told(change: dict[str, object], expect
     assert doubts((*SAMPLES[:3], odd)) == [expected]
 
 
+def test_prompts_that_came_from_a_cache_are_told() -> None:
+    hit = SAMPLES[3].model_copy(update={"cached_tokens": 8})
+    none = SAMPLES[2].model_copy(update={"cached_tokens": 0})
+    [found] = doubts((*SAMPLES[:2], none, hit))
+    assert (found.kind, dict(found.values)) == ("cached-tokens", {"count": "1", "of": "4", "tokens": "8"})
+
+
+def test_a_server_whose_own_time_is_another_than_the_clients_is_told() -> None:
+    def told(factor: float) -> list[str]:
+        return kinds(
+            [
+                one.model_copy(update={"server_decode_s": ((one.latency_s or 0) - (one.ttft_s or 0)) * factor})
+                for one in SAMPLES
+            ]
+        )
+
+    assert told(0.96) == told(1.04) == []
+    assert told(0.94) == told(1.06) == ["server-decode"]
+
+
 def test_deviating_token_counts_are_told_with_their_range() -> None:
     samples = (SAMPLES[0], good(1, 0, 2, 1, output_tokens=3), good(2, 0, 2, 1, output_tokens=9))
     [found] = doubts(samples)

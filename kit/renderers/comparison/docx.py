@@ -12,10 +12,10 @@ from kit.renderers import pictures, word
 from kit.renderers.archive import still
 from kit.renderers.charts import Chart
 from kit.renderers.comparison import sections
-from kit.renderers.details import Table
 from kit.renderers.docx import check
 from kit.renderers.filling import fill
 from kit.renderers.layouts import STANDARD
+from kit.renderers.table import Table
 from kit.renderers.word import cell, field, paragraph, run, side_by_side
 from kit.texts import say
 

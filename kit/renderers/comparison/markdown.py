@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from kit.model.comparison import Comparison
 from kit.renderers.comparison import sections
-from kit.renderers.details import Table
 from kit.renderers.markdown import escape
+from kit.renderers.table import Table
 from kit.texts import say
 
 

@@ -7,7 +7,7 @@ from kit.formats import figure, rate
 from kit.model.comparison import COMPARED, CaseFigures, Comparison, Contender, Ratio
 from kit.renderers.charts import Chart
 from kit.renderers.comparison import curves
-from kit.renderers.details import Table
+from kit.renderers.table import Table
 from kit.texts import say
 
 MARKS = {"better": "▲", "worse": "▼", "noise": "≈", "instrument": "∓", "unknown": "?"}

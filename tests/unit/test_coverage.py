@@ -1,0 +1,63 @@
+"""How often the 95 % intervals of a report hold the truth, by simulation with a fixed seed; and scipy on the same samples."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import ndtri
+from scipy.stats import sem
+from scipy.stats import t as student
+
+from kit import intervals, stats
+
+TRIALS = 500
+
+
+@pytest.mark.parametrize("rounds", [2, 3, 5, 10])
+def test_the_interval_of_a_mean_over_rounds_holds_it_95_times_in_100(rounds: int) -> None:
+    drawn = np.random.default_rng(7).normal(100, 5, (4 * TRIALS, rounds))
+    held = [abs(values.mean() - 100) <= (stats.half_width(values.tolist()) or 0) for values in drawn]
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize(
+    ("percent", "requests", "most"),
+    [
+        pytest.param(50, 200, 0.97, id="p50 of 200"),
+        pytest.param(90, 200, 0.975, id="p90 of 200"),
+        pytest.param(99, 2000, 0.975, id="p99 of 2000"),
+        # Between two of few samples lies either too little or too much: too much is chosen.
+        pytest.param(50, 11, 1.0, id="p50 of its fewest"),
+        pytest.param(90, 64, 0.99, id="p90 of its fewest"),
+        pytest.param(99, 662, 0.99, id="p99 of its fewest"),
+    ],
+)
+def test_the_interval_of_a_percentile_holds_it_95_times_in_100(percent: int, requests: int, most: float) -> None:
+    """Of latencies whose logarithm is normal: skewed, as they are."""
+    truth = math.exp(0.5 * float(ndtri(percent / 100)))
+    held = []
+    for values in np.exp(np.random.default_rng(7).normal(0, 0.5, (TRIALS, requests))):
+        found = intervals.percentile(values.tolist(), percent)
+        held.append(found is not None and found.low <= truth <= found.high)
+    assert 0.93 <= np.mean(held) <= most
+
+
+@given(st.lists(st.floats(0.001, 1e4), min_size=2, max_size=40))
+def test_half_an_interval_is_that_of_scipy(values: list[float]) -> None:
+    expected = float(student.isf(0.025, len(values) - 1) * sem(values))
+    found = stats.half_width(values)
+    assert found is not None
+    if len(values) <= 31:
+        assert found == pytest.approx(expected, rel=5e-4, abs=1e-9)
+    else:  # beyond the table it is never narrower
+        assert expected * (1 - 1e-9) <= found + 1e-9 <= expected * 1.02 + 2e-9
+
+
+@given(st.lists(st.floats(0.001, 1e4), min_size=1, max_size=200))
+def test_a_spread_is_that_of_numpy(values: list[float]) -> None:
+    found = stats.spread(values)
+    assert found is not None
+    expected = [np.mean(values), *np.percentile(values, [50, 90, 99]), max(values)]
+    assert [found.mean, found.p50, found.p90, found.p99, found.maximum] == pytest.approx(expected, rel=1e-9)
