@@ -225,18 +225,8 @@ _OWN_TEXTS = frozenset(text for pair in CATALOGUE.values() for text in pair if "
 def _own_notes() -> str:
     """Kit's own notes below its tables; several of them stand in one line of Markdown."""
     short = (
-        "ready",
-        "rounds-note",
-        "rounds-note-mixed",
-        "rounds-note-until",
-        "rounds-note-warmup",
-        "applied-note",
-        "applied-burst-note",
-        "applied-server-note",
-        "stability-note",
-        "distribution-note",
-        "few-note",
-        "step-note",
+        *("ready", "rounds-note", "rounds-note-mixed", "rounds-note-until", "rounds-note-warmup", "stability-note"),
+        *("applied-note", "applied-burst-note", "applied-server-note", "distribution-note", "few-note", "step-note"),
     )
     long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note")
     told = [
