@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -256,7 +257,8 @@ def test_json_events_are_one_object_per_line(cache: Path, tmp_path: Path) -> Non
 
 
 def test_a_command_of_a_run_works_again_in_a_shell(run: Smoke, tmp_path: Path) -> None:
-    """Against a server started by the command that the run kept."""
+    """Against a server started by the command that the run kept, beside the instrument that lies in the round's folder."""
+    shutil.copy(run.path / "cases" / CASES[0] / "round-1" / "raw" / "kit-instrument.pyz", tmp_path)
     serve = shlex.split((run.path / "server" / "argv.txt").read_text("utf-8"))
     load = (run.path / "cases" / CASES[0] / "round-1" / "command.txt").read_text("utf-8")
 
