@@ -51,7 +51,9 @@ def layers(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.namelist():
                 yield from layers(f"{name}!{member}", archive.read(member))
-    for unpack in (gzip.decompress, lzma.decompress):
+    for magic, unpack in ((b"\x1f\x8b", gzip.decompress), (b"\xfd7zXZ", lzma.decompress)):
+        if not content.startswith(magic):
+            continue
         with suppress(OSError, lzma.LZMAError, EOFError, zlib.error):
             yield from layers(f"{name}!", unpack(content))
     with suppress(tarfile.TarError), tarfile.open(fileobj=io.BytesIO(content), mode="r:") as packed:
