@@ -30,12 +30,16 @@ class Disk:
     names: dict[int, dict[str, int]] = field(default_factory=dict)
     moments: list[tuple[str, dict[int, bytes], dict[int, dict[str, int]], int]] = field(default_factory=list)
     rounds: Callable[[], int] = lambda: 0
+    held: dict[int, int] = field(default_factory=dict)
+    """Descriptors by inode: what is open keeps its number, and no later file is taken for a removed one."""
 
     def synced(self, descriptor: int) -> None:
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if self.root not in (path, *path.parents):
             return
         inode = os.fstat(descriptor).st_ino
+        if inode not in self.held:
+            self.held[inode] = os.dup(descriptor)
         if path.is_dir():
             self.names[inode] = {entry.name: entry.inode() for entry in os.scandir(path)}
         else:
@@ -77,7 +81,11 @@ def recorded(disk: Disk) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", record)
-        yield
+        try:
+            yield
+        finally:
+            for descriptor in disk.held.values():
+                os.close(descriptor)
 
 
 @pytest.mark.slow
