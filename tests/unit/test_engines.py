@@ -100,7 +100,7 @@ LINES = [
     ("ImportError: /usr/lib/libgomp.so.1: cannot allocate memory in static TLS block", "loaded too late"),
     ("OSError: [Errno 28] No space left on device: '/dev/shm/psm_41'", "shared memory"),
     ("node:7:9 [0] NCCL WARN Error: failed to extend /dev/shm/nccl-x: No space left on device", "shared memory"),
-    ("OSError: [Errno 28] No space left on device: '/root/.cache/x'", "a disk is full"),
+    ("OSError: [Errno 28] No space left on device: '/home/me/.cache/x'", "a disk is full"),
     ("PermissionError: [Errno 13] Permission denied: '/home/model/M/config.json'", "may not use a file"),
     ("ImportError: /opt/x.so: undefined symbol: _ZN3c1017Register", "do not fit each other"),
     ("ImportError: libc.so.6: version `GLIBC_2.34' not found (required by x.so)", "do not fit each other"),
