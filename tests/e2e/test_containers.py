@@ -9,7 +9,10 @@ import pytest
 
 from tests.integration.driver import Kit, free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.xdist_group("docker")]
+pytestmark = [pytest.mark.e2e, pytest.mark.docker]
+ENGINE = pytest.mark.xdist_group("docker")
+NEVER_BESIDE_CARDS = pytest.mark.xdist_group("vendor-images")
+"""With the tests that give this machine the device nodes of cards: kit's own image would ask for their state."""
 
 IMAGES = ("llamacpp", "evalscope/1.0.1")
 EMULATED_S = 1800.0
@@ -31,6 +34,7 @@ def only_result(run: Path) -> dict[str, object]:
     return found
 
 
+@ENGINE
 def test_the_smoke_profile_runs_in_containers(kit: Kit) -> None:
     built(kit)
     done = kit.run("run", "smoke", "--runtime", "docker", "--set", f"server.port={free_port()}")
@@ -43,6 +47,7 @@ def test_the_smoke_profile_runs_in_containers(kit: Kit) -> None:
     assert "docker run" in report
 
 
+@ENGINE
 def test_what_the_servers_container_may_do_is_tried_in_one(kit: Kit) -> None:
     built(kit)
     port = ("--set", f"server.port={free_port()}")
@@ -57,6 +62,7 @@ def test_what_the_servers_container_may_do_is_tried_in_one(kit: Kit) -> None:
     assert "FAIL  server's container: was not started" in refused.out
 
 
+@NEVER_BESIDE_CARDS
 def test_kit_itself_runs_as_an_image(kit: Kit) -> None:
     """As on a host that has Docker and no Python: all that is left of kit there is what its image brings along."""
     built(kit, images=(*IMAGES, "kit"))
@@ -86,6 +92,7 @@ def test_kit_itself_runs_as_an_image(kit: Kit) -> None:
     assert (refused.returncode, "no-such-profile" in refused.stderr) == (2, True)
 
 
+@ENGINE
 @pytest.mark.arm64
 @pytest.mark.slow
 def test_all_cases_of_the_smoke_profile_run_on_arm64_images(kit: Kit) -> None:
