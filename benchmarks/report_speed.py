@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from kit import inventory, plan, profile, renderers, report, stats
+from kit import inventory, plan, profile, renderers, stats
 from kit.host import LocalHost
 from kit.model import (
     CardReading,
@@ -28,6 +28,7 @@ from kit.model import (
     Telemetry,
 )
 from kit.model.plan import Plan, RoundPlan
+from kit.report import building as report
 from kit.store import RunDir, write_once
 
 PROFILE = """\

@@ -44,9 +44,9 @@ def main() -> None:
                 memory, descriptors, threads, programs, files = figures(bench)
                 print(f"| {done} | {memory:.1f} | {descriptors} | {threads} | {programs} | {files} |", flush=True)
 
-        from kit import workflow
+        from kit.workflows import running
 
-        workflow.run(bench.plan(rounds=rounds), observe, write=light)
+        running.run(bench.plan(rounds=rounds), observe, write=light)
         assert len(finished(bench.the_run)) == rounds
         assert nothing_left(bench) == []
 

@@ -61,7 +61,7 @@ def before_every_command(
 ) -> None:
     """Runs before every command: whatever a killed kit left is cleared up first."""
     del version
-    from kit.leftovers import sweep
+    from kit.running.leftovers import sweep
 
     for told in sweep():
         typer.echo(f"kit: {told}", err=True)

@@ -60,10 +60,10 @@ def make(
     out: RunsOption = Path("runs"),
 ) -> None:
     """Bundle a run, or a profile with what its run takes. Made twice of the same, it is the same to the last byte."""
-    from kit import packing
     from kit.errors import UsageError
     from kit.formats import size
     from kit.model.bundle import KINDS
+    from kit.workflows import packing
 
     if unknown := [word for word in without if word not in _LEFT_OUT]:
         raise UsageError(f"--without {unknown[0]}: there is no such part", hint=f"one of: {', '.join(_LEFT_OUT)}")
@@ -81,9 +81,9 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List what is in a bundle with sizes, and what its profile asks for; its signatures are checked by kit verify."""
-    from kit import opening
     from kit.cli import output
     from kit.formats import size
+    from kit.workflows import opening
 
     found = opening.look(file)
     if as_json:

@@ -21,8 +21,9 @@ def calibrate(
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each concurrency is tried.")] = 3,
 ) -> None:
     """Send a profile's load to a server whose times are known, and print the error of each figure: median, least, largest."""
-    from kit import calibrating, calibration
+    from kit import calibration
     from kit import profile as profiles
+    from kit.workflows import calibrating
 
     loaded = profiles.load(profile, settings)
     names = ("TTFT", "TTFT p99", "TPOT", "latency", "throughput")

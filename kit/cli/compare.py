@@ -49,13 +49,13 @@ def compare(
 
     Exit code 5 where they were not measured alike; every key that differs is named with its values.
     """
-    from kit import comparisons
+    from kit.workflows import comparing
 
-    found = comparisons.compare(runs, out, baseline=baseline, allow=allow, cost=cost, lang=lang, by=by)
+    found = comparing.compare(runs, out, baseline=baseline, allow=allow, cost=cost, lang=lang, by=by)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return
-    for path in comparisons.write(found, formats.split(","), to):
+    for path in comparing.write(found, formats.split(","), to):
         typer.echo(path)
     for line in found.words:
         typer.echo(line, err=True)

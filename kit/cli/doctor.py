@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Check this machine, or whether it can run a profile: exit code 3 where a check fails."""
     from kit import doctor as checks
-    from kit import preflight
+    from kit.workflows import preflight
 
     found = preflight.look(profile, settings, runtime, out, platform=platform, digests=digests)
     if fix:

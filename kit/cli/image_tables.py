@@ -10,7 +10,7 @@ from kit.cli.output import stdout
 from kit.formats import duration
 from kit.images.archive import Held
 from kit.images.building import Outcome
-from kit.imaging import Listed
+from kit.workflows.imaging import Listed
 
 _SHORT = 19  # "sha256:" and twelve digits
 

@@ -35,8 +35,8 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     import json
     from dataclasses import asdict
 
-    from kit import imaging
     from kit.cli import image_tables
+    from kit.workflows import imaging
 
     found = imaging.listed()
     if as_json:
@@ -63,7 +63,7 @@ def fetch(
 ) -> None:
     """Fetch what environments and images are made of into one folder, each file checked, to carry it to a machine without
     network."""
-    from kit import imaging
+    from kit.workflows import imaging
 
     typer.echo(imaging.fetch(names, platform, out, mirror, base, _progress))
 
@@ -91,9 +91,9 @@ def build(
     lock: Annotated[bool, typer.Option("--lock", help="Write what came out into images/lock.json.")] = False,
 ) -> None:
     """Build images without network, from what was fetched."""
-    from kit import imaging
     from kit.cli import image_tables
     from kit.images.building import Wanted
+    from kit.workflows import imaging
 
     outcomes = []
     for outcome in imaging.build(names, platform, folder, Wanted(base, again, imaging.limits(arguments)), _progress):
@@ -108,7 +108,7 @@ def build(
 )
 def verify(names: NamesArgument, platform: PlatformOption = None) -> None:
     """Read images again, and name every path that is not as it was built."""
-    from kit import imaging
+    from kit.workflows import imaging
 
     for built in imaging.verify(names, platform, _progress):
         title = f"{built.name}/{built.version}" if built.version else built.name
@@ -130,8 +130,8 @@ def save(
     ] = [],  # noqa: B006  (typer's way to say "none")
 ) -> None:
     """Write images into one compressed archive that old engines load too, to carry it to another machine."""
-    from kit import imaging
     from kit.cli import image_tables
+    from kit.workflows import imaging
 
     saved = imaging.save(names, platforms, out, _progress)
     image_tables.held(saved.held)
@@ -141,8 +141,8 @@ def save(
 @group.command(epilog="Examples: kit image load images.tar.gz")
 def load(file: Annotated[Path, typer.Argument(metavar="FILE", help="What kit image save wrote.")]) -> None:
     """Load an archive of images, after comparing it with the SHA-256 beside it."""
-    from kit import imaging
     from kit.cli import image_tables
+    from kit.workflows import imaging
 
     image_tables.held(imaging.load(file, _progress))
 
@@ -158,9 +158,9 @@ def sbom(
     ] = None,
 ) -> None:
     """List what an image contains as CycloneDX JSON: packages of Debian or rpm, Python distributions, vendors' files."""
-    from kit import imaging
     from kit.errors import HostError
     from kit.store import replace
+    from kit.workflows import imaging
 
     found = imaging.contained(name, platform)
     if out is None:

@@ -41,8 +41,8 @@ def inventory(
     if context.invoked_subcommand is not None:
         return
     from kit import inventory as steps
-    from kit.hardware import hardware_text
     from kit.host import LocalHost
+    from kit.report.hardware import hardware_text
 
     if script:
         typer.echo(steps.script(unmasked=unmasked), nl=False)
@@ -61,8 +61,8 @@ def inventory(
 
 
 def _write(collected: "steps.Collected", out: Path) -> None:
-    from kit.beginning import write_inventory
     from kit.errors import HostError, UsageError
+    from kit.running.beginning import write_inventory
 
     try:
         written = write_inventory(collected, out)

@@ -28,7 +28,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Hold a table of results against what any such table must satisfy; exit code 7 where it does not."""
-    from kit import judging, verdicts
+    from kit.report import verdicts
+    from kit.workflows import judging
 
     found = judging.audited(subject, out)
     if as_json:
@@ -47,7 +48,7 @@ def import_(
     ] = "",
 ) -> None:
     """Turn an old report into a profile that reproduces its test, and a baseline; what was not understood is listed."""
-    from kit import judging
+    from kit.workflows import judging
 
     taken = judging.take(file, out, tuple(name for name in formats.split(",") if name))
     for path in taken.files:

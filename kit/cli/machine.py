@@ -13,9 +13,9 @@ def clean(
     cache: Annotated[bool, typer.Option("--cache", help="Also remove environments, wheels and made models.")] = False,
 ) -> None:
     """Stop and remove what a killed kit left behind on this machine; runs are never touched."""
-    from kit import workflow
+    from kit.workflows import running
 
-    told = workflow.clean(everything=cache)
+    told = running.clean(everything=cache)
     for line in told:
         typer.echo(f"removed {line}")
     if not told:

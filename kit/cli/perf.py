@@ -84,10 +84,10 @@ def perf(
     ] = False,
 ) -> None:
     """Load a server that runs, with the options of perf_via_es10x.py; write a csv and an xlsx with its columns."""
-    from kit import perf as tests
     from kit.cli import view
     from kit.host import LocalHost
     from kit.model import Secret
+    from kit.workflows import perf as tests
 
     if api_key is not None:
         # Plans and run directories only ever name the variable.

@@ -56,7 +56,7 @@ def reference_server(
     ] = None,
 ) -> None:
     """Serve an OpenAI-compatible API whose every token leaves at a known time, and say how exactly that was kept."""
-    from kit import referencing
+    from kit.workflows import referencing
 
     referencing.require_valid(ttft, itl, pauses, faults)
     words = ["--host", host, "--port", str(port), "--model", model, "--ttft", ttft, "--itl", itl, "--seed", str(seed)]

@@ -61,9 +61,10 @@ def reproduce(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this machine to end.")] = False,
 ) -> None:
     """Repeat a run on this machine as it was, and say whether its figures came out again: exit code 7 where they did not."""
-    from kit import repeating, reproducing, workflow
     from kit.cli import view
+    from kit.comparing import repeating
     from kit.host import LocalHost
+    from kit.workflows import reproducing, running
 
     def tell(text: str) -> None:
         typer.echo(text, err=True)
@@ -80,7 +81,7 @@ def reproduce(
         if plan_only:
             return
         with view.of(found.prepared.plan, as_json=False) as watching:
-            finished = workflow.run(found.prepared, watching.observe, force=force, wait=wait)
+            finished = running.run(found.prepared, watching.observe, force=force, wait=wait)
         view.summary(finished, as_json=False)
         outcome = reproducing.compared(found, finished)
     typer.echo("")

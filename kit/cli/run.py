@@ -54,23 +54,23 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="One event per line as JSON.")] = False,
 ) -> None:
     """Start the server, send the load, and write the report."""
-    from kit import workflow
     from kit.cli import view
     from kit.errors import UsageError
+    from kit.workflows import running
 
     if profile is None and resume is None:
         raise UsageError("give either a profile or --resume RUN", hint="kit profile list shows the profiles")
     if resume is not None:
         if plan_only or (settings and profile is None):
             raise UsageError("--resume goes on with the plan as it is: it takes neither --set nor --plan")
-        prepared = workflow.resume(resume, out, profile, settings)
+        prepared = running.resume(resume, out, profile, settings)
     else:
         assert profile is not None
-        prepared = workflow.plan(profile, settings, runtime, out, platform)
+        prepared = running.plan(profile, settings, runtime, out, platform)
         if plan_only:
             typer.echo(prepared.plan.to_json().decode(), nl=False)
             return
     with view.of(prepared.plan, as_json=as_json) as watching:
-        finished = workflow.run(prepared, watching.observe, force=force, wait=wait)
+        finished = running.run(prepared, watching.observe, force=force, wait=wait)
     view.summary(finished, as_json=as_json)
-    workflow.require_accepted(finished.report)
+    running.require_accepted(finished.report)

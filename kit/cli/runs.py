@@ -72,9 +72,9 @@ def runs(
     import json
     from dataclasses import asdict
 
-    from kit import finding
     from kit.cli import output
     from kit.model.listed import Filters
+    from kit.workflows import finding
 
     wanted = Filters(model, accelerator, engine, verdict, finding.since(since, datetime.now(UTC)))
     found = finding.runs(out, index, wanted, rebuild=rebuild)
@@ -105,9 +105,9 @@ def trend(
     import json
     from dataclasses import asdict
 
-    from kit import finding
     from kit.cli import output
     from kit.model.listed import Filters
+    from kit.workflows import finding
 
     wanted = Filters(model, accelerator, engine, None, finding.since(since, datetime.now(UTC)))
     found = finding.over_time(out, index, wanted, case, metric)
@@ -127,9 +127,9 @@ def _plain(value: object) -> str:
 
 def show(run: RunArgument, out: RunsOption = Path("runs"), as_json: JsonOption = False) -> None:
     """Show a run: its state, its figures, and what to know about them."""
-    from kit import report as reports
     from kit import store
     from kit.cli import output
+    from kit.report import building as reports
 
     found = reports.read(store.find(run, out))
     built = reports.build(found)
@@ -155,8 +155,9 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run again, from what lies in its directory."""
-    from kit import store, workflow
+    from kit import store
+    from kit.workflows import running
 
-    _, written = workflow.write_report(store.find(run, out), formats.split(","), lang, to, template)
+    _, written = running.write_report(store.find(run, out), formats.split(","), lang, to, template)
     for path in written:
         typer.echo(path)

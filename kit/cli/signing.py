@@ -10,7 +10,7 @@ from kit.cli.run import RunsOption
 from kit.cli.runs import RunArgument
 
 if TYPE_CHECKING:
-    from kit.sealing import Verified
+    from kit.workflows.sealing import Verified
 
 EnvOption = Annotated[
     str | None, typer.Option("--passphrase-env", metavar="NAME", help="Take the key's passphrase from this variable.")
@@ -44,7 +44,7 @@ def new(
     file: FileOption = None,
 ) -> None:
     """Make a key, and print the lines for a trust file."""
-    from kit import keys
+    from kit.signing import keys
 
     passphrase = None if plain else _passphrase(env, file) or _prompt(f"passphrase for {out}", confirm=True)
     made = keys.make(out, kind, passphrase)
@@ -68,8 +68,10 @@ def sign(
     """Sign a whole run: its files, its result, and the copies of its report, which then show who signed."""
     import getpass
 
-    from kit import keys, sealing, store
+    from kit import store
     from kit.host import LocalHost
+    from kit.signing import keys
+    from kit.workflows import sealing
 
     found = store.find(run, out)
     for one in sealing.signers(found):
@@ -100,9 +102,9 @@ def verify(
 
     Exit code 6 where it is not so.
     """
-    from kit import opening, sealing
     from kit.bundles import reading
     from kit.host import LocalHost
+    from kit.workflows import opening, sealing
 
     now = LocalHost().now()
     if reading.is_bundle(Path(path)):

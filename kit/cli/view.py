@@ -16,14 +16,14 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from kit import report as reports
 from kit.cli import output
 from kit.engines import ENGINES
 from kit.events import Event, Seen
 from kit.formats import duration, figure, many, rate
 from kit.loadgens import GENERATORS
 from kit.model import Plan, RoundResult
-from kit.workflow import Finished
+from kit.report import building as reports
+from kit.workflows.running import Finished
 
 _SHOWN_EVENTS = 4
 _EVERY_S = 5.0

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 
-from kit import stats, verdicts
+from kit import stats
 from kit.formats import figure, percent, rate
 from kit.model import Spread
 from kit.model.report import Estimate, MachineUse, PerformanceRow, Report, Within
 from kit.renderers import applied
 from kit.renderers.table import Table, case_cells, case_columns
+from kit.report import verdicts
 from kit.texts import say
 
 BRIEF_LINES = 6

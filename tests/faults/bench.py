@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit import inventory, leftovers, workflow
+from kit import inventory
 from kit import profile as profiles
-from kit.beginning import Prepared
 from kit.errors import KitError
 from kit.events import Event, Seen
 from kit.host import LocalHost
@@ -16,10 +15,13 @@ from kit.inventory import Collected
 from kit.model import RoundResult, Sample
 from kit.model.report import Report
 from kit.resources import folder
+from kit.running import leftovers
+from kit.running.beginning import Prepared
 from kit.runtimes import environments
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
-from kit.workflow import Finished
+from kit.workflows import running
+from kit.workflows.running import Finished
 from tests.integration.driver import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +59,7 @@ def _script(home: Path, kind: str) -> str:
 
 def light(directory: RunDir) -> Report:
     """The report without the formats that take long to write."""
-    built, _ = workflow.write_report(directory, ("md",))
+    built, _ = running.write_report(directory, ("md",))
     return built
 
 
@@ -124,7 +126,7 @@ class Bench:
         out: Path | None = None,
     ) -> Prepared:
         text = PROFILE.format(port=free_port(), model=model, rounds=rounds, stall=stall, restart=restart)
-        prepared = workflow.planned(profiles.parse(text, "stub.yaml"), "process", out or self.out)
+        prepared = running.planned(profiles.parse(text, "stub.yaml"), "process", out or self.out)
         return Prepared(
             prepared.plan, prepared.profile, prepared.out, None, None, self.collected or inventory.collect(LocalHost())
         )
@@ -132,11 +134,11 @@ class Bench:
     def run(self, prepared: Prepared, write: Callable[[RunDir], Report] = light) -> Finished:
         # As the command does it: first what others left.
         leftovers.sweep()
-        return workflow.run(prepared, self.seen.append, write=write)
+        return running.run(prepared, self.seen.append, write=write)
 
     def resume(self) -> Finished:
         leftovers.sweep()
-        return workflow.run(workflow.resume("latest", self.out), self.seen.append, write=light)
+        return running.run(running.resume("latest", self.out), self.seen.append, write=light)
 
     def fails(self, prepared: Prepared) -> str:
         """Run, expect an error of kit's own, and return it as the user reads it."""

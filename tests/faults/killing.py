@@ -18,11 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kit import inventory, leftovers, workflow
+from kit import inventory
 from kit.cli import app
 from kit.errors import KitError
 from kit.host import LocalHost
+from kit.running import leftovers
 from kit.store import RunDir
+from kit.workflows import running
 from tests.faults.bench import Bench, finished, nothing_left, processes
 
 P = ParamSpec("P")
@@ -168,7 +170,7 @@ class Sweep:
         elif not self.bench.runs:
             self.bench.run(self.prepared)
         else:
-            workflow.write_report(RunDir(self.bench.the_run.path), ("md",))
+            running.write_report(RunDir(self.bench.the_run.path), ("md",))
         return 0
 
     def _forget(self) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from kit import leftovers, workflow
 from kit.errors import HostError, KitError
 from kit.events import Seen
 from kit.host import LocalHost
+from kit.running import leftovers
 from kit.runtimes import marks, output
+from kit.workflows import running
 from tests.faults.bench import Bench, finished, light
 
 ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
@@ -63,7 +64,7 @@ def test_a_disk_that_fills_up_costs_no_finished_round(
     leftovers.sweep()
     said = ""
     try:
-        workflow.run(prepared, observe, write=light, force=True)
+        running.run(prepared, observe, write=light, force=True)
     except KitError as error:
         said = str(error)
     told = sum(event.kind == "round-end" for event in bench.events)
@@ -81,7 +82,7 @@ def test_a_disk_that_fills_up_costs_no_finished_round(
         leftovers.sweep()
     if run.status().status != "complete":
         bench.faults({})
-        workflow.run(workflow.resume(run.name, bench.out), bench.seen.append, write=light, force=True)
+        running.run(running.resume(run.name, bench.out), bench.seen.append, write=light, force=True)
     assert finished(run) == ROUNDS
     assert run.status().status == "complete"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from kit import leftovers
 from kit.errors import HostError, IncompleteError
 from kit.model import Environment
+from kit.running import leftovers
 from kit.runtimes import marks, notes
 from kit.runtimes.docker import DockerRuntime, engine
 from tests.integration.driver import await_true

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import resuming
+from kit.running import resuming
 from kit.store import RunDir
 from tests.faults.bench import Bench, finished, light
 

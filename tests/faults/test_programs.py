@@ -140,12 +140,12 @@ def test_a_load_generator_that_hangs_ends_its_round(bench: Bench) -> None:
 
 
 def test_two_at_once_go_on_with_a_run_one_of_them_is_refused(bench: Bench) -> None:
-    from kit import workflow
     from kit.durable import held
+    from kit.workflows import running
 
     bench.faults({"load": {"2": "killed"}})
     bench.fails(bench.plan())
-    prepared = workflow.resume("latest", bench.out)
+    prepared = running.resume("latest", bench.out)
     with held(bench.the_run.path), pytest.raises(KitError, match="another kit goes on with"):
         bench.run(prepared)
     assert bench.the_run.status().status == "incomplete"

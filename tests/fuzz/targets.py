@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from kit import inventory, keys, opening, profile, reading, renderers, report, sealing
+from kit import inventory, profile, renderers
 from kit.errors import KitError
 from kit.images import archive
 from kit.instrument import exchange
@@ -27,8 +27,12 @@ from kit.legacy import page as pages
 from kit.legacy import report as reports
 from kit.loadgens import GENERATORS, ReadingError, exchanges
 from kit.model.evidence import Evidence, Raw
+from kit.report import building as report
+from kit.report import reading
 from kit.resources import folder
+from kit.signing import keys
 from kit.store import RunDir
+from kit.workflows import opening, sealing
 from tests.fuzz.mutation import mutated, mutated_member
 from tests.unit import evalscope_files, old_reports, test_exchanges
 from tests.unit.test_bundles import Made

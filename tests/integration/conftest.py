@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from kit import plan as plans
-from kit import preparing
 from kit import profile as profiles
 from kit.endpoint import HttpEndpoint
 from kit.events import Seen
@@ -13,6 +12,7 @@ from kit.host import LocalHost
 from kit.model import Plan
 from kit.ports import Doors
 from kit.resources import folder
+from kit.running import preparing
 from kit.runtimes.process import ProcessRuntime
 from tests.integration.driver import Kit, shared_cache
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from kit import images, imaging
+from kit import images
 from kit.images import building, contents, gathering, record
 from kit.runtimes.docker.engine import Engine
 from kit.runtimes.docker.images import DockerImages
+from kit.workflows import imaging
 from tests.integration.driver import Kit, shared_cache
 from tests.integration.engines import own_podman
 

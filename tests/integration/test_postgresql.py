@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kit import finding
 from kit.model.listed import Filters
+from kit.workflows import finding
 from tests.conftest import REQUIRED
 from tests.unit.planted import planted, with_accelerators
 

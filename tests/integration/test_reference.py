@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kit import rereading
+from kit.signing import rereading
 from kit.store import RunDir
 from tests.integration.driver import KIT, Kit, await_true, free_port, variables
 

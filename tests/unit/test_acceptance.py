@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import acceptance, verdicts
+from kit import acceptance
 from kit import plan as plans
 from kit import profile as profiles
 from kit.errors import KitError, ProfileError
 from kit.legacy import baseline as baselines
 from kit.model import Environment, Figures, NativeSummary, Plan, RoundResult, Spread
 from kit.model.verdict import Judged, Verdict
+from kit.report import verdicts
 from kit.resources import folder
 
 BEGAN = date(2026, 11, 23)

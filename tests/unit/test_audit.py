@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from kit import audit, verdicts
+from kit import audit
 from kit.errors import KitError, UsageError
 from kit.legacy import report, tables
 from kit.model import Length
 from kit.model.table import Cell, Row
 from kit.model.verdict import Audit
+from kit.report import verdicts
 from tests.unit.old_reports import BASELINE, figures, markdown
 
 SCRIPT = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import opening, packing, profile
+from kit import profile
 from kit.bundles import reading, writing
 from kit.errors import UsageError, VerificationError
 from kit.library import find
@@ -17,6 +17,7 @@ from kit.model.bundle import Kind, Member
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
+from kit.workflows import opening, packing
 from tests.unit.test_report import Written
 from tests.unit.test_signing import NOW, People, people
 

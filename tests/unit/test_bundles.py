@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import __version__, opening, profile
+from kit import __version__, profile
 from kit.bundles import asking, names, reading, writing
 from kit.errors import KitError, UsageError, VerificationError
 from kit.images import gathering
 from kit.model.bundle import BUNDLE, Kind, Manifest, Member
 from kit.resources import folder
 from kit.runtimes import sources
+from kit.workflows import opening
 from tests.unit.test_report import PROFILE
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from kit import calibrating, calibration, profile
+from kit import calibration, profile
 from kit.legacy import baseline
 from kit.model import Case, Length, Sample
+from kit.workflows import calibrating
 
 CASE = Case(input=Length.model_validate(8), output=Length.model_validate(3), concurrency=2, requests=2)
 

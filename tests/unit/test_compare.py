@@ -11,7 +11,7 @@ from docx import Document
 from openpyxl import load_workbook
 from typer.testing import CliRunner
 
-from kit import comparing, comparisons, store, workflow
+from kit import comparing, store
 from kit.cli.app import app
 from kit.comparing import equality, files, prices
 from kit.comparing.runs import of_run
@@ -21,6 +21,8 @@ from kit.model import Length
 from kit.model.comparison import COMPARED, Comparison
 from kit.renderers import comparison
 from kit.renderers.comparison import sections
+from kit.workflows import comparing as comparisons
+from kit.workflows import running
 from tests.unit.planted import planted, with_accelerators
 
 FEW = """\
@@ -266,7 +268,7 @@ def test_prices_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_report_that_kit_wrote_is_a_side_again(few: Path, tmp_path: Path) -> None:
-    _, (path,) = workflow.write_report(store.find("507-a", few), ("md",), to=tmp_path)
+    _, (path,) = running.write_report(store.find("507-a", few), ("md",), to=tmp_path)
     found = files.read(str(path), few)
     assert found.kind == "report"
     assert found.keys["model"] == "DeepSeek-R1-0528-w8a8"

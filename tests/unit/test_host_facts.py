@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kit import inventory
-from kit.hardware import hardware_table, hardware_text
 from kit.model import Inventory
 from kit.model.evidence import Evidence, Raw
+from kit.report.hardware import hardware_table, hardware_text
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 DIMMS = "dmidecode -t memory"

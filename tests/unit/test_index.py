@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from kit import finding, trend
+from kit import trend
 from kit.cli.app import app
 from kit.errors import HostError, UsageError
 from kit.index import Index, place_of
 from kit.model.listed import Filters, Found
+from kit.workflows import finding
 from tests.unit.planted import planted, with_accelerators
 
 ONE = "    - {input: 128, output: 512, concurrency: [1, 2]}\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from kit import inventory
-from kit.hardware import hardware_table, hardware_text
 from kit.inventory import Raw
 from kit.model import Fact, Inventory, NumaNode
 from kit.ports import Output
+from kit.report.hardware import hardware_table, hardware_text
 from tests.fakes import BEGIN, FakeHost
 
 RECORDED = Path(__file__).parent / "recorded"

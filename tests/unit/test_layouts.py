@@ -11,7 +11,7 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls, qn
 from hypothesis import HealthCheck, given, settings
 
-from kit import renderers, workflow
+from kit import renderers
 from kit.errors import UsageError
 from kit.model.report import Report
 from kit.renderers import charts, docx, layouts
@@ -19,6 +19,7 @@ from kit.renderers.details import BRIEF_LINES, brief_conclusion, highlights
 from kit.renderers.word import clean
 from kit.resources import folder
 from kit.texts import say
+from kit.workflows import running
 from tests.unit.test_docx import any_text, body, paragraphs, seen, tables, text
 from tests.unit.test_html import page
 from tests.unit.test_report import Written, failing
@@ -285,14 +286,14 @@ def test_what_a_text_holds_is_never_run_as_a_template(built: Report) -> None:
 
 def test_another_layout_writes_beside_the_standard_report(tmp_path: Path) -> None:
     run = Written(tmp_path).run
-    _, standard = workflow.write_report(run, ["md"])
-    _, brief = workflow.write_report(run, ["md", "csv"], template="brief")
+    _, standard = running.write_report(run, ["md"])
+    _, brief = running.write_report(run, ["md", "csv"], template="brief")
     assert [path.relative_to(run.path).as_posix() for path in (*standard, *brief)] == [
         "report/report.md",
         "report/brief/report.md",
         "report/brief/results.csv",
     ]
-    _, elsewhere = workflow.write_report(run, ["md"], to=tmp_path / "out", template="brief")
+    _, elsewhere = running.write_report(run, ["md"], to=tmp_path / "out", template="brief")
     assert elsewhere == (tmp_path / "out" / "report.md",)
     with pytest.raises(UsageError, match="no layout"):
-        workflow.write_report(run, ["md"], template="nowhere")
+        running.write_report(run, ["md"], template="nowhere")

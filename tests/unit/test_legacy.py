@@ -13,7 +13,7 @@ from docx import Document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import judging, profile, renderers
+from kit import profile, renderers
 from kit.errors import KitError, UsageError
 from kit.formats import figure, rate
 from kit.legacy import again, lines, report
@@ -24,6 +24,7 @@ from kit.legacy.report import OldReport
 from kit.legacy.word import read as word_blocks
 from kit.renderers.markdown import code, escape
 from kit.resources import folder
+from kit.workflows import judging
 from tests.unit.old_reports import (
     BASELINE,
     EXAMPLE,

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 
-from kit import renderers, report, timelines
+from kit import renderers
 from kit.errors import UsageError
 from kit.model import CardReading, CardTick, HostTick, RoundPlan, RoundResult, Telemetry
 from kit.model.report import Report
 from kit.renderers import charts, docx, overtime
 from kit.renderers.details import machine
+from kit.report import building as report
+from kit.report import timelines
 from kit.store import RunDir
 from kit.texts import say
 from tests.fakes import BEGIN

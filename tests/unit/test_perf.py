@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kit import perf, report
 from kit.cli.perf import joined
 from kit.errors import NotAcceptedError, UsageError
 from kit.model import Profile, RoundPlan, Secret
 from kit.renderers import csv
 from kit.renderers.columns import frame
+from kit.report import building as report
+from kit.workflows import perf
 from tests.unit.test_report import Written
 
 # The columns of the csv and the workbook that the original script writes.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from openpyxl import load_workbook
 
-from kit import inventory, profile, renderers, report, stats
+from kit import inventory, profile, renderers, stats
 from kit import plan as plans
 from kit.errors import UsageError
 from kit.model import (
@@ -31,6 +31,7 @@ from kit.model import (
 )
 from kit.model.report import Report
 from kit.renderers.markdown import block, code, escape
+from kit.report import building as report
 from kit.store import RunDir, write_once
 from kit.texts import CATALOGUE, doubt, say
 from tests.fakes import BEGIN, FakeHost, FakeRuntime

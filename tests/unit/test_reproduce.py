@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit import profile, relocating, repeating, reproducing
+from kit import profile
+from kit.comparing import repeating
 from kit.errors import HostError, NotAcceptedError, UsageError, VerificationError
 from kit.legacy import tables
 from kit.model import Case, Length
@@ -16,6 +17,7 @@ from kit.model.reproduction import Reproduction
 from kit.model.table import METRICS
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
+from kit.workflows import relocating, reproducing
 from tests.fakes import FakeHost
 from tests.unit.test_bundled_runs import SMOKE, measured, pack, people, rewritten, trust
 from tests.unit.test_report import PROFILE, RECORDED, Written

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from kit import inventory, leftovers, profile, resuming
+from kit import inventory, profile
 from kit.durable import held
 from kit.errors import UsageError
 from kit.inventory import Collected
 from kit.model import Fact, RunStatus
+from kit.running import leftovers, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
 from tests.fakes import FakeHost

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import durable, preparing, profile, resuming, runner, store
+from kit import durable, profile, store
 from kit import plan as plans
 from kit.errors import (
     EnvironmentUnavailableError,
@@ -21,6 +21,7 @@ from kit.errors import (
 from kit.events import Event, Seen
 from kit.model import Plan, RunStatus
 from kit.ports import Doors, EndpointError
+from kit.running import preparing, resuming, runner
 from kit.store import RunDir
 from tests.fakes import Clock, FakeEndpoint, FakeHost, FakeRuntime, Play, Stage, ends, forever
 from tests.unit.evalscope_files import Request, write

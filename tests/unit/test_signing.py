@@ -28,13 +28,15 @@ from docx import Document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit import keys, renderers, rereading, sealing, signatures, signing, stats, trust, workflow
+from kit import renderers, stats
 from kit.errors import IncompleteError, KitError, UsageError, VerificationError
 from kit.loadgens import GENERATORS
 from kit.model import Check, Preflight, RoundPlan, RoundResult
 from kit.model.attestation import ROLES, Attestation, Role
 from kit.model.report import Report
+from kit.signing import attesting, keys, rereading, signatures, trust
 from kit.store import RunDir, write_once
+from kit.workflows import running, sealing
 from tests.fakes import BEGIN
 from tests.unit import evalscope_files
 from tests.unit.test_report import Written, failing
@@ -229,12 +231,12 @@ def test_the_report_shows_who_signed(run: RunDir, people: People, name: str) -> 
 
 def test_the_copies_of_a_signed_run_are_not_written_over(run: RunDir, people: People, tmp_path: Path) -> None:
     people.sign(run, "tester")
-    workflow.write_report(run)
+    running.write_report(run)
     people.verify(run, people.text("tester"))
     for formats, lang, template in ((["md"], "en", None), (["md"], None, "brief")):
         with pytest.raises(UsageError, match=r"is signed, and so are .*report\.md would not be"):
-            workflow.write_report(run, formats, lang, None, template)
-        workflow.write_report(run, formats, lang, tmp_path / "elsewhere", template)
+            running.write_report(run, formats, lang, None, template)
+        running.write_report(run, formats, lang, tmp_path / "elsewhere", template)
     people.verify(run, people.text("tester"))
 
 
@@ -571,9 +573,9 @@ def test_a_signed_report_with_another_number_is_found(
 
 def test_a_signed_wrong_verdict_is_found(tmp_path: Path, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Written(tmp_path, *CRITERIA, change=failing).run
-    true = signing.result
+    true = attesting.result
     with monkeypatch.context() as patched:
-        patched.setattr(signing, "result", lambda *a: true(*a).model_copy(update={"result": "PASSED"}))
+        patched.setattr(attesting, "result", lambda *a: true(*a).model_copy(update={"result": "PASSED"}))
         people.sign(made, "tester")
     assert "PASSED was signed, the files give FAILED" in fails(lambda: people.verify(made, people.text("tester")))
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kit import profile, runner
+from kit import profile
 from kit.errors import IncompleteError, ProfileError
 from kit.model import Plan
+from kit.running import runner
 from tests.fakes import Play, Stage, ends, forever
 from tests.unit.test_runner import PROFILE, READY_LOG, ROUNDS, World, sends
 

@@ -12,7 +12,6 @@ from securesystemslib import dsse, exceptions
 
 from kit import __version__
 from kit.errors import Problem, UsageError, VerificationError
-from kit.keys import Private
 from kit.model import Inventory, Plan
 from kit.model.attestation import (
     ATTESTATION,
@@ -31,6 +30,7 @@ from kit.model.attestation import (
     TestResult,
 )
 from kit.model.verdict import Verdict
+from kit.signing.keys import Private
 
 _RESULTS = {"met": "PASSED", "waived": "WARNED", "none": "WARNED", "not-met": "FAILED", "uncertain": "FAILED"}
 

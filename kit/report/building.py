@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from kit import acceptance, commands, details, stats, verdicts
+from kit import acceptance, commands, stats
 from kit import rounds as steadiness
 from kit.engines import ENGINES
 from kit.formats import duration, figure
-from kit.hardware import hardware_table, hardware_text
 from kit.loadgens import GENERATORS
 from kit.model import Case, Inventory, Plan, RoundResult
 from kit.model.profile import Language
 from kit.model.report import Execution, MachineRow, PerformanceRow, Report, RoundRow
 from kit.model.verdict import Verdict
-from kit.reading import Run, read
+from kit.report import details, verdicts
+from kit.report.hardware import hardware_table, hardware_text
+from kit.report.reading import Run, read
 from kit.texts import doubt, say
 
 __all__ = ["Run", "build", "hardware_file", "read"]

@@ -8,24 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import (
-    beginning,
-    imaging,
-    preflight,
-    preparing,
-    reading,
-    renderers,
-    resuming,
-    runner,
-    runtimes,
-    store,
-    verdicts,
-)
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
-from kit import report as reports
-from kit.beginning import Prepared
+from kit import renderers, runtimes, store
 from kit.endpoint import HttpEndpoint
 from kit.errors import HostError, KitError, NotAcceptedError, UsageError
 from kit.events import Event, Seen
@@ -37,10 +23,15 @@ from kit.model.profile import Language
 from kit.model.report import Report
 from kit.ports import Doors, Progress
 from kit.redaction import read_secret
+from kit.report import building as reports
+from kit.report import reading, verdicts
 from kit.resources import cache
-from kit.runner import Observe
+from kit.running import beginning, preparing, resuming, runner
+from kit.running.beginning import Prepared
+from kit.running.runner import Observe
 from kit.runtimes import environments, notes
 from kit.store import RunDir
+from kit.workflows import imaging, preflight
 
 Write = Callable[[RunDir], Report]
 FORMATS = tuple(renderers.RENDERERS)

@@ -10,10 +10,10 @@ from kit import profile as profiles
 from kit.bundles import reading
 from kit.errors import HostError, Problem
 from kit.model.bundle import Weights
-from kit.opening import Opened
 from kit.ports import Progress
 from kit.profile import Loaded
 from kit.resources import cache
+from kit.workflows.opening import Opened
 
 _DEEPEST = 3
 

@@ -15,11 +15,11 @@ from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
-from kit.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, flush, serving
-from kit.stalls import Vigil
+from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, flush, serving
+from kit.running.stalls import Vigil
+from kit.running.telling import Observe as Observe
+from kit.running.telling import Teller
 from kit.store import RunDir
-from kit.telling import Observe as Observe
-from kit.telling import Teller
 
 
 class _RoundFailedError(Exception):

@@ -8,7 +8,7 @@ from kit import weights
 from kit.errors import KitError, UsageError
 from kit.model import Profile
 from kit.model.bundle import WeightFile, Weights
-from kit.packing.gathered import Gathered
+from kit.workflows.packing.gathered import Gathered
 
 
 def tokenizer(found: Gathered, profile: Profile) -> None:

@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from kit import documents, keys
+from kit import documents
 from kit.errors import KitError, Problem, UsageError
-from kit.keys import Public
 from kit.model import Record
 from kit.model.attestation import Role
+from kit.signing import keys
+from kit.signing.keys import Public
 
 LARGEST_BYTES = 1_000_000
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit import inventory as inventories
-from kit import report as reports
-from kit import resuming, store
+from kit import store
 from kit.durable import held, write_once
 from kit.errors import HostError
-from kit.hardware import hardware_text
 from kit.inventory import Collected
 from kit.model import Plan, Preflight
+from kit.report import building as reports
+from kit.report.hardware import hardware_text
+from kit.running import resuming
 from kit.runtimes import notes
 from kit.store import RunDir
 

@@ -10,9 +10,7 @@ from pydantic import ValidationError
 from securesystemslib import dsse, exceptions
 from securesystemslib.signer import Signature as Made
 
-from kit import keys, trust
 from kit.errors import KitError, Problem, UsageError, VerificationError
-from kit.keys import Public
 from kit.model.attestation import (
     PAYLOAD_TYPE,
     ROLES,
@@ -26,8 +24,10 @@ from kit.model.attestation import (
     Statement,
     TestResult,
 )
-from kit.signing import Files
-from kit.trust import Trust
+from kit.signing import keys, trust
+from kit.signing.attesting import Files
+from kit.signing.keys import Public
+from kit.signing.trust import Trust
 
 LARGEST_BYTES = 64_000_000
 _ALTERED = "compare with a copy of the run, or ask those who signed it"

@@ -14,12 +14,12 @@ from kit.bundles import names, writing
 from kit.errors import HostError, KitError, Problem, UsageError
 from kit.model import Plan, Profile
 from kit.model.bundle import KINDS, Manifest
-from kit.packing import environments, models
-from kit.packing.gathered import Gathered, Wanted
 from kit.ports import Progress
 from kit.redaction import Redactor, read_secret
 from kit.runtimes import fetching
 from kit.store import RunDir
+from kit.workflows.packing import environments, models
+from kit.workflows.packing.gathered import Gathered, Wanted
 
 __all__ = ["Bundled", "Wanted", "make"]
 

@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kit import renderers, rereading, signatures, signing, store, trust
-from kit import report as reports
+from kit import renderers, store
 from kit.errors import HostError, IncompleteError, Problem, UsageError, VerificationError
-from kit.keys import Private
 from kit.model.attestation import ATTESTATION, REPORT, Attestation, Role, SignOff, TestResult
 from kit.model.report import Report, Signed
-from kit.rereading import Reread
-from kit.signatures import Genuine
+from kit.report import building as reports
+from kit.signing import attesting, rereading, signatures, trust
+from kit.signing.keys import Private
+from kit.signing.rereading import Reread
+from kit.signing.signatures import Genuine
 from kit.store import RunDir
 
 _MOVE = "kit report writes elsewhere with --to"
@@ -42,24 +43,24 @@ def sign(run: RunDir, private: Private, role: Role, name: str, at: datetime) -> 
     read = reports.read(run)
     built = reports.build(read, "en")
     _require_whole(read, built)
-    found = signing.files(run.path)
+    found = attesting.files(run.path)
     again = rereading.run(run)
     if again.problems:
         msg = f"{run.name} cannot be signed: its figures are not those of its requests"
         raise VerificationError(msg, problems=again.problems)
-    fresh = signing.statement(found.own, read.plan, read.inventory, built.verdict)
+    fresh = attesting.statement(found.own, read.plan, read.inventory, built.verdict)
     if before is not None:
         _require_unaltered(run, before, found, fresh.predicate)
     payload = before.content if before is not None else fresh.stored()
-    sign_off = signing.announced(private, role, name, at, before)
+    sign_off = attesting.announced(private, role, name, at, before)
     earlier = before.signed() if before is not None else ()
-    shown = Signed(statement_sha256=signing.sha256(payload), sign_offs=(*earlier, sign_off))
+    shown = Signed(statement_sha256=attesting.sha256(payload), sign_offs=(*earlier, sign_off))
     copies = _copies(reports.build(replace(read, signed=shown)))
     if extra := sorted(set(found.copies) - set(copies)):
         problems = [Problem(each, "would be in no signature") for each in extra]
         raise UsageError(f"{run.path / REPORT} holds other files: move them away first", problems=problems, hint=_MOVE)
-    digests = {where: signing.sha256(content) for where, content in copies.items()}
-    made = signing.signed(payload, before, private, sign_off, digests)
+    digests = {where: attesting.sha256(content) for where, content in copies.items()}
+    made = attesting.signed(payload, before, private, sign_off, digests)
     return sign_off, _write(run, copies, made)
 
 
@@ -74,7 +75,7 @@ def _require_whole(read: reports.Run, built: Report) -> None:
         raise UsageError(f"{read.name} cannot be signed: {built.draft}", problems=failed, hint=hint)
 
 
-def _require_unaltered(run: RunDir, before: Attestation, found: signing.Found, again: TestResult) -> None:
+def _require_unaltered(run: RunDir, before: Attestation, found: attesting.Found, again: TestResult) -> None:
     """What the earlier ones signed is what lies there. Whether they are whom they say is for `kit verify`."""
     said = signatures.genuine(before, signatures.own_keys(before))
     # Copies that are missing are written anew: removing report/ is the way on after a signing that was cut short.
@@ -150,7 +151,7 @@ def _home(path: Path) -> Path | None:
 
 def _single(path: Path, said: Genuine) -> Verified:
     """A file by its content: it may have been renamed, and it may show fewer signatures than there are now."""
-    sha256 = signing.digest(path)
+    sha256 = attesting.digest(path)
     for number in range(len(said.copies), 0, -1):
         for name, digest in said.copies[number - 1].items():
             if digest == sha256:
@@ -168,7 +169,7 @@ def _verified(name: str, said: Genuine, signers: int, copy: str) -> Verified:
 
 def whole(run: RunDir, said: Genuine) -> Verified:
     """Check that a run is what was signed, and that it is true. Raises `VerificationError` with all findings."""
-    found = signing.files(run.path)
+    found = attesting.files(run.path)
     own, copies = signatures.signed_files(said), said.copies[-1]
     if problems := [*signatures.changes(own, found.own), *signatures.changes(copies, found.copies)]:
         msg = f"{run.name} is not what was signed"
@@ -181,7 +182,7 @@ def whole(run: RunDir, said: Genuine) -> Verified:
     again = rereading.run(run)
     problems = [
         *again.problems,
-        *signatures.other_result(said.statement.predicate, signing.result(read.plan, read.inventory, built.verdict)),
+        *signatures.other_result(said.statement.predicate, attesting.result(read.plan, read.inventory, built.verdict)),
     ]
     unread: list[str] = []
     for name in copies:

@@ -9,8 +9,8 @@ from kit.events import Event, Seen
 from kit.model import Plan
 from kit.ports import Doors, EndpointError
 from kit.redaction import Redactor
-from kit.serving import COMPLETION_LIMIT_S, SHOWN_LINES
-from kit.telling import Observe
+from kit.running.serving import COMPLETION_LIMIT_S, SHOWN_LINES
+from kit.running.telling import Observe
 
 
 def prepare(plan: Plan, doors: Doors, observe: Observe, scratch: Path) -> None:

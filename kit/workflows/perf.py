@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 from kit import profile as profiles
-from kit import store, workflow
-from kit.beginning import Prepared
+from kit import store
 from kit.errors import HostError, NotAcceptedError, Problem, UsageError
 from kit.model import Secret
 from kit.model.report import Report
 from kit.renderers import render
 from kit.renderers.csv import script
-from kit.runner import Observe
+from kit.running.beginning import Prepared
+from kit.running.runner import Observe
 from kit.store import RunDir
-from kit.workflow import Finished
+from kit.workflows import running
+from kit.workflows.running import Finished
 
 _COUNTS = re.compile(r"[1-9][0-9]{0,8}( [1-9][0-9]{0,8})*")
 
@@ -161,7 +162,7 @@ def _exists(path: Path) -> UsageError:
 
 def prepare(wanted: Wanted, runtime: Literal["process", "docker"], out: Path) -> Prepared:
     """Decide everything for the test."""
-    return workflow.planned(profile(wanted), runtime, out)
+    return running.planned(profile(wanted), runtime, out)
 
 
 def run(
@@ -178,7 +179,7 @@ def run(
     """
 
     def write(directory: RunDir) -> Report:
-        built, _ = workflow.write_report(directory)
+        built, _ = running.write_report(directory)
         tables.write(built)
         if tell is not None:
             for path in sorted(directory.path.glob("cases/*/round-*/stdout.log")):
@@ -186,7 +187,7 @@ def run(
         return built
 
     try:
-        return workflow.run(prepared, observe, force=force, wait=True, write=write)
+        return running.run(prepared, observe, force=force, wait=True, write=write)
     finally:
         tables.release()
 

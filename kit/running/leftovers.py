@@ -26,7 +26,7 @@ def sweep() -> tuple[str, ...]:
 
 
 def _run(path: Path) -> list[str]:
-    from kit.resuming import settle
+    from kit.running.resuming import settle
 
     line = settle(path)
     return [line] if line is not None else []

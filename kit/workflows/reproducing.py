@@ -8,25 +8,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from kit import imaging, opening, relocating, repeating, runtimes, sealing, store, workflow
 from kit import inventory as inventories
 from kit import profile as profiles
-from kit.beginning import Prepared
+from kit import runtimes, store
 from kit.bundles import asking, reading
+from kit.comparing import repeating
 from kit.errors import HostError, NotAcceptedError, UsageError, VerificationError
 from kit.inventory import Collected
 from kit.legacy import tables
 from kit.model import Environment, Inventory, Plan
 from kit.model.reproduction import Otherwise, Reproduction
-from kit.opening import Opened
 from kit.plan import Pin, environments
 from kit.ports import Host, Progress, Runtime
 from kit.profile import Loaded
 from kit.resources import cache
+from kit.running.beginning import Prepared
 from kit.runtimes import fetching
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
-from kit.workflow import Finished
+from kit.workflows import imaging, opening, relocating, running, sealing
+from kit.workflows.opening import Opened
+from kit.workflows.running import Finished
 
 FILE = "reproduction.json"
 
@@ -101,7 +103,7 @@ def ready(reference: str, runs: Path, wanted: Wanted, progress: Progress, host: 
         runtime = wanted.on or (original.plan.runtime if original.plan is not None else "process")
         door, pin, images = _environments(original, runtime, wanted.platform, progress)
         collected = inventories.collect(host)
-        prepared = workflow.planned(
+        prepared = running.planned(
             loaded, runtime, runs, wanted.platform, images=images, pin=pin or door.pin, collected=collected
         )
         yield Ready(original, prepared, _differences(original, prepared.plan, collected), wanted)

@@ -1,10 +1,10 @@
 """Every text of the report, in both languages, in one place."""
 
-from kit.captions import CAPTIONS
-from kit.contrasts import CONTRASTS
 from kit.model import Doubt
 from kit.model.profile import Language
-from kit.sentences import JUDGEMENTS
+from kit.texts.captions import CAPTIONS
+from kit.texts.contrasts import CONTRASTS
+from kit.texts.sentences import JUDGEMENTS
 
 CATALOGUE: dict[str, tuple[str, str]] = {
     # headings

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kit import commands, rounds, stats, timelines
+from kit import commands, rounds, stats
 from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
 from kit.model.report import RequestRow, Signed, Timeline
+from kit.report import timelines
 from kit.store import RunDir
 
 

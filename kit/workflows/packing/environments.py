@@ -4,16 +4,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kit import images, imaging
+from kit import images
 from kit.errors import EnvironmentUnavailableError, Problem, UsageError
 from kit.images import archive, gathering
 from kit.model import Environment
 from kit.model.bundle import Kind
-from kit.packing.gathered import Gathered, Runtime
 from kit.resources import cache, folder
 from kit.runtimes import fetching
 from kit.runtimes.process import ProcessRuntime
 from kit.runtimes.sources import Source
+from kit.workflows import imaging
+from kit.workflows.packing.gathered import Gathered, Runtime
 
 
 def platforms(found: Gathered, own: str | None, runtime: Runtime) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from kit.model import Device, Family, Inventory
 from kit.model.inventory import Channel, Dimm
 from kit.model.profile import Language
 from kit.texts import say
-from kit.told import in_gib, listed, said, unread
+from kit.texts.told import in_gib, listed, said, unread
 
 _Entries = list[tuple[str, str]]
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from kit import profile as profiles
-from kit import sealing, signatures, signing
 from kit.bundles import asking, names, reading
 from kit.bundles.reading import FOLDERS, Bundle
 from kit.errors import KitError, Problem, VerificationError
@@ -21,8 +20,10 @@ from kit.ports import Progress
 from kit.profile import Loaded
 from kit.resources import folder
 from kit.runtimes.sources import Source
-from kit.sealing import Verified
+from kit.signing import attesting, signatures
 from kit.store import RunDir
+from kit.workflows import sealing
+from kit.workflows.sealing import Verified
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _UNVOUCHED = "is code that no signature and no lock covers"
@@ -167,7 +168,7 @@ def _unvouched(bundle: Bundle, run: RunDir | None, home: Path) -> Iterator[Probl
             covered |= {path.relative_to(home).as_posix() for path in source.files()}
     for member in bundle.manifest.of("lock"):
         same = own / member.name.removeprefix(FOLDERS["lock"])
-        if member.name in covered or (same.is_file() and signing.digest(same) == member.sha256):
+        if member.name in covered or (same.is_file() and attesting.digest(same) == member.sha256):
             pinned |= set(_HASH.findall((home / member.name).read_text("utf-8", "replace")))
         else:
             yield Problem(member.name, _UNVOUCHED)
