@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +19,27 @@ from tests.integration.test_environments import NO_PIP_SETTINGS, without_network
 # With the tests that build kit's image, which are at hand then.
 pytestmark = [pytest.mark.xdist_group("docker")]
 
-SMALL = (
-    *("--set", "load.cases=[{input: 64, output: 16, concurrency: [1, 2]}]"),
-    *("--set", "load.rounds=2", "--set", "acceptance={success_rate: 100%}"),
-)
+# Tokens leave at times that are known beforehand, so the very same figures come out on every machine.
+STEADY = """\
+schema: 1
+name: steady
+server:
+  engine: reference
+  image: evalscope/1.0.1
+  port: {port}
+  args:
+    - [--host, "{{host}}"]
+    - [--port, "{{port}}"]
+    - [--model, reference]
+    - [--input-tokens, "64"]
+    - [--ttft, 800ms]
+    - [--itl, 60ms]
+load:
+  tokenizer: {tokenizer}
+  cases:
+    - {{input: 64, output: 16, concurrency: [1, 2]}}
+acceptance: {{success_rate: 100%}}
+"""
 
 
 @dataclass(frozen=True)
@@ -39,10 +57,13 @@ class Signed:
 
 
 @pytest.fixture(scope="module")
-def signed(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Signed:
+def signed(cache: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Signed:
     home = tmp_path_factory.mktemp("signed")
     kit = Kit(home, cache)
-    done = kit.run("run", "smoke", "--set", f"server.port={free_port()}", *SMALL)
+    # Below the home, which other containers see at the same place.
+    own = Path(shutil.copytree(tokenizer, home / "tokenizer", ignore=shutil.ignore_patterns("*.gguf")))
+    (home / "steady.yaml").write_text(STEADY.format(port=free_port(), tokenizer=own), "utf-8")
+    done = kit.run("run", "steady.yaml")
     assert done.code == 0, done.err
     made = kit.run("key", "new", "-o", "tester.key", "--no-passphrase")
     (home / "trust.yaml").write_text(made.out, "utf-8")
@@ -55,30 +76,24 @@ def test_a_run_that_kit_measured_is_signed_and_verified(signed: Signed) -> None:
     done = signed.kit.run("verify", "latest", "--trust", "trust.yaml")
     assert done.code == 0, done.err
     assert (
-        "figures of 4 rounds worked out again from the requests, 4 of them from the load generator's own files"
+        "figures of 2 rounds worked out again from the requests, 2 of them from the load generator's own files"
         in done.out
     )
     assert "张三" in (signed.run / "report" / "report.md").read_text("utf-8")
 
 
-def judged(done: Done, home: Path, original: str) -> None:
-    """What every repeated run must have said and left behind, whether or not a busy machine gave the same figures again."""
-    assert done.code in (0, 7), done.err
+def reproduced(done: Done, home: Path, original: str) -> None:
+    """Every figure came out again: what kit says, its exit code, and what it leaves behind."""
+    assert done.code == 0, done.err
     assert "signed by 张三 (tester)" in done.err
+    assert f"{original} was reproduced: all 14 figures of 2 cases are within the tolerance" in done.out
     (run,) = (home / "runs").iterdir()
     found = json.loads((run / "reproduction.json").read_text("utf-8"))
-    assert found["original"] == original
-    assert found["signed_by"] == ["张三 (tester)"]
+    assert (found["original"], found["signed_by"]) == (original, ["张三 (tester)"])
     metrics = {"latency", "output_throughput", "ttft", "tpot", "tps", "per_stream_throughput", "success_rate"}
-    assert {(one["case"], one["metric"]) for one in found["figures"]} == {
-        (case, metric) for case in ("64-16-c1", "64-16-c2") for metric in metrics
+    assert {(one["case"], one["metric"], one["state"]) for one in found["figures"]} == {
+        (case, metric, "within") for case in ("64-16-c1", "64-16-c2") for metric in metrics
     }
-    assert all(one["low"] is not None for one in found["figures"] if one["metric"] != "success_rate")
-    states = {one["state"] for one in found["figures"]}
-    said = "was reproduced: all 14 figures of 2 cases" if states == {"within"} else "reproduced"
-    assert f"{original} was " in done.out or f"whether {original} was reproduced cannot be said" in done.out
-    assert said in done.out
-    assert (done.code == 0) == (states == {"within"})
 
 
 @pytest.mark.docker
@@ -111,10 +126,10 @@ def test_a_bundle_made_in_one_container_is_repeated_in_another_without_network_a
         "--env",
         "KIT_CACHE=/cache",
         "--volume",
-        f"{signed.home}:/there:ro",
+        f"{signed.home}:{signed.home}:ro",
     )
     carried = ("--volume", f"{tmp_path / 'carried'}:/carried", "--workdir", "/carried")
-    done = contained(["bundle", f"/there/runs/{signed.run.name}", "-o", "run.kit"], *mounted, *carried)
+    done = contained(["bundle", str(signed.run), "-o", "run.kit"], *mounted, *carried)
     assert done.code == 0, done.err
     (tmp_path / "carried" / "trust.yaml").write_bytes(signed.trust.read_bytes())
     fresh = (
@@ -126,8 +141,9 @@ def test_a_bundle_made_in_one_container_is_repeated_in_another_without_network_a
         f"{tmp_path / 'work'}:/work",
     )
     only = ("--volume", f"{tmp_path / 'carried'}:/carried:ro", "--workdir", "/work")
-    done = contained(["reproduce", "/carried/run.kit", "--trust", "/carried/trust.yaml"], *fresh, *only)
-    judged(done, tmp_path / "work", signed.run.name)
+    words = ["reproduce", "/carried/run.kit", "--trust", "/carried/trust.yaml", "--tolerance", "25"]
+    done = contained(words, *fresh, *only)
+    reproduced(done, tmp_path / "work", signed.run.name)
     assert "virtualisation: " in done.out
 
 
