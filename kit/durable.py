@@ -3,14 +3,18 @@
 import errno
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kit.errors import IncompleteError
+from kit.errors import IncompleteError, KitError
 
 _FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
+
+SCARCE_BYTES = 1 << 20
+"""With less room than this, a program that failed may well have failed for want of it."""
 
 
 def write_once(path: Path, content: bytes) -> None:
@@ -114,3 +118,15 @@ def disk_error(error: OSError, path: Path) -> IncompleteError:
         where = error.filename or path
         return IncompleteError(f"cannot write {where}: {_FULL[error.errno]}", hint="make room, then kit run --resume")
     return IncompleteError(f"the run was cut short: {error}", hint=f"kit run --resume {path}")
+
+
+def with_room_told(error: KitError, path: Path) -> KitError:
+    """The same error, and where hardly anything fits beside `path` any more, that too: programs seldom say it themselves."""
+    try:
+        free = shutil.disk_usage(path).free
+    except OSError:
+        return error
+    if free >= SCARCE_BYTES:
+        return error
+    msg = f"{error.message}\nhardly any space is left where {path} lies: {free // 1024} KiB"
+    return type(error)(msg, hint="make room, then kit run --resume", problems=error.problems)

@@ -92,6 +92,14 @@ class InterruptedRunError(KitError):
     exit_code = 130
 
 
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C or a signal to end, or what Python made of one: an interrupt at the wrong moment in a wait
+    on a lock comes out as a `RuntimeError` about that lock, with the interrupt as its context."""
+    while isinstance(error, RuntimeError):
+        error = error.__context__
+    return isinstance(error, KeyboardInterrupt)
+
+
 def listed(found: Iterable[KitError]) -> tuple[Problem, ...]:
     """Errors as findings of another one: each with its own findings after it."""
     return tuple(problem for error in found for problem in (Problem("", error.message, error.hint), *error.problems))

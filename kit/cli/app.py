@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from kit import __version__
-from kit.errors import KitError
+from kit.errors import KitError, is_interrupt
 
 
 class KitGroup(TyperGroup):
@@ -25,7 +25,10 @@ class KitGroup(TyperGroup):
         except KitError as error:
             typer.echo(f"kit: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # `typer.Exit` is a RuntimeError, too, and decides by itself.
+            if isinstance(error, typer.Exit | typer.Abort) or not is_interrupt(error):
+                raise
             typer.echo("kit: interrupted", err=True)
             raise typer.Exit(130) from None
         except BrokenPipeError:

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kit import __version__, packed, stats, telemetry
-from kit.durable import disk_error, make_directory
-from kit.errors import IncompleteError, InterruptedRunError, KitError
+from kit.durable import disk_error, make_directory, with_room_told
+from kit.errors import IncompleteError, InterruptedRunError, KitError, is_interrupt
 from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
@@ -81,7 +81,9 @@ class _Execution:
                 raise IncompleteError("; ".join(self._failed), hint=hint)
             self._tell("done", f"all {len(self._teller.needed())} rounds are done")
             return self._status("complete", None)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not is_interrupt(error):
+                raise
             self._close("interrupted", "stopped by the user", f"stopped; go on with: kit run --resume {self._run.path}")
             raise InterruptedRunError(
                 f"stopped after {self._done()} of {len(self._teller.needed())} rounds",
@@ -90,7 +92,7 @@ class _Execution:
         except OSError as error:
             raise self._incomplete(disk_error(error, self._run.path)) from error
         except KitError as error:
-            raise self._incomplete(error) from error
+            raise self._incomplete(with_room_told(error, self._run.path)) from error
 
     def _incomplete(self, error: KitError) -> KitError:
         self._close("incomplete", self._redactor.text(str(error)), self._redactor.text(error.message))

@@ -1,5 +1,6 @@
 """Keeping a program's output: secrets struck out, every line told, memory and room on the disk bounded."""
 
+import errno
 import os
 import threading
 from collections.abc import Iterable
@@ -24,12 +25,17 @@ class _Log:
         self._bytes = 0
 
     def write(self, line: bytes) -> None:
-        self._file.write(line)
+        self._append(line)
         self._size += len(line)
         if self._head is None and self._size >= KEPT_BYTES // 2:
             self._head = self._size
         if self._size >= KEPT_BYTES and self._head is not None:
             self._cut(self._head)
+
+    def _append(self, content: bytes) -> None:
+        # The last write before a disk is full may take a part and say nothing.
+        if self._file.write(content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
 
     def _cut(self, head: int) -> None:
         with open(self._file.name, "rb") as whole:
@@ -43,7 +49,7 @@ class _Log:
         self._bytes += len(gone) - marker
         told = f"[kit: {self._lines} lines ({self._bytes} bytes) were cut out here]\n".encode()
         self._file.truncate(head)
-        self._file.write(told + last)
+        self._append(told + last)
         self._size = head + len(told) + len(last)
 
 

@@ -2,11 +2,15 @@
 
 import errno
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,36 +18,64 @@ import pytest
 from kit.errors import HostError, KitError
 from kit.events import Seen
 from kit.host import LocalHost
-from kit.running import leftovers
-from kit.runtimes import marks, output
+from kit.inventory import Collected
+from kit.model import Preflight
+from kit.running import leftovers, runner
+from kit.running.beginning import Prepared, begun
+from kit.runtimes import marks, notes, output
+from kit.store import RunDir
 from kit.workflows import running
+from tests.fakes import Play, Stage
 from tests.faults.bench import Bench, finished, light
+from tests.unit.test_runner import ROUNDS as ALL_ROUNDS
+from tests.unit.test_runner import World, sends
 
 ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
 KIBIBYTE = 1024
+PAGE = 4 * KIBIBYTE
 
 
 @pytest.fixture
 def small(bench: Bench) -> Iterator[Path]:
     """A file system of 16 MiB in the place of the runs' directory."""
-    bench.out.mkdir()
+    with mounted(bench.out, "-t", "tmpfs", "-o", "size=16M", "tmpfs"):
+        yield bench.out
+
+
+@contextmanager
+def mounted(where: Path, *options: str) -> Iterator[None]:
+    """A file system of its own at a path."""
+    where.mkdir()
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root can mount a small file system")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16M", "tmpfs", str(bench.out)], check=False).returncode:
+    if subprocess.run(["mount", *options, str(where)], check=False).returncode:
         pytest.skip("this machine does not let tests mount a small file system")
     try:
-        yield bench.out
+        yield
     finally:
-        subprocess.run(["umount", "--lazy", str(bench.out)], check=True)
+        subprocess.run(["umount", "--lazy", str(where)], check=True)
 
 
 def fill(where: Path, free: int) -> Path:
+    """Take room until so much is left. Others may write meanwhile: then there is a little less."""
     filler = where / "filler"
-    with open(filler, "ab") as file:
+    with open(filler, "ab", buffering=0) as file, suppress(OSError):
         while (rest := shutil.disk_usage(where).free - free) > 0:
             file.write(b"\0" * min(rest, 1 << 20))
-            file.flush()
     return filler
+
+
+def next_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every command does first. The next one is another process: for it, this one has ended."""
+    own, alive = marks.identity(os.getpid()), marks.owner_alive
+    with monkeypatch.context() as patched:
+        patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
+        leftovers.sweep()
+
+
+def blames_the_disk(said: str) -> bool:
+    """Whether it is told that there is no room, in whichever words, and what to do."""
+    return re.search("(?i)no space|hardly any space", said) is not None and "what to do: make room" in said
 
 
 @pytest.mark.parametrize("moment", ["server", "round-start", "round-end"])
@@ -70,21 +102,83 @@ def test_a_disk_that_fills_up_costs_no_finished_round(
     told = sum(event.kind == "round-end" for event in bench.events)
     (run,) = (run for run in bench.runs if run.path.is_dir())
     assert len(finished(run)) >= told
-    if said:
-        # The load generator may be the one who runs out of room, and then says it in its own words.
-        assert "no space" in said.lower() or "the load generator ended" in said or "evalscope left" in said, said
-        assert "what to do:" in said
+    assert not said or blames_the_disk(said), said
     filled[0].unlink()
-    # The next command is another process: for it, this one has ended.
-    own, alive = marks.identity(os.getpid()), marks.owner_alive
-    with monkeypatch.context() as patched:
-        patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
-        leftovers.sweep()
+    next_command(monkeypatch)
     if run.status().status != "complete":
         bench.faults({})
         running.run(running.resume(run.name, bench.out), bench.seen.append, write=light, force=True)
     assert finished(run) == ROUNDS
     assert run.status().status == "complete"
+
+
+def _as_a_process(play: Play) -> Play:
+    """A program that finds no room ends with an error."""
+
+    def played(stage: Stage) -> Generator[None, None, int]:
+        try:
+            return (yield from play(stage))
+        except (OSError, sqlite3.Error):
+            return 1
+
+    return played
+
+
+def test_a_disk_that_is_full_at_any_write_costs_no_finished_round(
+    tmp_path: Path, machine: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page less room, until there is none: each write is once the first that fails, from the run's directory to its
+    report."""
+    checked = Preflight(at=machine.inventory.collected, forced=False, checks=())
+    endings: set[str] = set()
+    monkeypatch.setenv("KIT_CACHE", str(tmp_path / "cache"))
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=1M", "tmpfs"):
+        for pages in count():
+            home = tmp_path / "small" / str(pages)
+            home.mkdir()
+            world = World(home)
+            shutil.rmtree(world.run.path)
+            world.runtime.plays_in_turn("load", _as_a_process(sends()))
+            filler = fill(home, pages * PAGE)
+            said = ""
+            try:
+                _attempt(world, home / "runs", None, machine, checked)
+            except KitError as error:
+                said = str(error)
+            told = sum(kind == "round-end" for kind in world.kinds)
+            filler.unlink()
+            next_command(monkeypatch)
+            left = list((home / "runs").iterdir())
+            assert not said or blames_the_disk(said), f"{pages} pages: {said}"
+            assert left or not told, f"{pages} pages: the run is gone"
+            if said:
+                run = RunDir(left[0]) if left else None
+                endings.add(run.status().status if run is not None else "none")
+                assert run is None or len(run.results(world.plan)) >= told
+                world.seen.clear()
+                if run is None or run.status().status != "complete":
+                    _attempt(world, home / "runs", run, machine, checked)
+            (path,) = (home / "runs").iterdir()
+            run = RunDir(path)
+            assert [f"{found.case.id}/round-{found.round}" for found in run.results(world.plan)] == ALL_ROUNDS
+            assert run.status().status == "complete"
+            assert list(path.rglob(".*.part")) == []
+            shutil.rmtree(home)
+            if not said:
+                break
+    assert endings == {"none", "incomplete", "interrupted", "complete"}, "it failed before, in and after the rounds"
+    assert pages > 40
+    assert notes.left() == ()
+
+
+def _attempt(world: World, out: Path, run: RunDir | None, machine: Collected, checked: Preflight) -> None:
+    """As a command does it, with the doors of another world."""
+    prepared = Prepared(world.plan, b"", out, run=run, collected=machine)
+    with begun(prepared, machine, checked) as (directory, attempt):
+        runner.execute(
+            world.plan, doors=world.doors, run=directory, key=None, observe=world.seen.append, attempt=attempt
+        )
+        light(directory)
 
 
 def test_a_read_only_output_is_told_before_anything_starts(bench: Bench, small: Path) -> None:

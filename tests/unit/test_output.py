@@ -1,9 +1,12 @@
 """Logs of programs: what is kept of one that never stops writing."""
 
+import io
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
+from kit.errors import IncompleteError
 from kit.redaction import Redactor
 from kit.runtimes import output
 from kit.runtimes.output import Pump
@@ -18,6 +21,24 @@ def kept(tmp_path: Path, lines: int, monkeypatch: pytest.MonkeyPatch, limit: int
         pump.check()
     assert len(told) == lines
     return (tmp_path / "log").read_bytes()
+
+
+class Full(io.FileIO):
+    """A file on a disk with a little room: what does not fit any more is dropped without a word."""
+
+    def write(self, content: object) -> int:
+        assert isinstance(content, bytes)
+        return super().write(content[: max(0, 100 - self.tell())])
+
+
+def test_a_line_of_which_only_a_part_fitted_is_no_line_that_was_kept(tmp_path: Path) -> None:
+    told: list[str] = []
+    with Full(tmp_path / "log", "ab") as file:
+        pump = Pump([b"x" * 90 + b"\n", b"y" * 20 + b"\n"], cast("IO[bytes]", file), Redactor([]), told.append)
+        pump.join()
+        with pytest.raises(IncompleteError, match="No space left on device"):
+            pump.check()
+    assert told == ["x" * 90]
 
 
 def test_a_short_log_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -547,6 +547,14 @@ def test_ctrl_c_in_a_round_keeps_the_finished_ones_and_says_how_to_go_on(world: 
     assert InterruptedRunError.exit_code == 130
 
 
+def test_ctrl_c_in_the_middle_of_a_wait_on_a_lock_is_an_interrupted_run_too(world: World) -> None:
+    error = RuntimeError("release unlocked lock")
+    error.__context__ = KeyboardInterrupt()
+    world.runtime.plays_in_turn("load", sends(), raises(error))
+    assert "stopped after 1 of 4 rounds" in world.fails(InterruptedRunError)
+    assert world.status.status == "interrupted"
+
+
 def test_ctrl_c_while_the_server_starts_is_an_interrupted_run(world: World) -> None:
     world.runtime.plays_in_turn("server", raises(KeyboardInterrupt()))
     world.fails(InterruptedRunError)
@@ -598,6 +606,18 @@ def test_a_full_disk_ends_the_run_with_a_remedy(world: World, monkeypatch: pytes
 def test_a_disk_that_is_full_from_the_beginning_is_told_as_such(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with writes_fail(monkeypatch, lambda path: True, errno.ENOSPC):  # noqa: ARG005
         assert "no space is left" in world.fails()
+
+
+def test_what_fails_where_hardly_anything_fits_any_more_is_told_with_the_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.runtime.plays_in_turn("load", ends(1, "disk I/O error"))
+    assert "space" not in world.fails()
+    monkeypatch.setattr(durable, "SCARCE_BYTES", 1 << 60)
+    said = world.again().fails()
+    assert "disk I/O error" in said
+    assert f"hardly any space is left where {world.run.path} lies: " in said
+    assert "what to do: make room, then kit run --resume" in said
 
 
 def test_a_status_that_cannot_be_written_hides_no_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

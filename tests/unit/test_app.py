@@ -1,0 +1,58 @@
+"""What an error of a command becomes: its message and its exit code."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from kit.cli.app import KitGroup
+from kit.errors import HostError
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted_in_a_wait() -> None:
+    """As in `Condition.wait`, which gives its lock up before it waits: `with` finds a lock that is not held."""
+    lock = threading.Lock()
+    with lock:
+        lock.release()
+        raise KeyboardInterrupt
+
+
+def leaves_with_seven() -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise typer.Exit(7) from None
+
+
+def lacks_something() -> None:
+    raise HostError("no engine", hint="install one")
+
+
+@pytest.mark.parametrize(
+    ("does", "code", "said"),
+    [
+        (interrupted, 130, "kit: interrupted\n"),
+        (interrupted_in_a_wait, 130, "kit: interrupted\n"),
+        (leaves_with_seven, 7, ""),
+        (lacks_something, 3, "kit: no engine\nwhat to do: install one\n"),
+    ],
+)
+def test_an_error_becomes_its_message_and_its_exit_code(does: Callable[[], None], code: int, said: str) -> None:
+    app = typer.Typer(cls=KitGroup)
+    app.command("do")(does)
+    app.command("other")(interrupted)
+    done = CliRunner().invoke(app, ["do"])
+    assert (done.exit_code, done.stderr) == (code, said)
+
+
+def test_an_error_about_a_lock_that_no_interrupt_caused_stays_a_defect() -> None:
+    app = typer.Typer(cls=KitGroup)
+    app.command("do")(lambda: threading.Lock().release())
+    app.command("other")(interrupted)
+    assert isinstance(CliRunner().invoke(app, ["do"]).exception, RuntimeError)
