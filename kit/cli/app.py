@@ -84,6 +84,7 @@ for _module in (
     "signing",
     "reference",
     "calibrate",
+    "rehearse",
     "bundles",
     "reproduce",
 ):

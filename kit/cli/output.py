@@ -67,6 +67,8 @@ def run(status: RunStatus) -> None:
 def table(report: Report) -> None:
     """The figures of every case with the original's columns, and what to know about them."""
     console = stdout()
+    if report.draft is not None:
+        console.print(report.draft, style="bold yellow", markup=False)
     console.print(f"{report.model_label} · {report.environment_label}", style="bold", markup=False)
     view = Table(box=None, pad_edge=False, header_style="bold")
     for name in _COLUMNS:

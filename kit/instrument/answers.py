@@ -51,14 +51,24 @@ def _complete(connection: Connection, body: bytes, at: int, *, chat: bool) -> No
     if len(prompt) >= PROBE_CHARACTERS:
         server.numbered += 1
         number = server.numbered
-    Stream(connection, number, prompt, max(tokens, 1), at, chat=chat, streamed=bool(asked.get("stream")))
+    count = server.schedule.input_of(prompt, asked["messages"] if chat else None)
+    Stream(connection, number, prompt, count, max(tokens, 1), at, chat=chat, streamed=bool(asked.get("stream")))
 
 
 class Stream:
     """One answer on its way. All times are of `time.monotonic_ns()`, taken before the bytes are given to the kernel."""
 
     def __init__(
-        self, connection: Connection, number: int, prompt: str, tokens: int, at: int, *, chat: bool, streamed: bool
+        self,
+        connection: Connection,
+        number: int,
+        prompt: str,
+        count: int,
+        tokens: int,
+        at: int,
+        *,
+        chat: bool,
+        streamed: bool,
     ) -> None:
         server = connection.server
         schedule = server.schedule
@@ -69,7 +79,7 @@ class Stream:
         self._number = number
         self._characters = len(prompt)
         self._asked = tokens
-        self._input = schedule.input_tokens if schedule.input_tokens is not None else max(1, len(prompt) // 4)
+        self._input = count
         self._received = at
         self._fault: Fault | None = schedule.fault_of(number)
         self._source = schedule.source(number)
@@ -88,9 +98,9 @@ class Stream:
         if self._fault is not None and self._fault.kind in ("redirect", "not-a-stream", "empty", "silent"):
             self._instead(self._fault.kind)
             return
-        first = at + int(schedule.ttft(self._source) * 1e9)
+        first = at + int(schedule.ttft_s(self._source, self._input, 1) * 1e9)
         if not streamed:
-            rest = sum(schedule.itl(self._source) for _ in range(tokens - 1))
+            rest = schedule.gap_s(self._source, self._input, server.streams, 1, tokens - 1)
             self._next = first + int(rest * 1e9)
             server.at(self._next, self._whole)
             return
@@ -127,6 +137,8 @@ class Stream:
         if not connection.open:
             return
         sent, most = self._sent, self._schedule.tokens_per_chunk
+        if sent == 0 and self._behind(now):
+            return
         # The first token comes alone, as after a prefill.
         tokens = 1 if sent == 0 else min(most, self._asked - sent)
         data = self._frames.text(tokens)
@@ -150,9 +162,21 @@ class Stream:
             self._end("done")
         else:
             following = min(most, self._asked - sent)
-            self._next += int(self._schedule.gap_s(self._source, sent, following) * 1e9)
+            gap = self._schedule.gap_s(self._source, self._input, self._server.streams, sent, following)
+            self._next += int(gap * 1e9)
             self._server.at(self._next, self._step)
             connection.send(data)
+
+    def _behind(self, now: int) -> bool:
+        """Whether others came at the same time, so that the first token takes longer than it would alone."""
+        if self._schedule.behaviour is None:
+            return False
+        due = self._received + int(self._schedule.ttft_s(self._source, self._input, self._server.streams) * 1e9)
+        if due <= max(now, self._next):
+            return False
+        self._next = due
+        self._server.at(due, self._step)
+        return True
 
     def _break(self, kind: str) -> None:
         connection = self._connection

@@ -7,7 +7,9 @@ import socket
 import sys
 from pathlib import Path
 
-from kit.instrument.schedule import Schedule, ScheduleError, draw, fault, pause
+from kit.instrument.behaviour import Behaviour, point
+from kit.instrument.schedule import Count, Schedule, draw, fault, pause
+from kit.instrument.times import ScheduleError
 
 
 def say(line: str) -> None:
@@ -42,6 +44,8 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="reference")
     parser.add_argument("--ttft", default="100ms")
     parser.add_argument("--itl", default="10ms")
+    parser.add_argument("--like", action="append", default=[], metavar="INPUT,STREAMS=TTFT,ITL")
+    parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--role", choices=("first", "early", "none"), default="first")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
@@ -60,12 +64,31 @@ def _options(words: list[str]) -> argparse.Namespace:
             tokens_per_chunk=max(1, options.tokens_per_chunk),
             usage=not options.no_usage,
             input_tokens=options.input_tokens,
+            count=_counter(options.tokenizer) if options.tokenizer is not None else None,
+            behaviour=Behaviour([point(text) for text in options.like]) if options.like else None,
             pauses=tuple(map(pause, options.pause)),
             faults=tuple(map(fault, options.fault)),
         )
     except ScheduleError as error:
         parser.error(str(error))
     return options
+
+
+def _counter(directory: Path) -> Count:
+    """What counts the tokens of a prompt as a server with the tokenizer in that directory does."""
+    if not (directory / "tokenizer.json").is_file():
+        raise ScheduleError(f"there is no {directory / 'tokenizer.json'}")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+
+    def count(prompt: str, messages: object) -> int:
+        if messages is None or not tokenizer.chat_template:
+            return max(1, len(tokenizer.encode(prompt, add_special_tokens=False)))
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return max(1, len(tokenizer.encode(text, add_special_tokens=False)))
+
+    return count
 
 
 def main() -> int:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Draw = Callable[[random.Random], float]
+from kit.instrument.behaviour import Behaviour
+from kit.instrument.times import ScheduleError, time_s
 
-_UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
-_TIME = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>us|ms|s|)")
+Draw = Callable[[random.Random], float]
+Count = Callable[[str, object], int]
+"""The tokens of a prompt; with its messages those of the chat template too."""
+
 _FAULT = re.compile(r"(?P<kind>[a-z0-9-]+)@(?P<first>[0-9]+|\*)(?:-(?P<last>[0-9]+))?(?::(?P<token>[0-9]+))?")
 _PAUSE = re.compile(r"(?P<time>[0-9.]+(?:us|ms|s)?)@(?P<token>[0-9]+)")
 
@@ -18,18 +21,6 @@ BEFORE = ("http-400", "http-401", "http-429", "http-500", "http-503", "redirect"
 """Faults instead of an answer."""
 AMID = ("reset", "close", "error", "garbage", "stall")
 """Faults after so many tokens: the connection reset, the stream ended early, an error event, no JSON, nothing more."""
-
-
-class ScheduleError(ValueError):
-    """A schedule that cannot be understood; says which words are known."""
-
-
-def time_s(text: str) -> float:
-    """A time such as `100ms`, `5s` or `0.02` (seconds)."""
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
-        raise ScheduleError(f"{text!r} is not a time such as 100ms or 0.1")
-    return float(found["number"]) * _UNITS_S[found["unit"]]
 
 
 def draw(text: str) -> Draw:
@@ -100,6 +91,10 @@ class Schedule:
     tokens_per_chunk: int = 1
     usage: bool = True
     input_tokens: int | None = None
+    count: Count | None = None
+    """A quarter of a prompt's characters are taken for its tokens where nothing counts."""
+    behaviour: Behaviour | None = None
+    """What the times follow, instead of `ttft` and `itl`."""
     pauses: tuple[tuple[int, float], ...] = ()
     faults: tuple[Fault, ...] = ()
 
@@ -111,7 +106,20 @@ class Schedule:
         """The random numbers of one request."""
         return random.Random(self.seed * 1_000_003 + number)
 
-    def gap_s(self, source: random.Random, sent: int, following: int) -> float:
+    def input_of(self, prompt: str, messages: object) -> int:
+        """The tokens of a prompt, or of the messages that it was made from."""
+        if self.input_tokens is not None:
+            return self.input_tokens
+        return self.count(prompt, messages) if self.count is not None else max(1, len(prompt) // 4)
+
+    def ttft_s(self, source: random.Random, input_tokens: int, streams: int) -> float:
+        """From a request of that length to its first token, while so many streams are under way."""
+        return self.behaviour.ttft_s(input_tokens, streams) if self.behaviour is not None else self.ttft(source)
+
+    def gap_s(self, source: random.Random, input_tokens: int, streams: int, sent: int, following: int) -> float:
         """From the chunk that ended with token `sent` to the next, which holds `following` tokens."""
-        gap = sum(self.itl(source) for _ in range(following))
+        if self.behaviour is not None:
+            gap = following * self.behaviour.itl_s(input_tokens, streams)
+        else:
+            gap = sum(self.itl(source) for _ in range(following))
         return gap + sum(length for token, length in self.pauses if sent - self.tokens_per_chunk < token <= sent)

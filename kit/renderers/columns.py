@@ -10,6 +10,8 @@ _CASE = ["Input Length", "Output Length", "Concurrency"]
 _TPS, _PER_STREAM = "单轮次 Avg TPS", "单轮次平均单路吞吐（tok/s）"
 WORKBOOK = (_TPS, _PER_STREAM, "所有轮次平均 TPS", "所有轮次平均单路吞吐（tok/s）")
 """The columns that the script only put into its workbook."""
+DRAFT = "Draft"
+"""What marks a run that is not whole, or a rehearsal: kit's own column."""
 
 Requests = Counter[tuple[tuple[int, int, int], int]]
 """How many requests, by case and round."""
@@ -19,7 +21,8 @@ def frame(report: Report) -> pd.DataFrame:
     """One row per planned round, in the order of the plan; a round without a result has empty figures.
 
     The means over all rounds of a case are empty when one of its rounds is: an average must not hide a hole. Where
-    requests failed, a round has no result, or the requests are not as many as the clients, three more columns say so.
+    requests failed, a round has no result, or the requests are not as many as the clients, three more columns say so. A draft or a rehearsal says in
+    every row what it is.
     """
     rows = pd.DataFrame(
         {
@@ -48,6 +51,8 @@ def frame(report: Report) -> pd.DataFrame:
         rows["Requests"] = list(requests)
         rows["Failed Requests"] = pd.Series(failures, dtype="Int64")
         rows["Status"] = list(status)
+    if report.draft is not None:
+        rows[DRAFT] = report.draft
     return rows
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from kit.model.report import Report
-from kit.renderers.columns import WORKBOOK, frame
+from kit.renderers.columns import DRAFT, WORKBOOK, frame
 
 
 def render(report: Report) -> bytes:
@@ -11,8 +11,8 @@ def render(report: Report) -> bytes:
 
 
 def script(report: Report) -> bytes:
-    """The csv as the script wrote it: without the rates that only its workbook has, in the order of its loops, its lines as csv ends them."""
-    rows = frame(report)
+    """The csv as the script wrote it: without what only its workbook or kit has, in the order of its loops, its lines as csv ends them."""
+    rows = frame(report).drop(columns=DRAFT, errors="ignore")
     return _written(rows.drop(columns=list(WORKBOOK)).sort_values(["Loop", "Concurrency"], kind="stable"), "\r\n")
 
 

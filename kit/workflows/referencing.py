@@ -8,6 +8,7 @@ from kit import packed, runtimes
 from kit.errors import HostError, UsageError
 from kit.host import LocalHost
 from kit.instrument import schedule
+from kit.instrument.times import ScheduleError
 from kit.loadgens import GENERATORS
 from kit.model import Program
 
@@ -23,7 +24,7 @@ def require_valid(ttft: str, itl: str, pauses: list[str], faults: list[str]) -> 
             schedule.pause(text)
         for text in faults:
             schedule.fault(text)
-    except schedule.ScheduleError as error:
+    except ScheduleError as error:
         raise UsageError(str(error), hint="kit reference-server --help has examples") from error
 
 

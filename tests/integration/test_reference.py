@@ -97,3 +97,51 @@ def test_every_fault_is_a_counted_failure_with_its_reason(version: str, kit: Kit
     assert good["role_s"] < 0.02 <= good["ttft_s"] < good["last_text_s"] <= good["latency_s"]
     assert "由 kit 传输层发送并计时" in (home / "report" / "report.md").read_text("utf-8")
     assert rereading.run(RunDir(home)).problems == ()
+
+
+SITE = """
+schema: 1
+name: site
+report: {project: 项目, language: zh-CN}
+machine: {architecture: aarch64, accelerator: {kind: ascend, model: 910B4, count: 2}}
+server:
+  engine: ftransformers
+  image: ftransformers
+  port: 8001
+  args: [[--model-path, /home/model/x], [--host, "{host}"], [--port, "{port}"], [--served-model-name, x]]
+load: {tokenizer: /home/model/x, cases: [{input: 128, output: 16, concurrency: [2, 4]}]}
+acceptance: {tolerance: {ttft: +900%}, baseline: site.csv}
+"""
+COLUMNS = (
+    "input,output,concurrency,avg_latency_s,output_throughput_tok_s,avg_ttft_s,avg_tpot_s,avg_tps,per_stream_tok_s"
+)
+
+
+def test_a_profile_of_a_machine_that_is_not_here_can_be_rehearsed(kit: Kit) -> None:
+    """The whole road without the machine, the engine and the weights; and nobody can take it for a test."""
+    rows = "128,16,2,8,4,2,0.4,2.5,2\n128,16,4,16,4,4,0.8,1.25,1"
+    (kit.home / "site.csv").write_text(f"{COLUMNS}\n{rows}\n", "utf-8")
+    (kit.home / "site.yaml").write_text(SITE, "utf-8")
+    done = kit.run("rehearse", "site.yaml", "--speed", "10")
+    assert done.code == 0, done.err
+    mark = "Rehearsal with stand-ins"
+    assert mark in done.out
+    home = kit.the_run
+    assert home.name.endswith("-site-rehearsal")
+    assert "演练：使用替代程序" in (home / "report" / "report.md").read_text("utf-8").splitlines()[0]
+    header, *lines = (home / "report" / "results.csv").read_text("utf-8-sig").splitlines()
+    assert header.endswith(",Draft")
+    assert all("演练" in line for line in lines)
+    for concurrency, ttft, latency in ((2, 0.2, 0.8), (4, 0.4, 1.6)):
+        path = home / "cases" / f"128-16-c{concurrency}" / "round-1" / "samples.jsonl"
+        samples = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        assert len(samples) == concurrency
+        assert all(sample["input_tokens"] == 128 for sample in samples)
+        # No token leaves early, however busy the machine.
+        assert all(sample["ttft_s"] >= ttft * 0.99 for sample in samples)
+        assert all(sample["latency_s"] >= latency * 0.95 for sample in samples)
+    assert kit.run("key", "new", "-o", "key", "--no-passphrase").code == 0
+    refused = kit.run("sign", str(home), "--role", "tester", "--key", "key", "--name", "x")
+    assert refused.code == 2
+    assert "演练" in refused.err or mark in refused.err
+    assert "no baseline" in kit.run("rehearse", "smoke").err

@@ -92,6 +92,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "multiprocessing": (),
     "asyncio": ("kit.instrument",),
     "aiohttp": ("kit.instrument",),
+    "transformers": ("kit.instrument",),
     "ctypes": (
         "kit.traffic",
         "kit.instrument",

@@ -187,7 +187,7 @@ def test_a_table_says_which_requests_failed_and_which_round_is_missing(tmp_path:
     assert ends["128", "512", "0", "1"][-3:] == ["1", "0", "ok"]
     assert ends["128", "512", "0", "2"][-3:] == ["2", "1", "partly failed"]
     assert ends["2000", "512", "1", "1"] == ["", "", "", "", "1", "", "no result"]
-    assert list(frame(built).columns)[-3:] == ["Requests", "Failed Requests", "Status"]
+    assert list(frame(built).columns)[-4:] == ["Requests", "Failed Requests", "Status", "Draft"]
     with pytest.raises(NotAcceptedError, match="2 of 7 requests failed"):
         perf.require_whole(built)
 

@@ -12,7 +12,7 @@ import pytest
 
 from kit import packed
 from kit.errors import UsageError
-from kit.instrument import frames, lateness, schedule
+from kit.instrument import frames, lateness, schedule, times
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_times_are_drawn_as_their_distribution_says(text: str, mean: float, devi
 
 @pytest.mark.parametrize("text", ["", "fast", "10 minutes", "normal:1s", "uniform:2s,1s", "exponential:0", "gamma:1,2"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(schedule.ScheduleError, match=r"is not a time|is none of"):
+    with pytest.raises(times.ScheduleError, match=r"is not a time|is none of"):
         schedule.draw(text)
 
 
@@ -59,7 +59,7 @@ def test_faults_meet_the_requests_that_they_name() -> None:
     assert found[4].token == 7
     every = schedule.fault("silent@*")
     assert (every.first, every.last) == (1, math.inf)
-    with pytest.raises(schedule.ScheduleError, match="there are http-400"):
+    with pytest.raises(times.ScheduleError, match="there are http-400"):
         schedule.fault("explode@1")
 
 
@@ -68,8 +68,8 @@ def test_a_pause_lengthens_the_one_gap_after_its_token() -> None:
         ttft=schedule.draw("1s"), itl=schedule.draw("10ms"), tokens_per_chunk=3, pauses=(schedule.pause("2s@10"),)
     )
     source = plan.source(1)
-    assert [round(plan.gap_s(source, sent, 3), 6) for sent in (1, 4, 7, 10, 13)] == [0.03, 0.03, 0.03, 2.03, 0.03]
-    assert [round(plan.gap_s(source, sent, 3), 6) for sent in (2, 5, 8, 11, 14)] == [0.03, 0.03, 0.03, 2.03, 0.03]
+    assert [round(plan.gap_s(source, 1, 1, sent, 3), 6) for sent in (1, 4, 7, 10, 13)] == [0.03, 0.03, 0.03, 2.03, 0.03]
+    assert [round(plan.gap_s(source, 1, 1, sent, 3), 6) for sent in (2, 5, 8, 11, 14)] == [0.03, 0.03, 0.03, 2.03, 0.03]
 
 
 def test_what_is_sent_is_a_stream_of_chunks_as_the_protocol_has_them() -> None:
@@ -99,7 +99,7 @@ def test_a_server_says_when_it_did_not_keep_its_times() -> None:
 
 
 def test_the_instruments_need_nothing_of_kit_but_each_other() -> None:
-    there = {*sys.stdlib_module_names, "aiohttp", "evalscope"}
+    there = {*sys.stdlib_module_names, "aiohttp", "evalscope", "transformers"}
     for path in sorted((Path(packed.__file__).parent / "instrument").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = (
