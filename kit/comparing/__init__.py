@@ -1,6 +1,6 @@
 """Comparing results: runs, tables and old reports against one of them, with what noise alone would make.
 
-`make` builds the whole comparison; `equality.agreement` says of two runs whether one repeats the other.
+`make` builds the whole comparison; `repeating` says of two runs whether one repeats the other.
 """
 
 from collections.abc import Collection, Sequence

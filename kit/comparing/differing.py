@@ -1,4 +1,4 @@
-"""What the sides differ in beyond their figures: arguments and engines, machines, the load; the most relevant first."""
+"""What the sides differ in beyond their figures: accelerators, engines and arguments, machines, the load; in that order."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _NOT_RELEVANT = frozenset({"--host", "--port", "--model-path", "--api-key", "hos
 
 
 def of(sides: Sequence[Side]) -> tuple[Differing, ...]:
-    """Engines and their arguments, then facts that affect performance, then the load, then all other facts.
+    """The accelerators used, engines and their arguments, then facts that affect performance, then the load, then all other facts.
 
     Only what at least two sides tell: a table of figures differs from a run in everything that it leaves out.
     """
@@ -32,6 +32,7 @@ def of(sides: Sequence[Side]) -> tuple[Differing, ...]:
     return tuple(
         entry
         for entry in (
+            Differing(group="machine", name="accelerators", values=tuple(map(_accelerators, sides))),
             *_named("engine", [dict(side.software) for side in sides]),
             *arguments,
             *(_fact(name, facts) for name in relevant),
@@ -40,6 +41,12 @@ def of(sides: Sequence[Side]) -> tuple[Differing, ...]:
         )
         if len({value for value in entry.values if value is not None}) > 1
     )
+
+
+def _accelerators(side: Side) -> str | None:
+    """How many of which model the side used, as far as it tells."""
+    told = (f"{side.accelerators}" if side.accelerators else None, side.accelerator)
+    return " x ".join(part for part in told if part) or None
 
 
 def _counts(found: Named | None) -> bool:

@@ -35,15 +35,34 @@ def _side(entry: Contender, baseline: Contender, lang: Language) -> Iterator[str
             cases=sum(case.ratios[0].ratio is not None for case in entry.against),
             **_said(throughput, lang),
         )
+    yield from _others(entry, overall, lang)
+    yield from _counts(entry, lang)
+    if entry.efficiency:
+        gained = (
+            say(lang, "compare-per-ratio", what=say(lang, f"compare-{name}"), ratio=f"{value:.3f}")
+            for name, value in entry.efficiency
+        )
+        yield say(lang, "compare-per", letter=entry.letter, what=say(lang, "comma").join(gained))
+    if entry.missing:
+        yield say(lang, "compare-missing", letter=entry.letter, cases=", ".join(dict.fromkeys(entry.missing)))
+
+
+def _others(entry: Contender, overall: dict[str, Ratio], lang: Language) -> Iterator[str]:
+    """The other metrics in one line; those of which the same is said stand together."""
+    alike: dict[str, list[str]] = {}
     for metric, key in (("latency", "metric-latency"), ("ttft", "compare-prefill"), ("tpot", "compare-decode")):
         ratio = overall.get(metric)
         if ratio is not None and ratio.ratio is not None:
-            yield say(lang, "compare-line-next", letter=entry.letter, metric=say(lang, key), **_said(ratio, lang))
-    yield from _counts(entry, lang)
-    for name, value in entry.efficiency:
-        yield say(lang, "compare-per", letter=entry.letter, what=say(lang, f"compare-{name}"), ratio=f"{value:.3f}")
-    if entry.missing:
-        yield say(lang, "compare-missing", letter=entry.letter, cases=", ".join(dict.fromkeys(entry.missing)))
+            said = _said(ratio, lang)
+            alike.setdefault(said["says"], []).append(
+                say(lang, "compare-metric", metric=say(lang, key), ratio=said["ratio"], interval=said["interval"])
+            )
+    if alike:
+        groups = (
+            say(lang, "compare-alike", figures=say(lang, "comma").join(figures), says=says)
+            for says, figures in alike.items()
+        )
+        yield say(lang, "compare-line-next", letter=entry.letter, groups=say(lang, "and").join(groups))
 
 
 def _said(ratio: Ratio, lang: Language) -> dict[str, str]:

@@ -32,6 +32,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "accelerator": ("{name}（{size}）* {count}", "{name} ({size}) * {count}"),
     "size-unknown": ("显存未知", "memory unknown"),
     "and": ("；", "; "),
+    "comma": ("，", ", "),
     "memory": ("内存", "Memory"),
     "software-name": ("软件名称", "Software"),
     "version": ("版本信息", "Version"),

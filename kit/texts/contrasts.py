@@ -21,7 +21,10 @@ CONTRASTS: dict[str, tuple[str, str]] = {
     ),
     "compare-scaling": ("吞吐随并发数的扩展", "Scaling with concurrency"),
     "compare-curves": ("曲线", "Curves"),
-    "compare-differences": ("差异：引擎与参数、机器、测试方式", "What differs: engine and arguments, machine, load"),
+    "compare-differences": (
+        "差异：加速卡、引擎与参数、机器、测试方式",
+        "What differs: accelerators, engine and arguments, machine, load",
+    ),
     "compare-method": ("方法", "Method"),
     # columns
     "compare-col-side": ("代号", "Side"),
@@ -42,6 +45,7 @@ CONTRASTS: dict[str, tuple[str, str]] = {
     "compare-old-report": ("历史报告", "old report"),
     "compare-phase-prefill": ("预填充", "prefill"),
     "compare-phase-decode": ("解码", "decode"),
+    "compare-named": ("{name}（{kind}）", "{name} ({kind})"),
     "compare-not-told": ("未记录", "not told"),
     # notes
     "compare-marks": (
@@ -99,10 +103,9 @@ CONTRASTS: dict[str, tuple[str, str]] = {
         "{letter}（{name}）相对 {base}：{metric}为 {ratio} 倍{interval}，{says}（{cases} 个工况的几何平均）。",
         "{letter} ({name}) against {base}: {metric} is {ratio} times{interval}, {says} (geometric mean over {cases} cases).",
     ),
-    "compare-line-next": (
-        "{letter} 的{metric}：{ratio} 倍{interval}，{says}。",
-        "{metric} of {letter}: {ratio} times{interval}, {says}.",
-    ),
+    "compare-line-next": ("{letter} 的其他指标：{groups}。", "Other metrics of {letter}: {groups}."),
+    "compare-metric": ("{metric}为 {ratio} 倍{interval}", "{metric} {ratio} times{interval}"),
+    "compare-alike": ("{figures}，{says}", "{figures}, {says}"),
     "compare-interval": ("（{low}–{high}）", " ({low} to {high})"),
     "compare-prefill": ("首 token 时延 TTFT（预填充）", "TTFT (prefill)"),
     "compare-decode": ("每 token 延迟 TPOT（解码）", "TPOT (decode)"),
@@ -112,10 +115,14 @@ CONTRASTS: dict[str, tuple[str, str]] = {
         "Output throughput of {letter} by case: {better} better, {worse} worse, {noise} within the noise, {unknown} not to be told; "
         "{case} differs most, with {ratio} times.",
     ),
-    "compare-per": ("{letter} 的{what}为基线的 {ratio} 倍。", "{what} of {letter}: {ratio} times the baseline's."),
-    "compare-per_accelerator": ("单卡吞吐", "Output per accelerator"),
-    "compare-per_joule": ("单位能耗产出", "Tokens per joule"),
-    "compare-per_cost": ("单位成本产出", "Tokens per cost"),
+    "compare-per": ("{letter} 与基线相比：{what}。", "{letter} against the baseline: {what}."),
+    "compare-per-ratio": ("{what}为 {ratio} 倍", "{ratio} times {what}"),
+    "compare-per_accelerator": ("单卡吞吐", "the output per accelerator"),
+    "compare-per_joule": ("单位能耗产出", "the tokens per joule"),
+    "compare-per_cost": ("单位成本产出", "the tokens per unit of cost"),
+    "compare-gain-per_accelerator": ("单卡吞吐", "output per accelerator"),
+    "compare-gain-per_joule": ("单位能耗产出", "tokens per joule"),
+    "compare-gain-per_cost": ("单位成本产出", "tokens per unit of cost"),
     "compare-missing": (
         "{letter} 与基线不共有的工况未参与对比：{cases}。",
         "Cases that {letter} and the baseline do not share were left out: {cases}.",

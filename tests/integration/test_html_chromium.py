@@ -54,8 +54,12 @@ def chromium(*arguments: str, scratch: Path) -> str:
 
 
 def probe(built: Report, script: str, scratch: Path, *flags: str, layout: str | None = None) -> object:
-    """What a script finds in the page; for it the policy that forbids foreign scripts is taken out."""
-    page = renderers.render("html", built, layouts.find(layout)).decode()
+    """What a script finds in the page of a report."""
+    return probed(renderers.render("html", built, layouts.find(layout)).decode(), script, scratch, *flags)
+
+
+def probed(page: str, script: str, scratch: Path, *flags: str) -> object:
+    """What a script finds in a page; for it the policy that forbids foreign scripts is taken out."""
     before, _, rest = page.partition('<meta http-equiv="Content-Security-Policy"')
     open_page = before + rest.partition(">\n")[2]
     added = (

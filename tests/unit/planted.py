@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.model import Case, Plan, RoundPlan
+from kit.model import Case, Plan, RoundPlan, RoundResult, Telemetry
 from kit.store import RunDir
 from tests.unit.test_report import Written
 
@@ -93,4 +93,22 @@ def with_accelerators(run: RunDir, count: int) -> RunDir:
         {"architecture": "aarch64", "accelerator": {"kind": "ascend", "model": "910B4", "count": count}}
     )
     (run.path / "plan.json").write_bytes(plan.model_copy(update={"machine": machine}).to_json())
+    return run
+
+
+def with_power(run: RunDir, watts: float) -> RunDir:
+    """The run, as if its accelerators had taken that much power in every round."""
+    for path in sorted(run.path.glob("cases/*/*/result.json")):
+        result = RoundResult.model_validate_json(path.read_bytes())
+        throughput = result.figures.output_throughput
+        told = Telemetry(
+            window="requests",
+            window_s=40.0,
+            interval_s=1.0,
+            samples=40,
+            power_mean_w=watts,
+            energy_j=watts * 40,
+            tokens_per_joule=throughput / watts if throughput is not None else None,
+        )
+        path.write_bytes(result.model_copy(update={"telemetry": told}).to_json())
     return run

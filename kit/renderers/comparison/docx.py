@@ -98,9 +98,17 @@ class _Writing:
 
 
 def _widths(table: Table) -> list[int]:
-    """As wide as the columns' longest texts ask for, within bounds, and the whole page together."""
-    longest = [max(_across(row[at]) for row in (table.columns, *table.rows)) for at in range(len(table.columns))]
-    shares = [min(max(length, 11), 44) for length in longest]
+    """As wide as the columns' longest texts ask for, within bounds, and the whole page together; titles may wrap."""
+    longest = [
+        max(
+            min(_across(title), 14),
+            *(len(word) + 2 for word in title.split()),
+            *(_across(row[at]) for row in table.rows),
+            10,
+        )
+        for at, title in enumerate(table.columns)
+    ]
+    shares = [min(length, 44) for length in longest]
     return [_WIDTH * share // sum(shares) for share in shares]
 
 

@@ -92,7 +92,9 @@ def _sides(found: Comparison) -> Table:
         rows=tuple(
             (
                 say(lang, "compare-baseline", letter=entry.letter) if entry.is_baseline else entry.letter,
-                entry.name if not kinds[entry.kind] else f"{entry.name} ({kinds[entry.kind]})",
+                say(lang, "compare-named", name=entry.name, kind=kinds[entry.kind])
+                if kinds[entry.kind]
+                else entry.name,
                 entry.hardware,
                 entry.engine,
                 "—" if entry.accelerators is None else str(entry.accelerators),
@@ -133,7 +135,7 @@ def _overall(found: Comparison) -> Table:
             say(lang, "compare-col-side"),
             say(lang, "compare-col-hardware"),
             *(say(lang, f"metric-{metric}") for metric in COMPARED),
-            *(say(lang, f"compare-{name}") for name in gains),
+            *(say(lang, f"compare-gain-{name}") for name in gains),
         ),
         rows=tuple(
             (
@@ -222,12 +224,17 @@ def _phases(found: Comparison) -> Table:
                 *(case.input.label, case.output.label, str(case.concurrency), entry.letter),
                 *map(figure, (case.output_throughput, case.ttft, case.prefill_speed)),
                 *map(rate, (case.tpot, case.tps)),
-                *(figure(getattr(case, name)) for name in told),
+                *(_significant(getattr(case, name)) for name in told),
             )
             for entry, case in _by_case(found)
         ),
         notes=(say(lang, "compare-phases-note"), *((say(lang, "compare-efficiency-note"),) if told else ())),
     )
+
+
+def _significant(value: float | None) -> str:
+    """Four digits at least, whatever the unit of money or energy makes of the size: 0.0832, 16.64, 12222."""
+    return "—" if value is None else f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def _scaling(found: Comparison) -> Table:
