@@ -239,12 +239,18 @@ def test_a_report_goes_where_it_is_asked_to(run: Smoke, tmp_path: Path) -> None:
     assert "Test environment" in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
-def test_json_events_are_one_object_per_line(cache: Path, tmp_path: Path) -> None:
-    kit = Kit(tmp_path, cache)
-    case = "load.cases=[{input: 64, output: 8, concurrency: [1]}]"
-    done = kit.run(
-        "run", "smoke", "--set", f"server.port={free_port()}", "--set", case, "--set", "load.rounds=1", "--json"
-    )
+@pytest.fixture(scope="module")
+def small(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Smoke:
+    """One round of one of the same cases, told as JSON."""
+    kit = Kit(tmp_path_factory.mktemp("small"), cache)
+    port = free_port()
+    case = "load.cases=[{input: 64, output: 32, concurrency: [1]}]"
+    done = kit.run("run", "smoke", "--set", f"server.port={port}", "--set", case, "--set", "load.rounds=1", "--json")
+    return Smoke(kit, done, port)
+
+
+def test_json_events_are_one_object_per_line(small: Smoke) -> None:
+    done = small.done
     assert done.code == 0, done.err
     assert ESCAPE not in done.out
     kinds = [event["kind"] for event in done.events]
@@ -253,7 +259,31 @@ def test_json_events_are_one_object_per_line(cache: Path, tmp_path: Path) -> Non
     assert RoundResult.model_validate(ended["result"]).figures.succeeded == 1
     written = done.events[-1]
     assert isinstance(written["files"], list)
-    assert all((kit.home / str(written["run"]) / name).is_file() for name in written["files"])
+    assert all((small.kit.home / str(written["run"]) / name).is_file() for name in written["files"])
+
+
+def test_runs_are_compared_with_each_other_and_with_a_table(run: Smoke, small: Smoke) -> None:
+    words = ("compare", "latest", str(small.path), str(run.path / "report" / "results.csv"))
+    refused = run.kit.run(*words)
+    assert refused.code == 5
+    assert re.search(r"- lengths: .*64/32, 256/32", refused.err)
+    assert not (run.kit.home / "comparison").exists()
+    done = run.kit.run(*words, "--allow", "lengths", "--format", "md,docx,html,xlsx")
+    assert done.code == 0, done.err
+    files = [run.kit.home / line for line in done.out.splitlines()]
+    assert [path.name for path in files] == [f"comparison.{name}" for name in ("md", "docx", "html", "xlsx")]
+    text = files[0].read_text("utf-8")
+    assert "--allow" in text.splitlines()[0]
+    assert all(path.stat().st_size > 5000 for path in files[1:])
+    found = json.loads(run.kit.run(*words, "--allow", "lengths", "--json").out)
+    first, second, table = found["contenders"]
+    assert [entry["kind"] for entry in (first, second, table)] == ["run", "run", "table"]
+    assert [len(entry["against"]) for entry in (second, table)] == [1, len(CASES)]
+    # The table holds the run's own figures, rounded, with the same rounds; a single round can be told from nothing.
+    for entry in table["against"]:
+        assert all(ratio["ratio"] == pytest.approx(1, abs=0.05) for ratio in entry["ratios"])
+        assert all(ratio["difference"] != "better" for ratio in entry["ratios"])
+    assert {ratio["difference"] for ratio in second["against"][0]["ratios"]} == {"unknown"}
 
 
 def test_a_command_of_a_run_works_again_in_a_shell(run: Smoke, tmp_path: Path) -> None:
