@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import HostError
+from kit.model.bundle import WeightFile, Weights
 
 LIST = "SHA256SUMS"
 SUFFIXES = (".safetensors", ".gguf", ".bin", ".pt", ".kt")
@@ -15,6 +16,8 @@ _SHARD = re.compile(r"(.*-)(\d{5})-of-(\d{5})(\.\w+)")
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _LONGEST_HEADER = 100_000_000
 _BLOCK = 4 * 1024**2
+_READ_BYTES = 64 * 1024**2
+_READ_BYTES_TOGETHER = 512 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,21 @@ def digests(directory: Path) -> Iterator[tuple[str, str]]:
         raise HostError(f"{directory} is not a directory on this machine")
     for path, name in _files(directory):
         yield sha256(path), name
+
+
+def named(path: Path) -> Weights:
+    """What lies at a path: every file by size, and by SHA-256 where that is cheap: small files (configurations, tokenizers,
+    indexes) are read, of the others the list that lies beside them tells. Raises `HostError` or `OSError`."""
+    known = dict(listed(path)) if (path / LIST).is_file() else {}
+    left = _READ_BYTES_TOGETHER
+    found = []
+    for name, size in files(path):
+        digest = known.get(name)
+        if size <= min(_READ_BYTES, left):
+            left -= size
+            digest = sha256(path if path.is_file() else path / name)
+        found.append(WeightFile(name=name, size=size, sha256=digest))
+    return Weights(path=str(path), files=tuple(found))
 
 
 def files(path: Path) -> list[tuple[str, int]]:

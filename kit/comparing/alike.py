@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from kit.comparing import served
 from kit.comparing.sides import KEYS, Side
 from kit.errors import NotComparableError, Problem, UsageError
 from kit.model.comparison import Differing
@@ -34,11 +35,17 @@ def check(sides: Sequence[Side], allow: Collection[str]) -> tuple[Differing, ...
 
 def unknown(sides: Sequence[Side]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The keys that some sides do not tell, with those sides: for them nothing can be said."""
-    found = ((key, tuple(side.name for side in sides if side.keys.get(key) is None)) for key in KEYS)
+    found = ((key, tuple(side.name for side in sides if not _tells(side, key))) for key in KEYS)
     return tuple((key, names) for key, names in found if names)
 
 
+def _tells(side: Side, key: str) -> bool:
+    return side.keys.get(key) is not None and not (key == "weights" and served.untold(side))
+
+
 def _differing(key: str, sides: Sequence[Side]) -> list[Differing]:
+    if key == "weights" and ((found := served.differing(sides)) or served.proven(sides)):
+        return found
     values = tuple(side.keys.get(key) for side in sides)
     told = [value for value in values if value is not None]
     if key in _WHOLE:

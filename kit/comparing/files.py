@@ -59,10 +59,11 @@ def of_report(content: bytes, name: str) -> Side:
     generator = software.find(found.software, {name: entry.TITLE for name, entry in GENERATORS.items()})
     engine = software.find(found.software, {name: entry.TITLE for name, entry in ENGINES.items()})
     titled = " ".join(part for part in (ENGINES[engine[0]].TITLE, engine[1].version) if part) if engine else ""
+    command = ENGINES[server.engine].COMMAND if server.engine else ()
     keys: dict[str, str | None] = dict.fromkeys(KEYS)
     keys |= {
         "model": found.model_label,
-        "weights": weights(server.engine, server.args),
+        "weights": weights(server.engine, (*command, *(word for group in server.args for word in group))),
         "lengths": lengths(cases),
         "generator": GENERATORS[generator[0]].TITLE if generator else None,
         "generator_version": generator[1].version if generator else None,

@@ -35,6 +35,8 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
     whole = status.status == "complete" and all(
         len(plan.numbers(found[0].case)) == len(found) for found in by_case.values()
     )
+    # A server of a later attempt may have found other files.
+    served = {start.weights for start in run.server_starts()}
     title = f"{ENGINES[plan.engine].TITLE} {plan.engine_version or ''}".strip()
     accelerator, count = _accelerators(plan, inventory)
     return Side(
@@ -42,7 +44,7 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
         kind="run",
         keys={
             "model": plan.report.model_label or plan.target.model,
-            "weights": weights(plan.engine, server.args),
+            "weights": weights(plan.engine, argv) if len(served) < 2 else f"changed between the starts of {run.name}",
             "lengths": lengths(cases),
             "generator": GENERATORS[plan.generator].TITLE,
             "generator_version": plan.generator_version,
@@ -70,6 +72,7 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
             ("kit", plan.kit_version),
             *((("instrument", instrument),) if (instrument := plan.rounds[0].program.instrument) else ()),
         ),
+        weights=served.pop() if len(served) == 1 else (),
     )
 
 

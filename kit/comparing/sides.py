@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from kit.engines import ENGINES, flags
+from kit.engines import flags
+from kit.engines import weights as engine_weights
 from kit.inventory.comparing import Named
 from kit.model import Length
+from kit.model.bundle import Weights
 
 KEYS = (
     *("model", "weights", "lengths", "generator", "generator_version", "transport", "dataset", "seed"),
@@ -53,7 +55,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the things compared. `keys`: what must be alike, None where it is not told. `settings`: engine and arguments."""
+    """One of the things compared. `keys`: what must be alike, None where it is not told. `weights`: the files that were served."""
 
     name: str
     kind: Literal["run", "table", "report"]
@@ -69,16 +71,15 @@ class Side:
     software: tuple[tuple[str, str], ...] = ()
     arguments: tuple[tuple[str, str], ...] = ()
     load: tuple[tuple[str, str], ...] = ()
+    weights: tuple[Weights, ...] = ()
 
 
-def weights(engine: str | None, args: Sequence[Sequence[str]]) -> str | None:
+def weights(engine: str | None, argv: Sequence[str]) -> str | None:
     """The folders of the weights and how they are quantised: their places differ between machines, their names do not."""
     if engine is None:
         return None
-    known = ENGINES[engine].FLAGS
-    paths = [flags.value(args, *names) for names in (known.weights, known.cpu_weights) if names]
-    quantised = flags.value(args, "--quantization")
-    named = [path.rstrip("/").rsplit("/", 1)[-1] for path in paths if path]
+    quantised = flags.value((argv,), "--quantization")
+    named = [path.rstrip("/").rsplit("/", 1)[-1] for path in engine_weights(engine, argv)]
     return " + ".join([*named, *([quantised] if quantised and named else [])]) or None
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kit.engines import endpoint, ftransformers, llamacpp, reference, sglang, vllm_ascend
 from kit.engines.failures import COMMON, GENERIC, Failure, tells
-from kit.engines.flags import Flags, PrefixCache
+from kit.engines.flags import Flags, PrefixCache, value
 
 
 class Engine(Protocol):
@@ -40,6 +40,16 @@ ENGINES: dict[str, Engine] = {
     "sglang": sglang,
     "vllm-ascend": vllm_ascend,
 }
+
+
+def weights(engine: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """The weights that a server's command names, those in main memory last: paths, or names of a hub."""
+    known = ENGINES[engine]
+    own = value((argv,), *known.FLAGS.weights)
+    first = argv[len(known.COMMAND) :][:1]
+    if own is None and known.FLAGS.positional and first and not first[0].startswith("-"):
+        own = first[0]
+    return tuple(path for path in (own, value((argv,), *known.FLAGS.cpu_weights)) if path)
 
 
 def diagnose(engine: str, log: Sequence[str]) -> Failure | None:

@@ -27,7 +27,7 @@ class Member(Record):
 
 
 class WeightFile(Record):
-    """A file of a model; `sha256` is known where a `SHA256SUMS` lay beside it."""
+    """A file of a model; `sha256` is known where a `SHA256SUMS` lay beside it, or where the file was small enough to be read."""
 
     name: str
     size: int = Field(ge=0)
@@ -35,7 +35,7 @@ class WeightFile(Record):
 
 
 class Weights(Record):
-    """A model that the profile names by its path; its files are not in the bundle."""
+    """A model that a profile or a server's command names by its path."""
 
     path: str
     files: tuple[WeightFile, ...]

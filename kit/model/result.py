@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from kit.model.bundle import Weights
 from kit.model.profile import Case
 from kit.model.record import Pairs, Record, Utc
 from kit.model.telemetry import Telemetry
@@ -132,12 +133,14 @@ class Phase(Record):
 
 
 class ServerStart(Record):
-    """How the server came up."""
+    """How the server came up, and the files of the weights that it read; none where they are not on this machine."""
 
     schema_version: Literal[1] = 1
     started: Utc
     ready_s: float
     phases: tuple[Phase, ...]
+    # Starts of a time before they were looked at have none.
+    weights: tuple[Weights, ...] = ()
 
 
 class Restart(Record):

@@ -3,15 +3,17 @@
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kit import packed
+from kit import packed, weights
 from kit.engines import ENGINES, diagnose, fatal
+from kit.engines import weights as named
 from kit.engines.failures import HOST_MEMORY, Failure
-from kit.errors import IncompleteError
+from kit.errors import HostError, IncompleteError
 from kit.events import Kind
 from kit.model import Doubt, Phase, Plan, ServerPlan, ServerStart, Target
+from kit.model.bundle import Weights
 from kit.ports import Doors, Endpoint, EndpointError, Host, Running
 from kit.store import write_once
 
@@ -45,11 +47,22 @@ def serving(plan: Plan, server: ServerPlan, doors: Doors, home: Path, tell: Tell
     ) as running:
         alive = Serving(server, running, watch)
         _await_ready(plan, server, alive, watch, doors)
-        start = ServerStart(started=started, ready_s=watch.elapsed(), phases=tuple(watch.phases))
+        start = ServerStart(
+            started=started, ready_s=watch.elapsed(), phases=tuple(watch.phases), weights=tuple(_weights(server))
+        )
         write_once(home / "phases.json", start.to_json())
         tell("server", f"the server is ready after {start.ready_s:.1f} s")
         alive.served = True
         yield alive
+
+
+def _weights(server: ServerPlan) -> Iterator[Weights]:
+    """The files that it serves from, as far as they are on this machine and can be read."""
+    for path in named(server.engine, server.program.argv):
+        # Containers see models under the path that they have on the host.
+        if path.startswith("/") and Path(path).exists():
+            with suppress(HostError, OSError):
+                yield weights.named(Path(path))
 
 
 class Serving:
