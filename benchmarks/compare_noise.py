@@ -10,6 +10,7 @@ import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def measure(noise: Noise, comparisons: int, seed: int = 7) -> dict[str, float]:
         result[f"{percent} % overall"] = float(found[:, 0, -1].mean())
         result[f"{percent} % in a case"] = float(found[:, :, :-1].mean())
     for name, requests in (("bootstrap of rounds", False), ("of rounds and requests", True)):
-        result[name] = share(4 * comparisons, lambda again=requests: hierarchical(noise, rng, requests=again))
+        result[name] = share(4 * comparisons, partial(hierarchical, noise, rng, requests=requests))
     return result
 
 
