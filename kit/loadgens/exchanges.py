@@ -34,7 +34,10 @@ def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
     sent = [one.sent_ns for one, _ in found if one.sent_ns is not None]
     origin = min(sent, default=None)
     found.sort(key=lambda entry: (entry[0].sent_ns or entry[0].scheduled_ns, entry[0].index))
-    samples = tuple(sample(index, one, head, origin) for index, (one, head) in enumerate(found))
+    try:
+        samples = tuple(sample(index, one, head, origin) for index, (one, head) in enumerate(found))
+    except OverflowError as error:
+        raise ReadingError(f"{kept.FILE} is damaged: a time that no clock shows") from error
     return samples, origin / _NS if origin is not None else None
 
 

@@ -116,7 +116,7 @@ def test_a_crash_of_kit_does_not_print_the_key(kit: Kit, stub: Stub, tokenizer: 
     (tmp_path / "broken" / "sitecustomize.py").write_text(
         "import os\n"
         "if os.environ.get('ENDPOINT_KEY'):\n"
-        "    from kit import runner\n"
+        "    from kit.running import runner\n"
         "    def execute(*arguments, **named):\n"
         "        raise RuntimeError(f'cannot call {arguments} with {os.environ[\"ENDPOINT_KEY\"]}')\n"
         "    runner.execute = execute\n"
