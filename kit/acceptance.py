@@ -4,13 +4,13 @@ A criterion is met or not met only where the evidence decides it. A case without
 that reaches across the limit, too few requests, a percentile of too few samples: uncertain, with the reason.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Literal
 
 from kit import stats
 from kit.legacy import baseline as baselines
-from kit.model import Case, Doubt, Figures, Plan, RoundResult, Spread
+from kit.model import Case, Doubt, Plan, RoundResult
 from kit.model.acceptance import PERCENTILES, SUCCESS_RATE, Acceptance, Relation, Waiver, Where, relation
 from kit.model.table import Row
 from kit.model.verdict import Judged, Verdict, WaiverUse
@@ -134,7 +134,7 @@ def _held(plan: Plan, case: Case, results: Sequence[RoundResult], entry: Judged)
         return uncertain("nothing-sent")
     if entry.metric == SUCCESS_RATE:
         return _decided(entry.model_copy(update={"value": succeeded / sent}))
-    values = [_value(entry.metric, found) for found in figures]
+    values = [stats.metric(entry.metric, found) for found in figures]
     centre = stats.mean(values)
     if centre is None:
         return uncertain("not-measured")
@@ -169,33 +169,6 @@ def _rate_is_asked(wanted: Acceptance, case: Case) -> bool:
     return wanted.success_rate is not None or any(
         limit.parts()[0] == SUCCESS_RATE and limit.fits(case.key) for limit in wanted.limits
     )
-
-
-_RATES: dict[str, Callable[[Figures], float | None]] = {
-    "output_throughput": lambda found: found.output_throughput,
-    "tps": lambda found: found.tps,
-    "per_stream_throughput": lambda found: found.per_stream_throughput,
-}
-_TIMES: dict[str, Callable[[Figures], Spread | None]] = {
-    "latency": lambda found: found.latency_s,
-    "ttft": lambda found: found.ttft_s,
-    "tpot": lambda found: found.tpot_s,
-}
-_POINTS: dict[str, Callable[[Spread], float]] = {
-    "": lambda found: found.mean,
-    "p50": lambda found: found.p50,
-    "p90": lambda found: found.p90,
-    "p99": lambda found: found.p99,
-}
-
-
-def _value(metric: str, found: Figures) -> float | None:
-    """A metric of one round: the mean of its requests, or a percentile of them."""
-    if metric in _RATES:
-        return _RATES[metric](found)
-    name, _, point = metric.partition("_")
-    spread = _TIMES[name](found)
-    return _POINTS[point](spread) if spread is not None else None
 
 
 # --- waivers -----------------------------------------------------------------------------------------------------

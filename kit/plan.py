@@ -32,6 +32,7 @@ from kit.model import (
     Warmup,
 )
 from kit.model.evidence import numbers, ranges
+from kit.model.search import Search
 
 Pin = Callable[[str, str | None], Environment]
 """Finds an environment by image and version, and says what exactly it is now."""
@@ -104,6 +105,11 @@ def make(
         ),
         rounds_per_case=load.rounds,
         until=load.until,
+        searches=tuple(
+            Search(input=group.input, output=group.output, concurrencies=group.concurrency, limits=group.find.limits)
+            for group in load.cases
+            if group.find is not None
+        ),
         caveats=tuple(caveats.of(profile)),
         warmups=tuple(
             _warmup(profile, entry, number, sender, target, tokenizer, load_cpus)

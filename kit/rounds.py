@@ -1,13 +1,14 @@
 """How many rounds a case takes where that is not fixed beforehand, and what its rounds tell when they are laid side by side.
 
-A plan whose rounds are repeated until an interval is narrow enough holds the most that may be run. What is needed of it
-follows from the results alone, so that an interrupted run, its report and a second reading of it agree.
+A plan whose rounds are repeated until an interval is narrow enough, or which looks for a concurrency, holds the most that may
+be run. What is needed of it follows from the results alone, so that an interrupted run, its report and a second reading of
+it agree.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
-from kit import stats
+from kit import searches, stats
 from kit.model import Case, Doubt, Plan, RoundPlan, RoundResult
 
 _UNLIKELY = 0.05
@@ -19,6 +20,11 @@ _WORTH_TELLING = 0.02
 
 def needed(plan: Plan, results: Sequence[RoundResult]) -> tuple[RoundPlan, ...]:
     """The rounds of a plan that make it whole, as far as these results tell: a round that was run is always one of them."""
+    return searches.narrowed(plan, _enough(plan, results), results)
+
+
+def _enough(plan: Plan, results: Sequence[RoundResult]) -> tuple[RoundPlan, ...]:
+    """The rounds without those that come after a case is known well enough."""
     if plan.until is None:
         return plan.rounds
     own: dict[str, dict[int, float | None]] = {}

@@ -5,7 +5,7 @@ Only requests that succeeded enter a time, a token count or a percentile; failed
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kit import flow
 from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spread
@@ -129,6 +129,33 @@ def prefill_speed(input_tokens: Spread | None, ttft: Spread | None) -> float | N
     if input_tokens is None or ttft is None or input_tokens.count != ttft.count or ttft.mean <= 0:
         return None
     return input_tokens.mean / ttft.mean
+
+
+_RATES: dict[str, Callable[[Figures], float | None]] = {
+    "output_throughput": lambda found: found.output_throughput,
+    "tps": lambda found: found.tps,
+    "per_stream_throughput": lambda found: found.per_stream_throughput,
+}
+_TIMES: dict[str, Callable[[Figures], Spread | None]] = {
+    "latency": lambda found: found.latency_s,
+    "ttft": lambda found: found.ttft_s,
+    "tpot": lambda found: found.tpot_s,
+}
+_POINTS: dict[str, Callable[[Spread], float]] = {
+    "": lambda found: found.mean,
+    "p50": lambda found: found.p50,
+    "p90": lambda found: found.p90,
+    "p99": lambda found: found.p99,
+}
+
+
+def metric(name: str, found: Figures) -> float | None:
+    """A metric of one round: the mean of its requests, or a percentile of them."""
+    if name in _RATES:
+        return _RATES[name](found)
+    time, _, point = name.partition("_")
+    spread = _TIMES[time](found)
+    return _POINTS[point](spread) if spread is not None else None
 
 
 def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: NativeSummary) -> Iterator[Doubt]:

@@ -58,7 +58,10 @@ def summary(finished: Finished, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"kind": "written", "run": str(run), "files": [str(path) for path in written]}))
         return
-    output.table(reports.build(reports.read(finished.run), "en"))
+    built = reports.build(reports.read(finished.run), "en")
+    output.table(built)
+    for line in built.conclusion:
+        typer.echo(line)
     typer.echo(f"\nwritten to {run}:")
     for path in written:
         if path.parts[0] != "cases" and "raw" not in path.parts:

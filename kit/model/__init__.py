@@ -2,14 +2,13 @@
 
 from kit.model.accelerator import Device, Family, Topology
 from kit.model.acceptance import Acceptance
+from kit.model.cases import Case, CaseGroup
 from kit.model.check import Check, Preflight
 from kit.model.fact import Fact
 from kit.model.inventory import Cpu, Inventory, Memory, NumaNode, System
 from kit.model.machine import AcceleratorWish, Machine
 from kit.model.plan import Environment, Grant, MadeModel, Order, Plan, Program, RoundPlan, ServerPlan, Target
 from kit.model.profile import (
-    Case,
-    CaseGroup,
     Container,
     Load,
     Mount,

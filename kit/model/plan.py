@@ -5,11 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from kit.model.acceptance import Acceptance
+from kit.model.cases import Case
 from kit.model.machine import Machine
-from kit.model.profile import Case, Container, Mount, ReportWords, Secret, Transport
+from kit.model.profile import Container, Mount, ReportWords, Secret, Transport
 from kit.model.record import Pairs, Record
 from kit.model.repeating import Until
 from kit.model.result import Doubt
+from kit.model.search import Search
 
 
 class Environment(Record):
@@ -127,8 +129,8 @@ class RoundPlan(Record):
 class Plan(Record):
     """What `execute` does, to the last argument: nothing is left to choose.
 
-    `rounds` are all that may be run; with `until` those of a case end where its results make the rest needless. `warmups`
-    come before a case's first round.
+    `rounds` are all that may be run; with `until` those of a case end where its results make the rest needless, and of the
+    cases of `searches` only those are run that decide them. `warmups` come before a case's first round.
     """
 
     schema_version: Literal[1] = 1
@@ -155,6 +157,7 @@ class Plan(Record):
     rounds: tuple[RoundPlan, ...]
     rounds_per_case: int
     until: Until | None = None
+    searches: tuple[Search, ...] = ()
     warmups: tuple[RoundPlan, ...] = ()
     caveats: tuple[Doubt, ...] = Field(default=(), description="what a reader must know of every figure of this plan")
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from kit.model.acceptance import Acceptance
+from kit.model.cases import Case, CaseGroup
 from kit.model.machine import Machine
-from kit.model.record import Bytes, Counts, Length, Pairs, Record, Seconds, Text
+from kit.model.record import Bytes, Pairs, Record, Seconds, Text
 from kit.model.repeating import Rounds, Until, Warmup, repeated
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
@@ -19,8 +20,6 @@ _ENGINE = re.compile(
     r"|^/+(?:var|(?:var/+)?run(?:/+(?:docker|podman|containerd|crio|user(?:/+[0-9]+(?:/+podman)?)?))?"
     r"|var/+lib(?:/+(?:docker|containers|containerd))?)/*$"
 )
-
-MOST_CLIENTS = 100_000
 
 Language = Literal["zh-CN", "en"]
 Transport = Literal["precise", "evalscope"]
@@ -165,55 +164,6 @@ class Server(Record):
         if any("\0" in word for group in value for word in group):
             raise ValueError("an argument cannot hold a NUL character")
         return value
-
-
-class CaseGroup(Record):
-    """Cases that share input and output length: one case per concurrency."""
-
-    input: Length
-    output: Length
-    concurrency: Counts = Field(min_length=1)
-    requests: Counts | None = Field(
-        default=None, description="one number for each concurrency, where it is no fixed multiple: [10, 20, 20]"
-    )
-
-    @field_validator("concurrency")
-    @classmethod
-    def _above_zero(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if wrong := [number for number in value if not 1 <= number <= MOST_CLIENTS]:
-            raise ValueError(f"concurrency must be between 1 and {MOST_CLIENTS}, found {wrong[0]}")
-        return value
-
-    @model_validator(mode="after")
-    def _paired(self) -> Self:
-        if self.requests is not None and len(self.requests) != len(self.concurrency):
-            raise ValueError(f"{len(self.requests)} numbers of requests for {len(self.concurrency)} of concurrency")
-        if self.requests is not None and min(self.requests) < 1:
-            raise ValueError(f"requests must be at least 1, found {min(self.requests)}")
-        return self
-
-    def numbers(self, per_client: int) -> tuple[int, ...]:
-        """The requests of each case: what is written, or so many per client."""
-        return self.requests or tuple(concurrency * per_client for concurrency in self.concurrency)
-
-
-class Case(Record):
-    """One working condition: input length x output length x concurrency."""
-
-    input: Length
-    output: Length
-    concurrency: int = Field(gt=0)
-    requests: int = Field(gt=0)
-
-    @property
-    def id(self) -> str:
-        """The case's name in paths and messages, such as `2k-512-c4`."""
-        return f"{self.input}-{self.output}-c{self.concurrency}"
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """What makes two cases the same: tokens in, tokens out, concurrency."""
-        return self.input.tokens, self.output.tokens, self.concurrency
 
 
 class Load(Record):

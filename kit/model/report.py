@@ -3,7 +3,8 @@
 from typing import Literal
 
 from kit.model.attestation import SignOff
-from kit.model.profile import Case, Language
+from kit.model.cases import Case
+from kit.model.profile import Language
 from kit.model.record import Record, Utc
 from kit.model.result import Spread
 from kit.model.telemetry import Telemetry

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kit.model.bundle import Weights
-from kit.model.profile import Case
+from kit.model.cases import Case
 from kit.model.record import Pairs, Record, Utc
 from kit.model.telemetry import Telemetry
 

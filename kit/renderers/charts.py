@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kit.formats import figure
-from kit.model.profile import Case, Language
+from kit.model.cases import Case
+from kit.model.profile import Language
 from kit.model.report import PerformanceRow, Report
 from kit.texts import say
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from kit import acceptance, commands, stats
+from kit import acceptance, commands, searches, stats
 from kit import rounds as steadiness
 from kit.engines import ENGINES
 from kit.formats import duration, figure
@@ -12,7 +12,7 @@ from kit.model import Case, Inventory, Plan, RoundResult
 from kit.model.profile import Language
 from kit.model.report import Execution, MachineRow, PerformanceRow, Report, RoundRow
 from kit.model.verdict import Verdict
-from kit.report import details, verdicts
+from kit.report import details, findings, verdicts
 from kit.report.hardware import hardware_table, hardware_text
 from kit.report.reading import Run, read
 from kit.texts import doubt, say
@@ -219,7 +219,8 @@ def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
     )
     forced = [say(lang, "forced-checks", checks=say(lang, "and").join(found))] if (found := _forced(run)) else []
     restarted = [say(lang, "restarted", round=found.round, reason=found.reason) for found in run.restarts]
-    return (*incomplete, *forced, *restarted, *verdicts.lines(verdict, lang))
+    searched = findings.lines(searches.outcomes(run.plan, run.results), lang)
+    return (*incomplete, *forced, *restarted, *searched, *verdicts.lines(verdict, lang))
 
 
 def _rights(plan: Plan, lang: Language) -> Iterator[str]:

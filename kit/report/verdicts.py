@@ -113,7 +113,7 @@ def rows(found: Verdict, language: Language) -> tuple[tuple[str, ...], ...]:
             entry.case,
             metric(entry.metric, language),
             limit(entry),
-            _plain(entry.metric, entry.baseline) if entry.baseline is not None else "—",
+            plain(entry.metric, entry.baseline) if entry.baseline is not None else "—",
             value(entry),
             say(language, f"outcome-{entry.outcome}"),
             _remark(found, entry, language),
@@ -145,7 +145,7 @@ def metric(name: str, language: Language) -> str:
 def limit(entry: Judged) -> str:
     """`≤ 3 s`, and where it comes from a baseline, the change allowed: `≤ 2.618 s (+10%)`."""
     sign = "≤" if entry.relation == "<=" else "≥"
-    bound = f"{sign} {_plain(entry.metric, entry.limit)}"
+    bound = f"{sign} {plain(entry.metric, entry.limit)}"
     return bound if entry.change is None else f"{bound} ({entry.change * 100:+.4g}%)"
 
 
@@ -154,15 +154,16 @@ def value(entry: Judged) -> str:
     if entry.value is None:
         return "—"
     if entry.half_width is None:
-        return _plain(entry.metric, entry.value)
-    number, _, unit = _plain(entry.metric, entry.value).partition(" ")
+        return plain(entry.metric, entry.value)
+    number, _, unit = plain(entry.metric, entry.value).partition(" ")
     # With the decimals of the mean, and never narrower than it is.
     places = max(2, len(number.partition(".")[2])) if "e" not in number else 9
     width = math.ceil(entry.half_width * 10**places - 1e-9) / 10**places
     return f"{number} ± {width:.{places}f}".rstrip("0").rstrip(".") + f" {unit}"
 
 
-def _plain(name: str, number: float | None) -> str:
+def plain(name: str, number: float | None) -> str:
+    """A figure with its unit."""
     if number is None:
         return "—"
     if name == SUCCESS_RATE:

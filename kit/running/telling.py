@@ -51,7 +51,7 @@ class Teller:
         return rounds.needed(self._plan, self._results)
 
     def needs(self, entry: RoundPlan) -> bool:
-        return self._plan.until is None or entry in self.needed()
+        return not (self._plan.until or self._plan.searches) or entry in self.needed()
 
     def _rest_s(self) -> float | None:
         rest = [entry for entry in self._missing if not self._run.has(entry) and self.needs(entry)]

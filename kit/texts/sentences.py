@@ -124,6 +124,24 @@ JUDGEMENTS: dict[str, tuple[str, str]] = {
         "a decode rate cannot be below the rate that includes prefill; TPS and TPOT probably come from other rounds than "
         "latency and throughput",
     ),
+    "found": (
+        "{lengths}：满足{limits}的最高并发数为 {highest}；并发 {next} 时{why}（共测 {tried} 个并发）。",
+        "{lengths}: the highest concurrency that keeps {limits} is {highest}; at {next} {why} ({tried} concurrencies tried).",
+    ),
+    "found-all": (
+        "{lengths}：直到所试的最高并发 {highest} 都满足{limits}（共测 {tried} 个并发）。",
+        "{lengths}: {limits} is kept up to {highest}, the highest concurrency that was to be tried ({tried} tried).",
+    ),
+    "found-none": (
+        "{lengths}：并发 1 已不满足{limits}：{why}。",
+        "{lengths}: not even one client keeps {limits}: {why}.",
+    ),
+    "found-open": (
+        "{lengths}：满足{limits}的最高并发数尚未找到：测试未完成。",
+        "{lengths}: the highest concurrency that keeps {limits} is not found: the test is not whole.",
+    ),
+    "found-value": ("{metric} 为 {value}", "{metric} is {value}"),
+    "found-failed": ("有请求失败", "requests failed"),
     "explain-throughput-above": (
         "并发请求不可能产生这么多 token：时延与吞吐可能取自不同轮次，或请求数多于所列并发",
         "that many clients cannot make that many tokens: latency and throughput probably come from different rounds, or "

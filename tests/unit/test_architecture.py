@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # steps
     ("kit.caveats", "kit.documents", "kit.flow", "kit.intervals", "kit.library", "kit.weights"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate"),
+    ("kit.searches",),
     ("kit.rounds",),
     ("kit.legacy",),
     # judgements
