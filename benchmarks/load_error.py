@@ -16,7 +16,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from kit.runtimes.process import ProcessRuntime
 TOKENS, INPUT = 128, 64
 CONDITIONS = ("32:10ms", "64:10ms", "128:10ms", "256:10ms", "256:5ms", "512:5ms", "1024:50ms")
 ORIGINAL = ("1:50ms", "4:50ms", "16:50ms")
+PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -45,7 +47,7 @@ class Run:
 
 
 class Clock(threading.Thread):
-    """The processor time of a process and its children's, over time."""
+    """The processor time of a process and of all that it started, over time, and the memory that they hold at most."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         super().__init__(daemon=True)
@@ -54,17 +56,23 @@ class Clock(threading.Thread):
         self.peak_mib = 0.0
 
     def run(self) -> None:
-        home = Path(f"/proc/{self.process.pid}")
         while self.process.poll() is None:
-            try:
-                words = (home / "stat").read_text().rpartition(")")[2].split()
-                status = (home / "status").read_text()
-            except OSError:
-                return
-            self.seen.append((time.monotonic(), (int(words[11]) + int(words[12])) * TICK_S))
-            if "VmHWM:" in status:
-                self.peak_mib = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+            at, used, held = time.monotonic(), 0.0, 0.0
+            for home in self._homes(str(self.process.pid)):
+                with suppress(OSError):
+                    words = (home / "stat").read_text().rpartition(")")[2].split()
+                    used += (int(words[11]) + int(words[12])) * TICK_S
+                    held += int((home / "statm").read_text().split()[1]) * PAGE_MIB
+            self.seen.append((at, used))
+            self.peak_mib = max(self.peak_mib, held)
             time.sleep(0.05)
+
+    def _homes(self, process: str) -> Iterator[Path]:
+        home = Path("/proc") / process
+        yield home
+        with suppress(OSError):
+            for child in (home / "task" / process / "children").read_text().split():
+                yield from self._homes(child)
 
     def used_s(self, begin: float, end: float) -> float:
         inside = [value for at, value in self.seen if begin <= at <= end]

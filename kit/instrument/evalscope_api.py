@@ -1,13 +1,17 @@
-"""evalscope with kit's transport: its own plugin point, for 1.0.1 and 1.14.1. evalscope keeps deciding when what is sent.
+"""evalscope with kit's transport: its own plugin point, for 1.0.1 and 1.14.1, in a process beside the one that sends.
 
-evalscope's own summary then only tells how many requests it saw: what is measured lies in the exchanges.
+evalscope makes the prompts and is told of every answer when there is time; what it decides is which requests go out, in which
+order, and how many at once. Its own summary then only tells how many requests it saw: what is measured lies in the exchanges.
 """
 
+import asyncio
 import json
 import os
+import socket
 import sys
 from array import array
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from evalscope.perf.arguments import parse_args
@@ -17,83 +21,94 @@ from evalscope.perf.plugin.registry import register_api
 from evalscope.perf.utils.benchmark_util import BenchmarkData
 
 from kit.instrument import exchange as exchanges
-from kit.instrument.endpoint import endpoint
+from kit.instrument.endpoint import ConnectError
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
-from kit.instrument.transport import Transport
+from kit.instrument.wire import Wire
 
 API = "kit-precise"
-VARIABLE = "KIT_API_KEY"
 _TAIL = 4096
+_NICE = 10
 
 _HERE = Path.cwd()
-_spool = open(_HERE / exchanges.OPEN, "wb")  # noqa: SIM115  (as long as the process)
-
-
-def _key() -> str:
-    if path := os.environ.get(f"{VARIABLE}_FILE"):
-        return Path(path).read_text("utf-8").strip()
-    return os.environ.get(VARIABLE, "")
-
-
-_KEY = _key()
 _plugins: "list[_Precise]" = []
 
 
 class _Precise(OpenaiPlugin):  # type: ignore[misc]
-    """What both versions share: requests made ready beforehand, exchanges kept as they end."""
+    """What both versions share: requests handed to the sender before the first is sent, and answers taken from it."""
+
+    wire: Wire
 
     def __init__(self, param: object) -> None:
         super().__init__(param)
-        self._transport: Transport | None = None
-        self._ready: dict[int, bytes] = {}
-        self._bodies: dict[int, object] = {}
+        self._numbers: dict[int, int] = {}
+        self._bodies: list[object] = []
+        self._answers: dict[int, asyncio.Future[Exchange]] = {}
+        self._running = False
         _plugins.append(self)
 
     def build_request(self, messages: object, param: object = None) -> object:
-        """Called for every request before the first is sent: here they become bytes, and the connections are opened."""
+        """Called for every request before the first is sent: here the connections are opened, and requests become bytes."""
         body = super().build_request(messages, param)
         if isinstance(body, dict):
-            if self._transport is None:
-                self._transport = self._opened()
-            self._ready[id(body)] = self._bytes(self._transport, body)
+            if not self._bodies:
+                self._open()
+            self._numbers[id(body)] = len(self._bodies)
+            self._bodies.append(body)
+            self.wire.tell({}, json.dumps(body, ensure_ascii=False).encode())
         return body
 
-    def _opened(self) -> Transport:
+    def _open(self) -> None:
         found = self.param
-        headers = {"Authorization": f"Bearer {_KEY}"} if _KEY else {}
-        transport = Transport(
-            endpoint(found.url),
-            headers=headers,
-            connect_timeout_s=found.connect_timeout or 30,
-            read_timeout_s=found.read_timeout or 3600,
-        )
-        transport.over = self._keep
         total = int(getattr(found, "total_count", None) or found.number)
-        transport.open(max(1, min(int(found.parallel), total)))
-        return transport
-
-    def _bytes(self, transport: Transport, body: object) -> bytes:
-        return transport.prepared(json.dumps(body, ensure_ascii=False).encode())
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        self.wire.tell(
+            {
+                "url": found.url,
+                "connect_timeout_s": found.connect_timeout or 30,
+                "read_timeout_s": found.read_timeout or 3600,
+                "connections": max(1, min(int(found.parallel), total)),
+            }
+        )
+        said, _ = self.wire.hear()
+        if "refused" in said:
+            raise ConnectError(said["refused"])
 
     async def _exchange(self, body: object) -> Exchange:
-        assert self._transport is not None
-        ready = self._ready.pop(id(body), None) or self._bytes(self._transport, body)
-        found = await self._transport.exchange(ready)
-        self._bodies[found.index] = body
-        return found
+        if not self._running:
+            self._run()
+        return await self._answers[self._numbers[id(body)]]
 
-    def _keep(self, exchange: Exchange) -> None:
-        exchanges.write(_spool, exchange, _KEY.encode())
-        exchange.request = b""
+    def _run(self) -> None:
+        """The first request is due: from here on the sender keeps as many under way as evalscope would."""
+        self._running = True
+        loop = asyncio.get_running_loop()
+        self._answers = {number: loop.create_future() for number in self._numbers.values()}
+        # Nothing that this process does may keep the sender or a server on this machine waiting.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            os.nice(_NICE)
+        self.wire.tell({"at_once": int(self.param.parallel)})
+        loop.add_reader(self.wire.sock.fileno(), self._told)
+
+    def _told(self) -> None:
+        try:
+            for said in self.wire.heard():
+                if "over" in said:
+                    with open(_HERE / exchanges.OPEN, "rb") as spool:
+                        spool.seek(int(str(said["at"])))
+                        found, _ = next(exchanges.read(spool))
+                    self._answers[found.index].set_result(found)
+                else:
+                    asyncio.get_running_loop().remove_reader(self.wire.sock.fileno())
+        except EOFError:
+            asyncio.get_running_loop().remove_reader(self.wire.sock.fileno())
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError("the sender ended before the load was over"))
 
     def count(self, exchange: Exchange) -> tuple[int, int] | None:
         """Tokens of prompt and answer by the tokenizer, where the server did not count them; after the round."""
-        said, body = _said(exchange), self._bodies.get(exchange.index)
+        said, body = _said(exchange), self._bodies[exchange.index]
         if not said or self.tokenizer is None or not isinstance(body, dict):
             return None
         prompt = "".join(str(message.get("content")) for message in body.get("messages", ()))
@@ -185,18 +200,14 @@ class Returning(_Precise):
         )
 
 
-def run(words: list[str]) -> int:
-    """`evalscope perf` with these words, then the exchanges packed."""
+def run(descriptor: int, words: list[str]) -> int:
+    """`evalscope perf` with these words, the sender at the other end of that socket; then the exchanges packed."""
+    _Precise.wire = Wire(socket.socket(fileno=descriptor))
     register_api(API)(Returning if hasattr(BenchmarkData, "finalize") else Generating)
     sys.argv = ["evalscope", *words]
     arguments = parse_args()
     # In 1.0.1 the option does nothing, and its test request would run on into what is measured.
     arguments.no_test_connection = True
-    try:
-        run_perf_benchmark(arguments)
-    finally:
-        _spool.close()
-        for plugin in _plugins:
-            plugin.close()
-        exchanges.pack(_HERE, lambda found: next((plugin.count(found) for plugin in _plugins), None))
+    run_perf_benchmark(arguments)
+    exchanges.pack(_HERE, lambda found: next((plugin.count(found) for plugin in _plugins), None))
     return 0

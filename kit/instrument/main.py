@@ -97,9 +97,13 @@ def main() -> int:
     if name == "reference":
         return reference(words)
     if name == "evalscope":
-        # Here, since it takes seconds, and imports what only this command needs.
-        from kit.instrument.evalscope_api import run
+        from kit.instrument import sender
 
-        return run(words)
+        return sender.run(words)
+    if name == "books":
+        # Here, since it takes seconds, and imports what only this command needs.
+        from kit.instrument import evalscope_api
+
+        return evalscope_api.run(int(words[0]), words[1:])
     say("the commands are: reference, evalscope")
     return 2

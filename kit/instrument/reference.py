@@ -1,7 +1,8 @@
 """The reference server: an OpenAI-compatible server whose every chunk leaves at a time that is known, and is recorded.
 
 One thread, one epoll, one timer of the kernel, and bytes made beforehand. What is due is sent before anything else is done,
-but requests are looked for between sends, so that they are stamped when they come.
+but requests are looked for between sends, so that they are stamped when they come: what is there is read and stamped first, and
+looked at when there is time. Lines of the record are written when nothing is due soon.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import json
 import select
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,11 +29,17 @@ from kit.instrument.lateness import Lateness
 from kit.instrument.schedule import Schedule
 from kit.instrument.timers import Alarm
 
-_SENDS_BETWEEN_LOOKS = 16
+_SENDS_BETWEEN_LOOKS = 4
+_MANY = 4
+_LINE_NS = 1_000_000
+"""A line of the record is only written where so much time is left."""
 _SPIN_NS = 80_000
 _WAKING_NS = 60_000
 """What waking up takes: the alarm rings that much earlier, and the rest is waited for by looking."""
-_PIECE = 262_144
+_UNREAD_NS = 10_000_000
+"""A request waits no longer to be looked at for the sake of what is due."""
+_PIECE = 16_384
+"""A larger piece costs a mapping of memory at each read."""
 _LARGEST_BODY = 256 * 1024 * 1024
 
 
@@ -81,16 +89,18 @@ class Connection:
             if self.closing:
                 self.close()
 
-    def readable(self) -> None:
+    def read(self) -> bytes | None:
+        """What the socket holds: nothing at the end, None where there is nothing yet."""
         try:
-            data = self.sock.recv(_PIECE)
+            return self.sock.recv(_PIECE)
         except BlockingIOError:
-            return
+            return None
         except OSError:
-            data = b""
-        at = monotonic_ns()
-        if not data:
-            self.close()
+            return b""
+
+    def received(self, data: bytes, at: int) -> None:
+        """Take what was read at that time for a request."""
+        if not self.open:
             return
         try:
             found, _, _ = self._parser.feed_data(data)
@@ -148,8 +158,9 @@ class Server:
         self._alarm = Alarm()
         self._due: list[tuple[int, int, Callable[[int], None]]] = []
         self._order = 0
-        self._over: list[dict[str, object]] = []
-        self._record = record
+        self._over: deque[dict[str, object]] = deque()
+        self._unread: deque[tuple[Connection, bytes, int]] = deque()
+        self._record = open(record, "w", encoding="utf-8") if record is not None else None  # noqa: SIM115
         self._stopping = False
         self._frames = {chat: frames.Frames(model, chat=chat) for chat in (True, False)}
 
@@ -170,8 +181,6 @@ class Server:
 
     def serve(self) -> None:
         """Answer until `stop` was called."""
-        if self._record is not None:
-            self._record.write_bytes(b"")
         self._listener.setblocking(False)
         self.epoll.register(self._listener, select.EPOLLIN)
         self.epoll.register(self._alarm.descriptor, select.EPOLLIN)
@@ -185,28 +194,44 @@ class Server:
                 while due and due[0][0] <= (now := monotonic_ns()) and sent < _SENDS_BETWEEN_LOOKS:
                     heapq.heappop(due)[2](now)
                     sent += 1
+                if self._unread:
+                    # Many at once: more may have come meanwhile, and stamps come first; then what is due.
+                    many = self._look(0) > _MANY
+                    now = monotonic_ns()
+                    if many or (due and due[0][0] <= now < self._unread[0][2] + _UNREAD_NS):
+                        continue
+                    connection, data, at = self._unread.popleft()
+                    connection.received(data, at)
+                    continue
                 rest = due[0][0] - monotonic_ns() if due else None
                 if rest is not None and rest <= _SPIN_NS:
                     self._look(0)
                     continue
-                if self._over and (rest is None or rest > 2_000_000):
-                    self._write()
+                if self._over and (rest is None or rest > _LINE_NS):
+                    self._write(self._over.popleft())
                     continue
                 if rest is not None:
                     self._alarm.set(due[0][0] - _WAKING_NS)
-                if rest is None and not self.streams:
+                elif not self.streams:
                     gc.collect()
+                    self._flush()
                 self._look(None if rest is not None else 1.0)
         finally:
-            self._write()
+            while self._over:
+                self._write(self._over.popleft())
+            self._flush()
             for connection in tuple(self.connections.values()):
                 connection.close()
             self._alarm.close()
             self.epoll.close()
             self.loop.close()
+            if self._record is not None:
+                self._record.close()
 
-    def _look(self, timeout_s: float | None) -> None:
-        for descriptor, events in self.epoll.poll(timeout_s):
+    def _look(self, timeout_s: float | None) -> int:
+        """Read and stamp whatever is there; tells of how many connections something was."""
+        found = self.epoll.poll(timeout_s)
+        for descriptor, events in found:
             if descriptor == self._alarm.descriptor:
                 self._alarm.quiet()
             elif descriptor == self._listener.fileno():
@@ -214,8 +239,12 @@ class Server:
             elif (connection := self.connections.get(descriptor)) is not None:
                 if events & select.EPOLLOUT:
                     connection.writable()
-                if connection.open and events & ~select.EPOLLOUT:
-                    connection.readable()
+                if connection.open and events & ~select.EPOLLOUT and (data := connection.read()) is not None:
+                    if data:
+                        self._unread.append((connection, data, monotonic_ns()))
+                    else:
+                        connection.close()
+        return len(found)
 
     def _accept(self) -> None:
         while True:
@@ -228,8 +257,10 @@ class Server:
             self.connections[sock.fileno()] = Connection(self, sock)
             self.epoll.register(sock, select.EPOLLIN)
 
-    def _write(self) -> None:
-        lines, self._over = self._over, []
+    def _write(self, line: dict[str, object]) -> None:
         if self._record is not None:
-            with open(self._record, "a", encoding="utf-8") as file:
-                file.writelines(json.dumps(line) + "\n" for line in lines)
+            self._record.write(json.dumps(line) + "\n")
+
+    def _flush(self) -> None:
+        if self._record is not None:
+            self._record.flush()

@@ -118,6 +118,8 @@ class Schedule:
 
     def gap_s(self, source: random.Random, input_tokens: int, streams: int, sent: int, following: int) -> float:
         """From the chunk that ended with token `sent` to the next, which holds `following` tokens."""
+        if following == 1 and not self.pauses and self.behaviour is None:
+            return self.itl(source)
         if self.behaviour is not None:
             gap = following * self.behaviour.itl_s(input_tokens, streams)
         else:

@@ -72,7 +72,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "cyclonedx": ("kit.images.sbom",),
     "cryptography": ("kit.signing.keys",),
     "securesystemslib": ("kit.signing.keys", "kit.signing.attesting", "kit.signing.signatures"),
-    "subprocess": ("kit.host", "kit.runtimes"),
+    "subprocess": ("kit.host", "kit.runtimes", "kit.instrument.sender"),
     "socket": ("kit.host", "kit.traffic", "kit.instrument"),
     "pandas": ("kit.renderers",),
     "openpyxl": ("kit.renderers", "kit.legacy"),

@@ -1,0 +1,42 @@
+"""How busy the sender was while it sent: whether what it stamped can be trusted to be on time."""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_SCHEDULED = Path("/proc/thread-self/schedstat")
+
+
+class Load:
+    """The sender's own share of its processor, from its first request to its last answer."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        """Connections that had to be opened while the clock ran."""
+        self._began = self._ended = (0, 0, 0)
+
+    def begin(self) -> None:
+        self._began = _now()
+
+    def end(self) -> None:
+        self._ended = _now()
+
+    def summary(self) -> dict[str, object]:
+        """Seconds: of the window, of its own work, and of waiting for a processor (None where the kernel does not count)."""
+        wall, used, waited = (end - begin for begin, end in zip(self._began, self._ended, strict=True))
+        known = self._began[2] >= 0
+        return {
+            "wall_s": wall / 1e9,
+            "cpu_s": used / 1e9,
+            "waited_s": waited / 1e9 if known else None,
+            "opened_late": self.opened,
+            "process": os.getpid(),
+        }
+
+
+def _now() -> tuple[int, int, int]:
+    waited = -1
+    with suppress(OSError, ValueError, IndexError):
+        waited = int(_SCHEDULED.read_text().split()[1])
+    return time.monotonic_ns(), time.thread_time_ns(), waited
