@@ -28,6 +28,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     select,
 )
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -77,6 +78,14 @@ _FIGURES = Table(
 )
 
 
+_LOCK = 0x6B6974  # of PostgreSQL, for the time of a change
+_DAMAGED = ("not a database", "malformed", "no such column", "no such table")
+
+
+class DamagedError(HostError):
+    """An index that cannot be read, or that another kit made: it may be made anew."""
+
+
 class Index:
     """An open index. `url` as SQLAlchemy writes it; None: a file in kit's cache, or memory where none can be written."""
 
@@ -84,7 +93,9 @@ class Index:
         try:
             self._engine = _engine(url, folder)
             with self._engine.begin() as connection:
-                _META.create_all(connection)
+                if not all(inspect(connection).has_table(table.name) for table in _META.sorted_tables):
+                    _alone(connection)
+                    _META.create_all(connection)
         except (ArgumentError, NoSuchModuleError) as error:
             raise UsageError(
                 f"{url!r} is no index", hint="such as sqlite:///runs.db or postgresql+psycopg://host/db"
@@ -101,19 +112,21 @@ class Index:
         """Bring the runs of a folder up to date, or read them all again; what could not be read is told and left out."""
         place = f"{machine}:{folder.resolve()}"
         told: list[str] = []
+        present = {run.name: run for run in store.runs(folder) if (run.path / "run.json").is_file()}
+        stamps = {name: _stamp(run) for name, run in present.items()}
         with self._begin() as connection:
-            found = connection.execute(select(_RUNS.c.run, _RUNS.c.stamp).where(_RUNS.c.place == place))
-            known = dict(found.all())
-            present = {run.name: run for run in store.runs(folder) if (run.path / "run.json").is_file()}
-            stamps = {name: _stamp(run) for name, run in present.items()}
-            stale = [name for name in known if everything or stamps.get(name) != known[name]]
-            for name in stale:
+            if not everything and _known(connection, place) == stamps:
+                return ()
+        with self._begin() as connection:
+            # Another kit may have done the same meanwhile: what is there is read again.
+            _alone(connection)
+            known = _known(connection, place)
+            good = {name for name in known if not everything and stamps.get(name) == known[name]}
+            for name in known.keys() - good:
                 _forget(connection, f"{place}/{name}")
-            for name, run in present.items():
-                if name in known and name not in stale:
-                    continue
+            for name in (name for name in present if name not in good):
                 try:
-                    _add(connection, run, place, stamps[name])
+                    _add(connection, present[name], place, stamps[name])
                 except KitError as error:
                     told.append(f"{name}: {error.message}")
         return tuple(told)
@@ -164,6 +177,20 @@ class Index:
             raise _failed(error) from error
 
 
+def _alone(connection: Connection) -> None:
+    """Whoever else changes the index waits for the end of this transaction."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _known(connection: Connection, place: str) -> dict[str, str]:
+    """The stamps of the runs of a place."""
+    found = connection.execute(select(_RUNS.c.run, _RUNS.c.stamp).where(_RUNS.c.place == place))
+    return {str(run): str(stamp) for run, stamp in found}
+
+
 def _engine(url: str | None, folder: Path) -> Engine:
     if url is not None:
         made = create_engine(url)
@@ -180,7 +207,7 @@ def _patient(connection: object, record: ConnectionPoolEntry) -> None:
     """Two kits may list runs at the same time."""
     del record
     execute = getattr(connection, "execute")  # noqa: B009  (the driver's own connection, of no common type)
-    execute("PRAGMA busy_timeout = 10000")
+    execute("PRAGMA busy_timeout = 60000")
     execute("PRAGMA foreign_keys = ON")
 
 
@@ -267,4 +294,5 @@ def _found(row: Row[tuple[object, ...]]) -> Found:
 
 def _failed(error: SQLAlchemyError) -> HostError:
     said = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return HostError(f"the index cannot be used: {said[0] if said else error}", hint="give another one with --index")
+    kind = DamagedError if any(part in said[0] for part in _DAMAGED if said) else HostError
+    return kind(f"the index cannot be used: {said[0] if said else error}", hint="give another one with --index")

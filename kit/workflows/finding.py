@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kit import trend
-from kit.errors import UsageError
-from kit.index import Index
+from kit.errors import KitError, UsageError
+from kit.index import DamagedError, Index, place_of
 from kit.model.comparison import COMPARED
 from kit.model.listed import VERDICTS, Filters, Found
 
@@ -75,8 +75,29 @@ def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric:
 
 @contextmanager
 def _opened(folder: Path, url: str | None, *, rebuild: bool) -> Iterator[tuple[Index, tuple[str, ...]]]:
-    index = Index(url, folder)
+    index, told = _fresh(folder, url, rebuild=rebuild)
     try:
-        yield index, index.refresh(folder, os.uname().nodename, everything=rebuild)
+        yield index, told
     finally:
         index.close()
+
+
+def _fresh(folder: Path, url: str | None, *, rebuild: bool) -> tuple[Index, tuple[str, ...]]:
+    """An index that is up to date; kit's own file is made anew where it is damaged, since it holds nothing of its own."""
+    machine = os.uname().nodename
+    try:
+        return _refreshed(Index(url, folder), folder, machine, rebuild=rebuild)
+    except DamagedError:
+        path = place_of(folder) if url is None else None
+        if path is None:
+            raise
+    path.unlink(missing_ok=True)
+    return _refreshed(Index(url, folder), folder, machine, rebuild=rebuild)
+
+
+def _refreshed(index: Index, folder: Path, machine: str, *, rebuild: bool) -> tuple[Index, tuple[str, ...]]:
+    try:
+        return index, index.refresh(folder, machine, everything=rebuild)
+    except KitError:
+        index.close()
+        raise

@@ -8,6 +8,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -208,12 +209,13 @@ def test_nothing_of_the_run_is_left_running(run: Smoke) -> None:
     assert left == []
 
 
-def test_runs_lists_the_run(run: Smoke) -> None:
-    done = run.kit.run("runs")
-    assert done.code == 0
-    assert run.path.name in done.out
-    assert "12/12" in done.out
-    (listed,) = json.loads(run.kit.run("runs", "--json").out)
+def test_runs_lists_the_run_to_two_kits_at_once(run: Smoke) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        told, as_json = pool.map(lambda words: run.kit.run(*words), [("runs", "--rebuild"), ("runs", "--json")])
+    assert told.code == 0, told.err
+    assert run.path.name in told.out
+    assert "12/12" in told.out
+    (listed,) = json.loads(as_json.out)
     assert (listed["run"], listed["status"]) == (run.path.name, "complete")
 
 

@@ -5,10 +5,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from kit.model.listed import Filters
 from kit.workflows import finding
@@ -85,6 +89,16 @@ def test_a_team_shares_an_index(server: str, tmp_path: Path) -> None:
     assert both.told == ()
     assert [run.run[-1] for run in finding.runs(first, server, Filters(accelerator="910B4")).runs] == ["a"]
     assert [run.run[-1] for run in finding.runs(first, server, Filters(engine="0.5.4")).runs] == ["b"]
+    for wanted, names in (
+        (Filters(model="deepseek"), {"a", "b"}),
+        (Filters(model="%"), set()),
+        (Filters(verdict="none"), {"a", "b"}),
+        (Filters(verdict="met"), set()),
+        (Filters(since=datetime(2026, 11, 23, tzinfo=UTC)), {"a", "b"}),
+        (Filters(since=datetime(2026, 11, 24, tzinfo=UTC)), set()),
+        (Filters(model="r1", engine="SGLANG", accelerator="910b", verdict="none"), {"a"}),
+    ):
+        assert {run.run[-1] for run in finding.runs(first, server, wanted).runs} == names, wanted
     # What SQLite says of the same runs.
     apart = [finding.runs(folder, None, Filters()).runs[0] for folder in (first, second)]
     assert sorted(both.runs, key=lambda run: run.run) == apart
@@ -98,5 +112,26 @@ def test_it_is_made_anew_and_follows_the_directories(server: str, tmp_path: Path
     planted(folder, "c", 3, cases=ONE)
     before = finding.runs(folder, server, Filters())
     assert finding.runs(folder, server, Filters(), rebuild=True) == before
+    planted(folder, "d", 4, cases=ONE)
+    assert {"20261123-210507-c", "20261123-210507-d"} <= {r.run for r in finding.runs(folder, server, Filters()).runs}
     shutil.rmtree(folder / "20261123-210507-c")
     assert "20261123-210507-c" not in [run.run for run in finding.runs(folder, server, Filters()).runs]
+
+
+def test_several_kits_may_bring_it_up_to_date_at_once(server: str, tmp_path: Path) -> None:
+    """Each with connections of its own; the tables may have to be made, too."""
+    folder = tmp_path / "runs"
+    planted(folder, "e", 5, cases=ONE)
+    engine = create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS kit_figures, kit_runs"))
+    engine.dispose()
+    together = threading.Barrier(4)
+
+    def listed() -> set[str]:
+        together.wait()
+        return {run.run for run in finding.runs(folder, server, Filters()).runs}
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(listed) for _ in range(4)]
+        assert [one.result() for one in found] == [{"20261123-210507-e"}] * 4

@@ -1,6 +1,9 @@
 """The index of runs on SQLite: what is found, that it follows the directories, and what a trend calls a change."""
 
 import shutil
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,6 +106,47 @@ def test_an_index_that_is_none_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database, but a text that is long enough to be read as one")
     with pytest.raises(HostError, match="cannot be used"):
         Index(f"sqlite:///{tmp_path / 'text.db'}", folder)
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "another"])
+def test_an_own_index_that_is_damaged_is_made_anew(folder: Path, damage: str) -> None:
+    before = finding.runs(folder, None, Filters())
+    path = place_of(folder)
+    assert path is not None
+    content = path.read_bytes()
+    if damage == "text":
+        path.write_text("not a database, but a text that is long enough to be read as one" * 20)
+    elif damage == "cut":
+        path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    else:
+        path.unlink()
+        with sqlite3.connect(path) as made:
+            made.execute("create table kit_runs (id text)")
+            made.execute("create table kit_figures (id text)")
+        made.close()
+    assert finding.runs(folder, None, Filters()) == before
+    assert finding.runs(folder, None, Filters(), rebuild=True) == before
+
+
+def test_a_teams_index_that_is_damaged_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "team.db"
+    path.write_text("somebody else's file")
+    with pytest.raises(HostError, match="cannot be used"):
+        finding.runs(folder, f"sqlite:///{path}", Filters())
+    assert path.read_text() == "somebody else's file"
+
+
+def test_several_kits_may_bring_it_up_to_date_at_once(folder: Path) -> None:
+    """Each with an engine of its own, as each process has."""
+    together = threading.Barrier(4)
+
+    def listed() -> list[str]:
+        together.wait()
+        return names(folder)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(listed) for _ in range(4)]
+        assert [one.result() for one in found] == [["b", "a"]] * 4
 
 
 def test_a_folder_without_runs_is_an_empty_list(tmp_path: Path) -> None:
