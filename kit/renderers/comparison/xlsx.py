@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from kit.model.comparison import CaseFigures, Comparison, Ratio
+from kit.renderers.book import Book, Value
 from kit.renderers.comparison import sections
 from kit.renderers.comparison.docx import when
 from kit.renderers.word import clean
-from kit.renderers.xlsx import Book, Value
 from kit.texts import say
 
 _CASE = ("input_tokens", "output_tokens", "concurrency")
