@@ -15,14 +15,15 @@ from kit import comparing, store
 from kit.cli.app import app
 from kit.comparing import files, prices
 from kit.comparing.runs import of_run
-from kit.comparing.sides import Measured, Side
+from kit.comparing.sides import KEYS, Measured, Side
 from kit.errors import NotComparableError, UsageError
 from kit.model import Length
 from kit.model.comparison import COMPARED, Comparison
 from kit.renderers import comparison
-from kit.renderers.comparison import sections
+from kit.renderers.comparison import curves, sections
 from kit.workflows import comparing as comparisons
 from kit.workflows import running
+from tests.unit import old_reports
 from tests.unit.planted import planted, with_accelerators
 
 FEW = """\
@@ -113,6 +114,66 @@ def test_what_is_allowed_stands_on_top(few: Path) -> None:
     assert "seed (A: 42, B: 7)" in text.splitlines()[0]
     with pytest.raises(UsageError, match="no key 'colour'"):
         made(few, "507-a", "507-b", allow=("colour",))
+
+
+ALIKE = {
+    "model": ("DeepSeek-R1", "Qwen3"),
+    "weights": ("R1-W8A8", "R1-W4A8"),
+    "lengths": ("128/512", "128/512, 2000/512"),
+    "generator": ("evalscope", "aiperf"),
+    "generator_version": ("1.0.1", "1.14.1"),
+    "transport": ("precise", "evalscope"),
+    "dataset": ("random", "openqa"),
+    "seed": ("42", "7"),
+    "success": ("90 of 90 requests", "89 of 90 requests"),
+    "complete": ("complete", "50 of 54 rounds"),
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_alone_is_refused_by_its_name_and_admitted_by_it(key: str) -> None:
+    rng = np.random.default_rng(2)
+    first, second = ALIKE[key]
+    alike = {name: values[0] for name, values in ALIKE.items()}
+    one, other = (replace(side(name, rng), keys=alike) for name in ("one", "other"))
+    comparing.make((one, other), "en")
+    other = replace(other, keys={**alike, key: second})
+    with pytest.raises(NotComparableError) as caught:
+        comparing.make((one, other), "en")
+    assert caught.value.exit_code == 5
+    assert [(problem.where, problem.what) for problem in caught.value.problems] == [
+        (key, f"one has {first}, other has {second}")
+    ]
+    assert f"--allow {key} " in (caught.value.hint or "")
+    with pytest.raises(NotComparableError):
+        comparing.make((one, other), "en", allow=[name for name in KEYS if name != key])
+    found = comparing.make((one, other), "en", allow=(key,))
+    assert f"{key} (A: {first}, B: {second})" in (sections.warning(found) or "")
+
+
+def test_all_keys_that_differ_are_named_at_once() -> None:
+    rng = np.random.default_rng(2)
+    one, other = (
+        replace(side(name, rng), keys={key: values[at] for key, values in ALIKE.items()})
+        for at, name in enumerate(("one", "other"))
+    )
+    with pytest.raises(NotComparableError) as caught:
+        comparing.make((one, other), "en", allow=("seed",))
+    assert [problem.where for problem in caught.value.problems] == [key for key in KEYS if key != "seed"]
+
+
+def test_failures_that_both_have_are_no_success() -> None:
+    rng = np.random.default_rng(2)
+    sides = [replace(side(name, rng), keys={"success": "89 of 90 requests"}) for name in ("one", "other")]
+    with pytest.raises(NotComparableError, match="success: one has 89 of 90 requests, other has 89 of 90 requests"):
+        comparing.make(sides, "en")
+
+
+def test_a_key_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    rng = np.random.default_rng(2)
+    with pytest.raises(UsageError, match="no key 'colour'") as caught:
+        comparing.make((side("one", rng), side("other", rng)), "en", allow=("colour", "seed"))
+    assert caught.value.hint == f"one of: {', '.join(KEYS)}"
 
 
 def test_failed_requests_and_missing_rounds_are_refused() -> None:
@@ -278,6 +339,40 @@ def test_a_report_that_kit_wrote_is_a_side_again(few: Path, tmp_path: Path) -> N
     assert found.engine == "SGLang 0.5.3"
     (other,) = comparing.make((files.read("507-a", few), found), "en").others
     assert all(ratio.ratio == pytest.approx(1, abs=0.05) for ratio in other.overall)
+
+
+def test_an_original_report_and_its_table_are_sides(few: Path, tmp_path: Path) -> None:
+    (tmp_path / "old.md").write_text(old_reports.markdown(), "utf-8")
+    found = comparisons.compare([str(old_reports.BASELINE), str(tmp_path / "old.md")], few, lang="zh-CN")
+    table, report = found.contenders
+    assert (table.kind, report.kind) == ("table", "report")
+    assert (report.accelerators, report.engine) == (2, "Ftransformers 3.3.1")
+    assert len(report.against) == len(table.cases) == 18
+    assert {ratio.ratio for case in report.against for ratio in case.ratios} == {1.0}
+    assert {ratio.difference for ratio in report.overall} == {"unknown"}
+    assert report.name in dict(found.unknown)["success"]
+    first = report.cases[0]
+    assert first.per_accelerator == pytest.approx(first.output_throughput / 2)  # type: ignore[operator]
+    assert (first.scaling, report.cases[4].scaling_of) == (1.0, 16.0)
+
+
+# --- the charts --------------------------------------------------------------------------------------------------
+
+
+def test_the_trade_is_drawn_per_accelerator_where_all_sides_tell_theirs(few: Path) -> None:
+    found = made(few, "507-a", "507-b")
+    pareto = curves.of(found)[0]
+    assert (pareto.key, pareto.linear) == ("pareto", True)
+    assert [series.name for series in pareto.series] == ["A · 128/512", "A · 2k/512", "B · 128/512", "B · 2k/512"]
+    for series, entry in zip(pareto.series[::2], found.contenders, strict=True):
+        drawn = [(point.x, point.y) for point in series.points]
+        assert drawn == [(case.tps, case.per_accelerator) for case in entry.cases[:3]]
+    with_table = made(few, "507-a", str(few / "expected.csv"))
+    whole = curves.of(with_table)[0]
+    assert [point.y for point in whole.series[0].points] == [
+        case.output_throughput for case in with_table.baseline.cases[:3]
+    ]
+    assert "whole machine" in whole.title
 
 
 # --- the formats -------------------------------------------------------------------------------------------------
