@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kit import intervals, recount
+from kit.comparing import runs
 from kit.inventory import Difference
 from kit.model import Case, Figures, Plan, Profile
 from kit.model.reproduction import Otherwise, Repeated, Reproduction
@@ -185,6 +186,7 @@ def _plans(before: Plan, after: Plan) -> Iterator[Otherwise]:
     new = {one.title: one.digest for one in after.environments}
     for title in dict.fromkeys((*old, *new)):
         yield from _otherwise(f"environment {title}", old.get(title), new.get(title))
+    old_given, new_given = _given(before), _given(after)
     pairs = (
         ("engine", f"{before.engine} {before.engine_version}", f"{after.engine} {after.engine_version}"),
         (
@@ -194,9 +196,8 @@ def _plans(before: Plan, after: Plan) -> Iterator[Otherwise]:
         ),
         ("runtime", before.runtime, after.runtime),
         ("platform of the images", before.platform, after.platform),
-        ("server", _server(before), _server(after)),
-        ("variables of the server", _variables(before), _variables(after)),
         ("accelerators used", len(before.devices), len(after.devices)),
+        *((name, old_given.get(name), new_given.get(name)) for name in dict.fromkeys((*old_given, *new_given))),
         ("rounds of a case", before.rounds_per_case, after.rounds_per_case),
         ("cases", " ".join(case.id for case in before.cases), " ".join(case.id for case in after.cases)),
         ("seed", before.rounds[0].order.seed, after.rounds[0].order.seed),
@@ -218,17 +219,15 @@ def _otherwise(name: str, before: object, after: object, *, performance: bool = 
         yield Otherwise(name=name, before=one, after=other, performance=performance)
 
 
-def _server(plan: Plan) -> str | None:
-    """The server's command, without what must differ between machines: its port and where a made model lies."""
-    if plan.server is None:
-        return None
-    words = [word for word in plan.server.program.argv if word != str(plan.server.port)]
+def _given(plan: Plan) -> dict[str, str]:
+    """The server's arguments and variables, without what must differ between machines: its port and where a made model lies."""
+    port = str(plan.server.port) if plan.server is not None else None
     made = plan.model.directory if plan.model is not None else None
-    return " ".join("{model}" if made and word.startswith(made) else word for word in words)
-
-
-def _variables(plan: Plan) -> str | None:
-    return " ".join(f"{name}={value}" for name, value in plan.server.program.env) if plan.server is not None else None
+    return {
+        name: "{model}" if made and value.startswith(made) else value
+        for name, value in runs.given(plan)
+        if value != port
+    }
 
 
 def _port(plan: Plan) -> int | None:

@@ -1,7 +1,7 @@
 """A run of kit's own as one side of a comparison."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kit import rounds
 from kit.comparing.sides import Measured, Side, arguments, lengths, success, weights
@@ -30,7 +30,6 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
         for found in by_case.values()
     ]
     argv = plan.server.program.argv if plan.server is not None else ()
-    server = lines.server(shlex.join(argv)) if argv else lines.ServerLine()
     load = lines.load(shlex.join(plan.rounds[0].program.argv))
     whole = status.status == "complete" and all(
         len(plan.numbers(found[0].case)) == len(found) for found in by_case.values()
@@ -63,7 +62,7 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
         rounds=plan.rounds_per_case,
         machine=tuple(comparing.facts(inventory)),
         software=(("engine", title), *((f"environment {e.name}", e.digest) for e in plan.environments)),
-        arguments=(*arguments(server.args), *(plan.server.program.env if plan.server is not None else ())),
+        arguments=tuple(given(plan)),
         load=(
             ("requests per client", ", ".join(map(str, _per_client(plan)))),
             ("rounds", str(plan.rounds_per_case)),
@@ -74,6 +73,19 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
         ),
         weights=served.pop() if len(served) == 1 else (),
     )
+
+
+def given(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The arguments and variables of the server that a plan starts, each by its name.
+
+    A command that is of no engine kit knows is one argument.
+    """
+    if plan.server is None:
+        return
+    words = shlex.join(plan.server.program.argv)
+    known = lines.server(words)
+    yield from arguments(known.args) if known.engine is not None else [("server", words)]
+    yield from plan.server.program.env
 
 
 def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, single_round: bool) -> Measured:

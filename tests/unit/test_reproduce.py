@@ -127,8 +127,16 @@ def test_what_two_plans_decided_otherwise_is_listed_with_performance_first(tmp_p
     one = Written(tmp_path / "a").plan
     assert repeating.plans(one, one) == ()
     other = Written(tmp_path / "b", "server.env={X: 1}", "server.port=9", "load.seed=7", "server.version=1.0").plan
-    names = [found.name for found in repeating.plans(one, other)]
-    assert names == ["engine", "variables of the server", "seed", "server's port"]
+    found = repeating.plans(one, other)
+    assert [entry.name for entry in found] == ["engine", "HCCL_OP_EXPANSION_MODE", "X", "seed", "server's port"]
+    assert [(entry.before, entry.after) for entry in found[1:3]] == [("AIV", None), (None, "1")]
+
+
+def test_arguments_of_the_server_are_told_one_by_one_as_a_comparison_tells_them(tmp_path: Path) -> None:
+    args = "server.args=[[--model-path, /models/DeepSeek R1], [--port, '{port}'], [--mem-fraction-static, '0.9']]"
+    one, other = Written(tmp_path / "a").plan, Written(tmp_path / "b", args).plan
+    (found,) = repeating.plans(one, other)
+    assert (found.name, found.before, found.after) == ("--mem-fraction-static", None, "0.9")
 
 
 # --- models ------------------------------------------------------------------------------------------------------
