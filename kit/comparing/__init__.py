@@ -51,6 +51,9 @@ def make(
             "differences": differing.of(sides),
             "currency": prices.currency if prices is not None else None,
             "tested": tested,
+            "untried": tuple(
+                entry.letter for entry, side in zip(contenders, sides, strict=True) if not figures.tried(side)
+            ),
             "family": figures.FAMILY,
         }
     )

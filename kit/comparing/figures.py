@@ -28,7 +28,8 @@ def against(baseline: Side, other: Side) -> tuple[tuple[CaseRatios, ...], tuple[
         cases = [(baseline.cases[key], other.cases[key]) for key in keys]
         found = _estimates(metric, cases)
         columns.append([_ratio(metric, *pair, ratio) for pair, ratio in zip(cases, found, strict=True)])
-        overall.append(_overall(metric, columns[-1], found))
+        margins = [sum(case.errors.get(metric, 0.0) for case in pair) for pair in cases]
+        overall.append(_overall(metric, columns[-1], found, margins))
     rows = zip(*columns, strict=True)
     return (
         tuple(
@@ -78,6 +79,7 @@ def _ratio(metric: str, first: Measured, second: Measured, found: intervals.Rati
         return Ratio(metric=metric, baseline=theirs, value=ours, ratio=ours / theirs, low=low, high=high, method=method)
     # Which is larger may be said only where the instruments could have told them apart.
     error = sum(case.steps.get(metric, 0.0) for case in (first, second)) / 2
+    error += first.errors.get(metric, 0.0) * theirs + second.errors.get(metric, 0.0) * ours
     within: Difference = "instrument" if abs(ours - theirs) <= error else "unknown"
     between = found.interval
     return Ratio(
@@ -97,12 +99,18 @@ def _single(metric: str, *cases: Measured) -> bool:
     return all(metric in case.single for case in cases)
 
 
-def _overall(metric: str, ratios: Sequence[Ratio], found: Sequence[intervals.Ratio | None]) -> Ratio:
-    """The geometric mean over the cases where both sides have the metric; judged only where each of them has its noise."""
+def _overall(
+    metric: str, ratios: Sequence[Ratio], found: Sequence[intervals.Ratio | None], margins: Sequence[float]
+) -> Ratio:
+    """The geometric mean over the cases where both sides have the metric; judged only where each of them has its noise.
+
+    `margins`: by which share the instruments may be wrong in each case; always to the same side, so that it does not average out.
+    """
     known = [ratio.ratio for ratio in ratios if ratio.ratio is not None]
     if not known:
         return Ratio(metric=metric, baseline=None, value=None, ratio=None)
     centre = geometric(known)
+    of_cases = [margin for ratio, margin in zip(ratios, margins, strict=True) if ratio.ratio is not None]
     estimates = [estimate for estimate in found if estimate is not None]
     whole = intervals.together(estimates) if len(estimates) == len(known) else None
     if whole is None:
@@ -116,6 +124,7 @@ def _overall(metric: str, ratios: Sequence[Ratio], found: Sequence[intervals.Rat
         high=whole.interval.high,
         method="rounds",
         probability=whole.probability,
+        difference="instrument" if abs(math.log(whole.value)) <= math.fsum(of_cases) / len(of_cases) else "unknown",
     )
 
 
@@ -147,6 +156,11 @@ def geometric(values: Iterable[float]) -> float:
     """The geometric mean of positive values."""
     logarithms = [math.log(value) for value in values]
     return math.exp(math.fsum(logarithms) / len(logarithms))
+
+
+def tried(side: Side) -> bool:
+    """Whether the instrument's own error is known in all cases and judged metrics of a side."""
+    return all(metric in case.errors for case in side.cases.values() for metric in COMPARED if case.known(metric))
 
 
 def cases(side: Side, hourly: float | None) -> tuple[CaseFigures, ...]:

@@ -24,7 +24,8 @@ CaseKey = tuple[int, int, int]
 class Measured:
     """One case: the figures of each of its rounds by metric, and what is known of its requests.
 
-    `steps`: to what a figure was rounded. `single`: the values of the requests, where there is only one round.
+    `steps`: to what a figure was rounded. `errors`: how wrong the instrument may be, as a share of the figure; a metric that
+    was not tried is not there. `single`: the values of the requests, where there is only one round.
     """
 
     input: Length
@@ -37,6 +38,7 @@ class Measured:
     succeeded: int | None = None
     tokens_out: float | None = None
     steps: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
     single: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property

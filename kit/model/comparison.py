@@ -113,7 +113,8 @@ class Comparison(Record):
     """Everything compared; the first contender is the baseline.
 
     `allowed`: keys that differ and were admitted, with the values; `unknown`: keys that some side does not tell. `tested`: how
-    many ratios were judged together; `family`: the probability of a single false alarm among all of them.
+    many ratios were judged together; `family`: the probability of a single false alarm among all of them. `untried`: the sides
+    of which nobody knows how wrong the instrument itself was.
     """
 
     schema_version: Literal[1] = 1
@@ -127,6 +128,7 @@ class Comparison(Record):
     currency: str | None = None
     tested: int = 0
     family: float
+    untried: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 
     @property

@@ -86,6 +86,14 @@ CONTRASTS: dict[str, tuple[str, str]] = {
         "{count} ratios are judged together and corrected by Holm's method: were nothing different, the probability of a single "
         "false alarm in the whole comparison is at most {family}.",
     ),
+    "compare-method-instrument": (
+        "∓：差异不大于双方测量工具自身误差之和（以各自测试中对参考服务器的校准为准），不作判定。",
+        "∓: no larger than the errors of both sides' own instruments together, as each was tried against the reference server.",
+    ),
+    "compare-method-untried": (
+        "{sides} 的测量工具自身误差未知（无校准记录）：小的差异可能来自测量本身。",
+        "How wrong the instrument itself was is not known of {sides}: small differences may be its own.",
+    ),
     "compare-method-none": (
         "没有任何一个比值可以判定：至少需要双方各两轮结果。",
         "No ratio can be judged: that takes two rounds or more on both sides.",

@@ -283,6 +283,43 @@ def test_what_lies_within_the_rounding_of_a_table_is_no_difference() -> None:
     assert {ratio.difference for case in other.against for ratio in case.ratios} == {"instrument"}
 
 
+def test_what_lies_within_the_instruments_own_errors_is_no_difference() -> None:
+    rng = np.random.default_rng(8)
+    first, second = side("a", rng), side("b", rng, faster=0.1)
+
+    def judged(*errors: float) -> set[str]:
+        sides = [
+            replace(
+                one, cases={k: replace(case, errors=dict.fromkeys(COMPARED, error)) for k, case in one.cases.items()}
+            )
+            for one, error in zip((first, second), errors, strict=True)
+        ]
+        made = comparing.make(sides, "en")
+        assert made.untried == ()
+        (other,) = made.others
+        return {r.difference for r in (*other.overall, *itertools.chain(*(case.ratios for case in other.against)))}
+
+    assert judged(0.1, 0.1) == {"instrument"}
+    assert judged(0.2, 0.0) == judged(0.0, 0.2) == {"instrument"}
+    assert "instrument" not in judged(0.01, 0.01)
+    assert "better" in judged(0.01, 0.01)
+    # Systematic: over many cases it does not average out.
+    (other,) = comparing.make(
+        [
+            replace(one, cases={k: replace(case, errors={"latency": 0.06}) for k, case in one.cases.items()})
+            for one in (first, second)
+        ],
+        "en",
+    ).others
+    assert [ratio.difference for ratio in other.overall] == ["better", "instrument", "better", "better"]
+
+
+def test_sides_whose_instrument_nobody_tried_are_named(few: Path) -> None:
+    found = made(few, "507-a", str(few / "expected.csv"))
+    assert found.untried == ("A", "B")
+    assert "is not known of A, B" in comparison.write("md", found).decode()
+
+
 def test_per_accelerator_and_per_cost(few: Path) -> None:
     found = made(few, "507-a", "507-b", cost=few / "prices.yaml")
     first, second = found.contenders

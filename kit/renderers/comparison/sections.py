@@ -277,4 +277,8 @@ def _method(found: Comparison) -> Iterator[str]:
     else:
         yield say(lang, "compare-method-interval")
         yield say(lang, "compare-method-family", count=found.tested, family=f"{found.family:.0%}")
+    if len(found.untried) < len(found.contenders):
+        yield say(lang, "compare-method-instrument")
+    if found.untried:
+        yield say(lang, "compare-method-untried", sides=say(lang, "comma").join(found.untried))
     yield f"kit {found.kit_version}"
