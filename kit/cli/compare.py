@@ -55,7 +55,7 @@ def compare(
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return
-    for path in comparing.write(found, formats.split(","), to):
+    for path in comparing.write(found, [name.strip() for name in formats.split(",")], to):
         typer.echo(path)
     for line in found.words:
         typer.echo(line, err=True)
