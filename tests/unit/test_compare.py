@@ -134,7 +134,7 @@ ALIKE = {
 def test_each_key_alone_is_refused_by_its_name_and_admitted_by_it(key: str) -> None:
     rng = np.random.default_rng(2)
     first, second = ALIKE[key]
-    alike = {name: values[0] for name, values in ALIKE.items()}
+    alike: dict[str, str | None] = {name: values[0] for name, values in ALIKE.items()}
     one, other = (replace(side(name, rng), keys=alike) for name in ("one", "other"))
     comparing.make((one, other), "en")
     other = replace(other, keys={**alike, key: second})
