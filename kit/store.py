@@ -28,6 +28,7 @@ from kit.model import (
     Sample,
     ServerStart,
 )
+from kit.model.reproduction import REPRODUCTION, Reproduction
 
 R = TypeVar("R", bound=Record)
 
@@ -125,6 +126,10 @@ class RunDir:
         """The servers that had to be started again."""
         paths = sorted(self.path.glob("server*/restart.json"))
         return tuple(self._load(str(path.relative_to(self.path)), Restart) for path in paths)
+
+    def reproduction(self) -> Reproduction | None:
+        """What came of holding this run against the one that it repeats; None where it repeats none."""
+        return self._load(REPRODUCTION, Reproduction) if (self.path / REPRODUCTION).is_file() else None
 
     def round_directory(self, entry: RoundPlan) -> Path:
         return self.path / "cases" / entry.id

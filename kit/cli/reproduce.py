@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from kit.model.reproduction import Otherwise, Reproduction
 
 
-_UNKNOWN = "of the original only its figures are known to kit: compare its report's machine and versions by hand"
-
-
 def add(app: typer.Typer) -> None:
     app.command(
         epilog="Examples: kit reproduce run.kit --trust trust.yaml · kit reproduce run.kit --unsigned --model-root /data/models · "
@@ -62,9 +59,11 @@ def reproduce(
 ) -> None:
     """Repeat a run on this machine as it was, and say whether its figures came out again: exit code 7 where they did not."""
     from kit.cli import view
-    from kit.comparing import repeating
     from kit.host import LocalHost
-    from kit.workflows import reproducing, running
+    from kit.model.reproduction import REPRODUCTION
+    from kit.report import repetition
+    from kit.texts import say
+    from kit.workflows import reproducing
 
     def tell(text: str) -> None:
         typer.echo(text, err=True)
@@ -76,57 +75,38 @@ def reproduce(
             f"the original: {found.original.name}, " + (f"signed by {signed}" if signed else "which nobody vouches for")
         )
         known = found.original.run is not None
-        for line in _differences(found.differences) if known else [_UNKNOWN]:
+        for line in _differences(found.differences) if known else [say("en", "repeat-figures-only")]:
             typer.echo(line)
         if plan_only:
             return
         with view.of(found.prepared.plan, as_json=False) as watching:
-            finished = running.run(found.prepared, watching.observe, force=force, wait=wait)
+            finished, outcome = reproducing.repeat(found, watching.observe, force=force, wait=wait)
         view.summary(finished, as_json=False)
-        outcome = reproducing.compared(found, finished)
     typer.echo("")
     for line in _figures(outcome):
         typer.echo(line)
-    typer.echo(f"{repeating.sentence(outcome)}.")
-    if outcome.outcome != "reproduced":
-        for line in _explanations(outcome.differences) if known else [_UNKNOWN]:
-            typer.echo(line)
-    typer.echo(f"comparison: {finished.run.path / reproducing.FILE}")
+    first, *more = repetition.lines(outcome, "en")
+    typer.echo(f"{first}.")
+    for line in more:
+        typer.echo(line)
+    typer.echo(f"comparison: {finished.run.path / REPRODUCTION}")
     reproducing.require_reproduced(outcome)
 
 
 def _differences(found: "tuple[Otherwise, ...]") -> list[str]:
+    from kit.report import repetition
+
     if not found:
         return ["nothing that kit knows differs from the original"]
-    lines = [f"{'performance' if one.performance else 'other'}: {_told(one)}" for one in found]
+    lines = [f"{'performance' if one.performance else 'other'}: {repetition.change(one)}" for one in found]
     return ["differs from the original:", *(f"  {line}" for line in lines)]
-
-
-def _told(one: "Otherwise") -> str:
-    return f"{one.name}: {one.before or 'not known'} → {one.after or 'not known'}"
-
-
-def _explanations(found: "tuple[Otherwise, ...]") -> list[str]:
-    relevant = [one for one in found if one.performance]
-    if not relevant:
-        return ["nothing differs that is known to affect performance: load on either machine, or chance, is left"]
-    return ["what differs and could explain it:", *(f"  {_told(one)}" for one in relevant)]
 
 
 def _figures(found: "Reproduction") -> list[str]:
     """Every figure that is not within its tolerance, with its interval."""
-    lines = []
-    for one in found.figures:
-        if one.state == "within":
-            continue
-        interval = (
-            f" (95 %: {one.low - 1:+.1%} to {one.high - 1:+.1%})"
-            if one.low is not None and one.high is not None
-            else ""
-        )
-        ratio = f", {one.ratio - 1:+.1%}{interval}" if one.ratio is not None else ""
-        before, after = ("—" if value is None else f"{value:.5g}" for value in (one.original, one.repeated))
-        allowed = f"±{one.tolerance:.3g}" if not one.tolerance else f"±{one.tolerance * 100:.3g} %"
-        state = "outside" if one.state == "outside" else f"undecided, {one.reason}"
-        lines.append(f"{one.case} {one.metric}: {before} → {after}{ratio}; allowed {allowed}: {state}")
-    return lines
+    from kit.report import repetition
+
+    return [
+        f"{case} {metric}: {before} → {after}, {moved}; allowed {allowed}: {why}"
+        for case, metric, before, after, moved, allowed, why in repetition.beyond(found, "en")
+    ]

@@ -7,7 +7,7 @@ from kit import intervals, recount
 from kit.comparing import runs
 from kit.inventory import Difference
 from kit.model import Case, Figures, Plan, Profile
-from kit.model.reproduction import Otherwise, Repeated, Reproduction
+from kit.model.reproduction import Otherwise, Repeated
 from kit.model.table import METRICS, Row
 
 TOLERANCE = 0.1
@@ -151,26 +151,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def tolerances(profile: Profile, default: float) -> dict[str, float]:
     """How far each metric may be off, to either side."""
     return dict.fromkeys(METRICS, default) | {entry.metric: abs(entry.change) for entry in profile.acceptance.tolerance}
-
-
-def sentence(found: Reproduction) -> str:
-    """Whether the original was reproduced, and if not, where not."""
-    total, cases = len(found.figures), len({entry.case for entry in found.figures})
-    if found.outcome == "reproduced":
-        counted = sum(entry.low is not None for entry in found.figures)
-        with_ = f", {counted} of them with their 95 % interval" if counted else ""
-        return f"{found.original} was reproduced: all {total} figures of {cases} cases are within the tolerance{with_}"
-    if found.outcome == "not-reproduced":
-        outside = sum(entry.state == "outside" for entry in found.figures)
-        where = ", ".join(found.cases("outside"))
-        return (
-            f"{found.original} was not reproduced: {outside} of {total} figures are outside the tolerance, in {where}"
-        )
-    if not total:
-        return f"whether {found.original} was reproduced cannot be said: no figure could be compared"
-    unknown = sum(entry.state == "open" for entry in found.figures)
-    where = ", ".join(found.cases("open"))
-    return f"whether {found.original} was reproduced cannot be said: {unknown} of {total} figures are undecided, in {where}"
 
 
 # --- what differed -----------------------------------------------------------------------------------------------

@@ -254,9 +254,9 @@ def _known(section: str | None, block: Paragraph | Code | Heading) -> bool:
 
 
 def _own(grid: Grid) -> bool:
-    """A table of kit's own reports beyond the original's: statistics, criteria, signatures."""
+    """A table of kit's own reports beyond the original's: statistics, criteria, a comparison, signatures."""
     first = grid.rows[0].cells[0]
-    own = [text for key in ("col-case", "sign-role", "col-input") for text in CATALOGUE.get(key, ())]
+    own = [text for key in ("col-case", "sign-role", "col-input", "repeat-col-item") for text in CATALOGUE.get(key, ())]
     return first in own or re.match(r"(图|Figure) [0-9]+\s", first) is not None
 
 

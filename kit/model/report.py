@@ -6,6 +6,7 @@ from kit.model.attestation import SignOff
 from kit.model.cases import Case
 from kit.model.profile import Language
 from kit.model.record import Record, Utc
+from kit.model.reproduction import Reproduction
 from kit.model.result import Spread
 from kit.model.telemetry import Telemetry
 from kit.model.verdict import Verdict
@@ -228,3 +229,4 @@ class Report(Record):
     started: Utc
     provenance: tuple[str, ...]
     signed: Signed | None = None
+    repeated: Reproduction | None = None

@@ -4,6 +4,8 @@ from typing import Literal
 
 from kit.model.record import Record
 
+REPRODUCTION = "reproduction.json"
+
 State = Literal["within", "outside", "open"]
 
 
@@ -36,12 +38,16 @@ class Otherwise(Record):
 
 
 class Reproduction(Record):
-    """The comparison of a run with the one that it repeats, as `reproduction.json` holds it."""
+    """The comparison of a run with the one that it repeats, as `reproduction.json` holds it.
+
+    `machine_known`: of the original more than its figures is known, so that differences are all that there are.
+    """
 
     schema_version: Literal[1] = 1
     original: str
     source_sha256: str | None
     signed_by: tuple[str, ...]
+    machine_known: bool = True
     run: str
     figures: tuple[Repeated, ...]
     differences: tuple[Otherwise, ...]

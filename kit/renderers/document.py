@@ -9,7 +9,7 @@ from docx.oxml.ns import qn
 
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
-from kit.renderers import applied, charts, overtime, pictures, word
+from kit.renderers import applied, charts, overtime, pictures, repeated, word
 from kit.renderers.charts import Chart
 from kit.renderers.details import (
     brief_conclusion,
@@ -77,6 +77,8 @@ class Content:
         self._heading(1, "conclusion")
         self._lines(report.conclusion)
         self._criteria()
+        for found in repeated.tables(report):
+            self._details(found, repeated.widths(found, PORTRAIT), range(len(found.columns)))
         self._sign_off()
         self._attachments()
         return "".join((*self._front(), *self._parts))
@@ -154,25 +156,23 @@ class Content:
         )
 
     def _basics(self) -> None:
-        report = self._report
         self._heading(1, "basics")
         rows = [
-            (self._say("project"), report.project),
-            (self._say("model"), report.model),
-            (self._say("time"), report.date),
+            (self._say("project"), self._report.project),
+            (self._say("model"), self._report.model),
+            (self._say("time"), self._report.date),
         ]
         self._add(self._pairs(rows, None, self._say("basics")))
 
     def _environment(self) -> None:
-        report = self._report
         self._heading(1, "environment")
         for key, rows, titles in (
-            ("hardware", report.hardware, ("device", "configuration")),
-            ("software", report.software, ("software-name", "version")),
+            ("hardware", self._report.hardware, ("device", "configuration")),
+            ("software", self._report.software, ("software-name", "version")),
         ):
             self._heading(2, key)
-            header = (self._say(titles[0]), self._say(titles[1]))
-            self._add(self._caption("table", self._say(key)), self._pairs(rows, header, self._say(key)))
+            pairs = self._pairs(rows, (self._say(titles[0]), self._say(titles[1])), self._say(key))
+            self._add(self._caption("table", self._say(key)), pairs)
 
     def _procedure(self) -> None:
         report = self._report

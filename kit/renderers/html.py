@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.model.report import PerformanceRow, Report, RequestRow
-from kit.renderers import charts, overtime
+from kit.renderers import charts, overtime, repeated
 from kit.renderers.charts import Box, Chart, Geometry, Histogram
 from kit.renderers.details import beyond, brief_conclusion, criteria, highlights, sign_offs
 from kit.renderers.layouts import STANDARD, Layout
@@ -59,6 +59,7 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
         "over_time_note": overtime.note(report),
         "highlights": highlights(report),
         "criteria": criteria(report),
+        "repeated": repeated.tables(report),
         "sign_offs": sign_offs(report),
         "conclusion": brief_conclusion(report),
         "chart": charts.main(found),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from kit.formats import figure, rate
 from kit.model.report import PerformanceRow, Report
-from kit.renderers import charts
+from kit.renderers import charts, repeated
 from kit.renderers.details import beyond, brief_conclusion, criteria, highlights, sign_offs
 from kit.renderers.layouts import STANDARD, Layout
 
@@ -27,6 +27,7 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
         "details": beyond(report),
         "highlights": highlights(report),
         "criteria": criteria(report),
+        "repeated": repeated.tables(report),
         "sign_offs": sign_offs(report),
         "conclusion": brief_conclusion(report),
         "chart": charts.main(charts.of(report, report.language)),

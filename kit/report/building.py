@@ -12,7 +12,7 @@ from kit.model import Case, Inventory, Plan, RoundResult
 from kit.model.profile import Language
 from kit.model.report import Execution, MachineRow, PerformanceRow, Report, RoundRow
 from kit.model.verdict import Verdict
-from kit.report import details, findings, verdicts
+from kit.report import details, findings, repetition, verdicts
 from kit.report.hardware import hardware_table, hardware_text
 from kit.report.reading import Run, read
 from kit.texts import doubt, say
@@ -75,6 +75,7 @@ def build(run: Run, language: Language | None = None) -> Report:
         started=run.status.started,
         provenance=_provenance(run, lang),
         signed=run.signed,
+        repeated=run.repeated,
     )
 
 
@@ -220,7 +221,8 @@ def _conclusion(run: Run, verdict: Verdict, lang: Language) -> tuple[str, ...]:
     forced = [say(lang, "forced-checks", checks=say(lang, "and").join(found))] if (found := _forced(run)) else []
     restarted = [say(lang, "restarted", round=found.round, reason=found.reason) for found in run.restarts]
     searched = findings.lines(searches.outcomes(run.plan, run.results), lang)
-    return (*incomplete, *forced, *restarted, *searched, *verdicts.lines(verdict, lang))
+    repeated = repetition.lines(run.repeated, lang) if run.repeated is not None else ()
+    return (*incomplete, *forced, *restarted, *repeated, *searched, *verdicts.lines(verdict, lang))
 
 
 def _rights(plan: Plan, lang: Language) -> Iterator[str]:

@@ -9,6 +9,7 @@ from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
 from kit.model.report import RequestRow, Signed, Timeline
+from kit.model.reproduction import Reproduction
 from kit.report import timelines
 from kit.store import RunDir
 
@@ -31,6 +32,7 @@ class Run:
     timelines: tuple[Timeline, ...] = ()
     restarts: tuple[Restart, ...] = ()
     signed: Signed | None = None
+    repeated: Reproduction | None = None
 
 
 def read(run: RunDir) -> Run:
@@ -55,6 +57,7 @@ def read(run: RunDir) -> Run:
         timelines=timelines.of([tick for entry in plan.rounds if run.has(entry) for tick in run.ticks(entry)]),
         signed=signed(run),
         restarts=run.restarts(),
+        repeated=run.reproduction(),
     )
 
 

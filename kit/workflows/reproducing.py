@@ -1,36 +1,32 @@
 """What `kit reproduce` does, end to end: a run from elsewhere, planned as it was, executed here, and held against its original."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from kit import inventory as inventories
-from kit import profile as profiles
 from kit import runtimes, store
 from kit.bundles import asking, reading
 from kit.comparing import repeating
 from kit.errors import HostError, NotAcceptedError, UsageError, VerificationError
 from kit.inventory import Collected
-from kit.legacy import tables
-from kit.model import Environment, Inventory, Plan
-from kit.model.reproduction import Otherwise, Reproduction
+from kit.model import Environment, Plan
+from kit.model.report import Report
+from kit.model.reproduction import REPRODUCTION, Otherwise, Reproduction
 from kit.plan import Pin, environments
 from kit.ports import Host, Progress, Runtime
-from kit.profile import Loaded
+from kit.report import repetition
 from kit.resources import cache
 from kit.running.beginning import Prepared
+from kit.running.runner import Observe
 from kit.runtimes import fetching
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
-from kit.workflows import imaging, opening, relocating, running, sealing
-from kit.workflows.opening import Opened
+from kit.workflows import imaging, originals, relocating, running
+from kit.workflows.originals import Original
 from kit.workflows.running import Finished
-
-FILE = "reproduction.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +41,6 @@ class Wanted:
     unsigned: bool = False
     allow_privileged: bool = False
     tolerance: float = repeating.TOLERANCE
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """What is repeated: a bundle, a run directory, or a profile with the results that it names as its baseline."""
-
-    name: str
-    loaded: Loaded
-    run: RunDir | None
-    opened: Opened | None = None
-    sha256: str | None = None
-    signed_by: tuple[str, ...] = ()
-
-    @property
-    def plan(self) -> Plan | None:
-        return self.run.plan() if self.run is not None else None
-
-    @property
-    def inventory(self) -> Inventory | None:
-        return self.run.inventory() if self.run is not None else None
-
-    def figures(self) -> dict[repeating.Key, repeating.Rounds]:
-        """What was measured then. Raises `UsageError` where nothing is known."""
-        if self.run is not None:
-            results = self.run.results(self.run.plan())
-            return repeating.of_results([(result.case, result.figures) for result in results])
-        if self.loaded.baseline is None:
-            msg = f"{self.name} has no results to compare with: it is a profile without a baseline"
-            raise UsageError(msg, hint="kit run runs it")
-        return repeating.of_rows(tables.read(self.loaded.baseline, str(self.loaded.profile.acceptance.baseline)).rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +60,9 @@ def ready(reference: str, runs: Path, wanted: Wanted, progress: Progress, host: 
     Raises `VerificationError` where it is not genuine or asks for more than is granted, `HostError` where something is missing.
     """
     with ExitStack() as stack:
-        original = _original(reference, runs, wanted, progress, stack, host.now())
+        original = stack.enter_context(
+            originals.found(reference, runs, progress, host.now(), trust=wanted.trust, unsigned=wanted.unsigned)
+        )
         _require_granted(original, wanted)
         before = original.figures()
         loaded = relocating.relocated(original.loaded, original.opened, wanted.model_root, wanted.settings, progress)
@@ -107,39 +75,6 @@ def ready(reference: str, runs: Path, wanted: Wanted, progress: Progress, host: 
             loaded, runtime, runs, wanted.platform, images=images, pin=pin or door.pin, collected=collected
         )
         yield Ready(original, prepared, _differences(original, prepared.plan, collected), wanted)
-
-
-def _original(
-    reference: str, runs: Path, wanted: Wanted, progress: Progress, stack: ExitStack, now: datetime
-) -> Original:
-    path = Path(reference)
-    if reading.is_bundle(path):
-        opened = stack.enter_context(opening.opened(path, wanted.trust, now, progress, unsigned=wanted.unsigned))
-        name = opened.looked.bundle.manifest.run or opened.looked.bundle.manifest.profile
-        loaded, signers = opened.looked.loaded, opened.verified.sign_offs if opened.verified is not None else ()
-        signed_by = tuple(f"{one.name} ({one.role})" for one in signers)
-        return Original(name, loaded, opened.run, opened, _sha256(path), signed_by)
-    if path.suffix in (".yaml", ".yml"):
-        loaded = profiles.load(reference)
-        return Original(loaded.profile.name, loaded, None, sha256=loaded.sha256.removeprefix("sha256:"))
-    home = next((one for one in (path, *path.absolute().parents) if (one / "plan.json").is_file()), None)
-    run = RunDir(home) if home is not None else store.find(reference, runs)
-    signed_by, sha256 = (), None
-    if wanted.trust is not None:
-        said = sealing.trusted(run.path, reference, wanted.trust, now)
-        verified = sealing.whole(run, said)
-        signed_by = tuple(f"{one.name} ({one.role})" for one in verified.sign_offs)
-    text = run.text("profile.yaml") + "\n"
-    if f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" != run.plan().profile_sha256:
-        raise VerificationError(f"{run.path / 'profile.yaml'} is not the profile that this run was made of")
-    loaded = profiles.alone(text, str(run.path / "profile.yaml"))
-    held = Loaded(loaded.profile, loaded.source, loaded.sha256, run.baseline())
-    return Original(run.name, held, run, None, sha256, signed_by)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require_granted(original: Original, wanted: Wanted) -> None:
@@ -224,35 +159,55 @@ def _differences(original: Original, plan: Plan, collected: Collected) -> tuple[
     return tuple(sorted(found, key=lambda one: not one.performance))
 
 
-def compared(found: Ready, finished: Finished) -> Reproduction:
-    """The run held against its original; kept in its directory."""
+# --- the repetition ----------------------------------------------------------------------------------------------
+
+
+def repeat(found: Ready, observe: Observe, *, force: bool = False, wait: bool = False) -> tuple[Finished, Reproduction]:
+    """Execute the plan, hold the run against its original, and say so in its report."""
+
+    def write(directory: RunDir) -> Report:
+        if directory.status().status == "complete":
+            _keep(directory, compared(found, directory))
+        built, _ = running.write_report(directory)
+        return built
+
+    finished = running.run(found.prepared, observe, force=force, wait=wait, write=write)
+    result = finished.run.reproduction()
+    assert result is not None
+    return finished, result
+
+
+def _keep(directory: RunDir, result: Reproduction) -> None:
+    try:
+        store.write_once(directory.path / REPRODUCTION, result.to_json())
+    except OSError as error:
+        raise HostError(f"{directory.path / REPRODUCTION} cannot be written: {error.strerror}") from error
+
+
+def compared(found: Ready, directory: RunDir) -> Reproduction:
+    """The run held against its original."""
     profile = found.original.loaded.profile
-    plan = finished.run.plan()
+    plan = directory.plan()
     # A case that was left out of the repetition is one of which nothing can be said.
     cases = {case.key: case for case in (*profile.load.expanded(), *plan.cases)}
-    results = finished.run.results(plan)
-    after = repeating.of_results([(result.case, result.figures) for result in results])
-    result = Reproduction(
+    results = directory.results(plan)
+    return Reproduction(
         original=found.original.name,
         source_sha256=found.original.sha256,
         signed_by=found.original.signed_by,
-        run=finished.run.name,
+        machine_known=found.original.run is not None,
+        run=directory.name,
         figures=repeating.judge(
             tuple(cases.values()),
             repeating.tolerances(profile, found.wanted.tolerance),
             found.original.figures(),
-            after,
+            repeating.of_results([(result.case, result.figures) for result in results]),
         ),
         differences=found.differences,
     )
-    try:
-        store.write_once(finished.run.path / FILE, result.to_json())
-    except OSError as error:
-        raise HostError(f"{finished.run.path / FILE} cannot be written: {error.strerror}") from error
-    return result
 
 
 def require_reproduced(found: Reproduction) -> None:
     """Raises `NotAcceptedError` where it was not reproduced, or where that cannot be said."""
     if found.outcome != "reproduced":
-        raise NotAcceptedError(repeating.sentence(found))
+        raise NotAcceptedError(repetition.sentence(found, "en"))

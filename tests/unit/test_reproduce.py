@@ -3,22 +3,29 @@
 import hashlib
 import random
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from kit import profile
+from kit import profile, renderers
 from kit.comparing import repeating
 from kit.errors import HostError, NotAcceptedError, UsageError, VerificationError
-from kit.legacy import tables
+from kit.legacy import tables, word
+from kit.legacy.blocks import Grid
 from kit.model import Case, Length
 from kit.model.bundle import WeightFile, Weights
-from kit.model.reproduction import Reproduction
+from kit.model.profile import Language
+from kit.model.report import Report
+from kit.model.reproduction import REPRODUCTION, Otherwise, Reproduction
 from kit.model.table import METRICS
+from kit.report import repetition
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
-from kit.workflows import relocating, reproducing
-from tests.fakes import FakeHost
+from kit.store import write_once
+from kit.workflows import originals, relocating, reproducing
+from tests.fakes import BEGIN, FakeHost
+from tests.unit import old_reports
 from tests.unit.test_bundled_runs import SMOKE, measured, pack, people, rewritten, trust
 from tests.unit.test_report import PROFILE, RECORDED, Written
 from tests.unit.test_signing import People
@@ -50,7 +57,7 @@ def both(first: repeating.Rounds, second: repeating.Rounds | None = None) -> dic
 def test_the_same_within_little_noise_is_reproduced() -> None:
     found = outcome(both(rounds(1, 0.01, 3, 1)), both(rounds(1, 0.01, 3, 2)))
     assert found.outcome == "reproduced"
-    assert repeating.sentence(found) == (
+    assert repetition.sentence(found, "en") == (
         "old was reproduced: all 14 figures of 2 cases are within the tolerance, 12 of them with their 95 % interval"
     )
     assert all(one.low is not None and one.low <= 1.05 for one in found.figures if one.metric != "success_rate")
@@ -59,7 +66,7 @@ def test_the_same_within_little_noise_is_reproduced() -> None:
 def test_one_case_that_is_much_slower_is_named() -> None:
     found = outcome(both(rounds(1, 0.01, 3, 1)), both(rounds(1, 0.01, 3, 2), rounds(1.3, 0.01, 3, 3)))
     assert found.outcome == "not-reproduced"
-    assert repeating.sentence(found).endswith("6 of 14 figures are outside the tolerance, in 64-32-c2")
+    assert repetition.sentence(found, "en").endswith("6 of 14 figures are outside the tolerance, in 64-32-c2")
 
 
 def test_a_much_faster_run_is_no_reproduction_either() -> None:
@@ -69,7 +76,7 @@ def test_a_much_faster_run_is_no_reproduction_either() -> None:
 def test_noise_larger_than_the_tolerance_decides_nothing() -> None:
     found = outcome(both(rounds(1, 0.3, 3, 1)), both(rounds(1, 0.3, 3, 2)))
     assert found.outcome == "open"
-    assert "cannot be said" in repeating.sentence(found)
+    assert "cannot be said" in repetition.sentence(found, "en")
     assert {one.reason for one in found.figures if one.state == "open"} == {
         "the rounds differ too much from each other to say"
     }
@@ -79,7 +86,7 @@ def test_without_rounds_the_figures_themselves_are_compared() -> None:
     found = outcome(both(rounds(1, 0, 1, 1)), both(rounds(1.09, 0, 1, 1)))
     assert found.outcome == "reproduced"
     assert all(one.low is None for one in found.figures)
-    assert "interval" not in repeating.sentence(found)
+    assert "interval" not in repetition.sentence(found, "en")
     assert outcome(both(rounds(1, 0, 1, 1)), both(rounds(1.11, 0, 1, 1))).outcome == "not-reproduced"
 
 
@@ -301,3 +308,147 @@ def test_what_is_not_reproduced_ends_with_its_own_exit_code() -> None:
     with pytest.raises(NotAcceptedError) as caught:
         reproducing.require_reproduced(outcome(both(good), both(rounds(2, 0, 1, 1))))
     assert caught.value.exit_code == 7
+
+
+# --- what the report says of it ----------------------------------------------------------------------------------
+
+
+def told(tmp_path: Path, language: Language, factor: float, *differences: Otherwise) -> Report:
+    """The report of a run that repeats another, `factor` times as slow in its second case."""
+    written = Written(tmp_path)
+    found = outcome(both(rounds(1, 0.01, 3, 1)), both(rounds(1, 0.01, 3, 2), rounds(factor, 0.01, 3, 3)))
+    found = found.model_copy(update={"signed_by": ("张三 (tester)",), "differences": differences})
+    write_once(written.run.path / REPRODUCTION, found.to_json())
+    return written.report(language)
+
+
+CPU = Otherwise(name="CPU", before="Kunpeng-920", after="Xeon | 8458P", performance=True)
+HOST = Otherwise(name="hostname", before="a", after="b", performance=False)
+
+
+@pytest.mark.parametrize(
+    ("language", "reproduced", "not_reproduced", "why"),
+    [
+        ("en", "old was reproduced: all 14 figures", "old was not reproduced: 6 of 14 figures", "could explain it"),
+        ("zh-CN", "已复现原测试 old：2 个工况的 14 项数据", "未能复现原测试 old：14 项数据中有 6 项", "可能的原因"),
+    ],
+)
+def test_the_report_says_whether_it_was_reproduced_and_what_could_explain_it(
+    tmp_path: Path, language: Language, reproduced: str, not_reproduced: str, why: str
+) -> None:
+    good = told(tmp_path / "good", language, 1.0, CPU)
+    bad = told(tmp_path / "bad", language, 1.3, CPU, HOST)
+    assert good.conclusion[0].startswith(reproduced)
+    assert not any(why in line for line in good.conclusion)
+    assert bad.conclusion[0].startswith(not_reproduced)
+    assert bad.conclusion[0].endswith(", in 64-32-c2" if language == "en" else "涉及工况 64-32-c2")
+    explained = next(line for line in bad.conclusion if why in line)
+    assert "CPU: Kunpeng-920 → Xeon | 8458P" in explained
+    assert "hostname" not in explained
+
+
+def test_every_format_holds_the_comparison_with_the_original(tmp_path: Path) -> None:
+    built = told(tmp_path, "en", 1.3, CPU, HOST)
+    grids = [block.rows for block in word.read(renderers.render("docx", built)) if isinstance(block, Grid)]
+    cells = [row.cells for rows in grids for row in rows]
+    (cases,) = [row for row in cells if row[0] == "64-32-c2" and len(row) == 8]
+    assert cases[1].startswith("+30.") or cases[1].startswith("+29."), cases
+    assert [cell.endswith("×") for cell in cases] == [False, *(True,) * 6, False]
+    assert ("CPU", "Kunpeng-920", "Xeon | 8458P", "yes") in cells
+    assert len([row for row in cells if row[0] == "64-32-c2" and row[-1] == "outside"]) == 6
+    for name in ("md", "html"):
+        text = renderers.render(name, built).decode()
+        assert "Against the original, old" in text
+        assert cases[1].split()[0] in text
+        assert "Kunpeng-920" in text
+    assert "Against the original" not in renderers.render("md", Written(tmp_path / "plain").report("en")).decode()
+
+
+def test_a_signed_repetition_is_verified_with_what_it_says_of_the_original(people: People, tmp_path: Path) -> None:
+    run = measured(tmp_path)
+    result = outcome(both(rounds(1, 0.01, 3, 1)), both(rounds(1.3, 0.01, 3, 2)))
+    write_once(run.path / REPRODUCTION, result.to_json())
+    people.sign(run, "tester")
+    assert people.verify(run, people.text("tester")).unread == ()
+
+
+def test_of_long_lists_only_what_differs_is_shown() -> None:
+    before = " ".join(f"flag{number}" for number in range(40))
+    more = Otherwise(name="CPU flags", before=before, after=f"{before} avx512", performance=True)
+    assert repetition.sides(more) == ("…", "… avx512 …")
+    unknown = Otherwise(name="CPU", before=None, after="x", performance=True)
+    assert repetition.change(unknown) == "CPU: — → x"
+    turned = Otherwise(name="cases", before=before, after=" ".join(reversed(before.split())), performance=True)
+    assert repetition.sides(turned) == (turned.before, turned.after)
+
+
+def test_what_could_not_be_compared_says_why() -> None:
+    good = rounds(1, 0, 1, 1)
+    lacking = repeating.Rounds({**good.figures, "ttft": (None,)}, 8, 1.0)
+    zero = repeating.Rounds({**good.figures, "ttft": (0.0,)}, 8, 1.0)
+    for before, after, words in (
+        (lacking, good, None),
+        (good, lacking, "undecided: the repeated run lacks it"),
+        (good, zero, "undecided: is not above zero"),
+        (rounds(1, 0.3, 3, 1), rounds(1, 0.3, 3, 2), "undecided: the rounds differ too much from each other to say"),
+    ):
+        found = repetition.beyond(outcome(both(before), both(after)), "en")
+        assert {row[-1] for row in found} == ({words} if words else set())
+
+
+# --- a report by itself ------------------------------------------------------------------------------------------
+
+
+def one(path: Path, trust_file: Path | None = None) -> AbstractContextManager[originals.Original]:
+    return originals.found(str(path), path.parent, lambda _: None, BEGIN, trust=trust_file, unsigned=False)
+
+
+def test_a_report_that_says_all_it_takes_is_repeated_as_it_lies(people: People, tmp_path: Path) -> None:
+    """A copy of a report without its run: with its attestation beside it, signed."""
+    run = Written(tmp_path).run
+    people.sign(run, "tester")
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    for name in ("report/report.docx", "report/report.md", "attestation.json"):
+        (sent / Path(name).name).write_bytes((run.path / name).read_bytes())
+    for name in ("report.docx", "report.md"):
+        with one(sent / name, trust(people)) as original:
+            assert (original.name, original.signed_by) == (name, ("张三 (tester)",))
+            assert original.loaded.profile.server.engine == "sglang"
+            assert set(original.figures()) == {case.key for case in run.plan().cases}
+    (sent / "report.md").write_bytes((sent / "report.md").read_bytes() + b"\n")
+    with pytest.raises(VerificationError, match="no file that was signed"), one(sent / "report.md", trust(people)):
+        pass
+
+
+def test_a_report_that_does_not_say_enough_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    old = tmp_path / "old.md"
+    start = "python kit-instrument.pyz reference --host 127.0.0.1 --port 8001 --model reference --ttft 400ms"
+    old.write_text(old_reports.markdown(start=start), "utf-8")
+    with pytest.raises(UsageError) as caught, one(old):
+        pass
+    assert "does not say all that repeating it takes" in str(caught.value)
+    assert "server.image" in str(caught.value)
+    assert f"kit import {old} -o imported, complete imported/" in str(caught.value)
+
+
+def test_an_old_report_is_imported_and_repeated_in_one_step(tmp_path: Path) -> None:
+    old = tmp_path / "old.md"
+    old.write_text(old_reports.markdown(), "utf-8")
+    with one(old) as original:
+        assert (original.name, original.run, original.signed_by) == ("old.md", None, ())
+        assert original.loaded.profile.server.engine == "ftransformers"
+        assert original.figures()
+
+
+def test_a_report_that_nobody_signed_is_refused_where_signatures_are_asked_for(people: People, tmp_path: Path) -> None:
+    old = tmp_path / "old.md"
+    old.write_text(old_reports.markdown(), "utf-8")
+    with pytest.raises(VerificationError, match="is not signed"):
+        ready(old, tmp_path, trust=trust(people))
+
+
+def test_what_is_no_report_is_no_original(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("nothing")
+    with pytest.raises(UsageError, match="no report that can be imported"):
+        ready(tmp_path / "old.txt", tmp_path)
