@@ -24,6 +24,25 @@ Clean = Callable[[str], str]
 """Strikes the key out of a text."""
 
 
+def post(url: str, content: bytes, kind: str, most_bytes: int) -> bytes:
+    """What a server answers to content of a type, `most_bytes` at most. Raises `EndpointError`."""
+    try:
+        with (
+            httpx.Client(timeout=30.0) as client,
+            client.stream("POST", url, content=content, headers={"Content-Type": kind}) as answer,
+        ):
+            if answer.status_code != httpx.codes.OK:
+                raise EndpointError(f"{url} answered HTTP {answer.status_code}")
+            found = b""
+            for part in answer.iter_bytes():
+                found += part
+                if len(found) > most_bytes:
+                    raise EndpointError(f"{url} answered more than {most_bytes} bytes")
+            return found
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise EndpointError(f"{url} gave no answer: {error}") from error
+
+
 class HttpEndpoint:
     """Speaks the OpenAI API with the server at a target's URL."""
 

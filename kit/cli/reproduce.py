@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def add(app: typer.Typer) -> None:
     app.command(
         epilog="Examples: kit reproduce run.kit --trust trust.yaml · kit reproduce run.kit --unsigned --model-root /data/models · "
-        "kit reproduce latest · kit reproduce imported.yaml --on docker"
+        "kit reproduce latest · kit reproduce imported.yaml --on docker · kit reproduce old-report.docx --model-root /data"
     )(reproduce)
 
 
@@ -24,8 +24,8 @@ def reproduce(
     original: Annotated[
         str,
         typer.Argument(
-            metavar="BUNDLE|RUN|PROFILE",
-            help="A bundle, a run, or a profile with a baseline such as kit import writes.",
+            metavar="BUNDLE|RUN|PROFILE|REPORT",
+            help="A bundle, a run, a profile with a baseline such as kit import writes, or an old report.",
             autocompletion=complete.runs,
         ),
     ],

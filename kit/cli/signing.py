@@ -27,7 +27,7 @@ def add(app: typer.Typer) -> None:
     app.command(
         "sign",
         epilog="Examples: kit sign latest --role tester --key tester.key --name 张三 · "
-        "kit sign latest --role reviewer --key ~/.ssh/id_ed25519",
+        "kit sign latest --role reviewer --key ~/.ssh/id_ed25519 --timestamp http://tsa.example.com",
     )(sign)
     app.command(
         "verify",
@@ -63,14 +63,21 @@ def sign(
     public: Annotated[Path | None, typer.Option(metavar="FILE", help="The public key, for a key by its URI.")] = None,
     env: EnvOption = None,
     file: FileOption = None,
+    timestamp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar="KIT_TIMESTAMP", help="Server whose time stamp (RFC 3161) says when you signed."
+        ),
+    ] = None,
     out: RunsOption = Path("runs"),
 ) -> None:
     """Sign a whole run: its files, its result, and the copies of its report, which then show who signed."""
     import getpass
 
     from kit import store
+    from kit.endpoint import post
     from kit.host import LocalHost
-    from kit.signing import keys
+    from kit.signing import keys, stamping
     from kit.workflows import sealing
 
     found = store.find(run, out)
@@ -78,7 +85,8 @@ def sign(
         typer.echo(f"signed before by {one.name} as {one.role}, {one.at:%Y-%m-%d %H:%M:%S %z}, {one.key}", err=True)
     private = keys.load(key, lambda what: _passphrase(env, file) or _prompt(what), public)
     signer = name or getpass.getuser()
-    sign_off, written = sealing.sign(found, private, role, signer, LocalHost().now())
+    stamp = stamping.by(timestamp, post) if timestamp is not None else None
+    sign_off, written = sealing.sign(found, private, role, signer, LocalHost().now(), stamp)
     for path in written:
         typer.echo(path)
     typer.echo(f"{found.name}: signed by {sign_off.name} as {sign_off.role} with {sign_off.key}", err=True)
@@ -121,8 +129,17 @@ def verify(
 
 def _told(found: "Verified") -> None:
     """Who signed, and what was checked."""
-    for one in found.sign_offs:
-        typer.echo(f"{one.role}: {one.name}, {one.at:%Y-%m-%d %H:%M:%S %z} (own clock), {one.key}")
+    for one, proven in zip(found.sign_offs, found.times, strict=False):
+        if proven is not None:
+            when = f"{proven.at:%Y-%m-%d %H:%M:%S %z} (proven by a time stamp of {proven.by})"
+        else:
+            stamped = (
+                ""
+                if one.clock == "own"
+                else "; its time stamp was not checked: timestamp_roots of the trust file names nobody"
+            )
+            when = f"{one.at:%Y-%m-%d %H:%M:%S %z} (own clock{stamped})"
+        typer.echo(f"{one.role}: {one.name}, {when}, {one.key}")
     if found.copy is not None:
         typer.echo(f"{found.name} is {found.copy} as it was signed (result {found.outcome})")
         typer.echo("a single file: the figures were not worked out again, which kit verify RUN does", err=True)

@@ -228,7 +228,7 @@ def _own_notes() -> str:
         *("ready", "rounds-note", "rounds-note-mixed", "rounds-note-until", "rounds-note-warmup", "stability-note"),
         *("applied-note", "applied-burst-note", "applied-server-note", "distribution-note", "few-note", "step-note"),
     )
-    long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note")
+    long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note", "sign-note-stamped")
     told = [
         re.sub(r"\\\{\w+\\\}", value, re.escape(text))
         for keys, value in ((short, r"\\S{1,40}"), (long, ".{1,200}"))

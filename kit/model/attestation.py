@@ -82,7 +82,9 @@ class Statement(_Camel):
 
 
 class SignOff(_Camel):
-    """Who signed, as what, and when. `clock`: the time is that of the signer's own machine.
+    """Who signed, as what, and when. `at` is by the clock of the signer's own machine.
+
+    `clock`: `rfc3161` where a time stamp of somebody else lies beside it, made of this sign-off's signature.
 
     `key` is the fingerprint, as `ssh-keygen -l` prints it. `after` are the SHA-256 of the sign-offs that were there before.
     """
@@ -90,7 +92,7 @@ class SignOff(_Camel):
     role: Role
     name: str = Field(min_length=1, max_length=200)
     at: Utc
-    clock: Literal["own"] = "own"
+    clock: Literal["own", "rfc3161"] = "own"
     key: str
     public: str
     after: tuple[str, ...] = ()
@@ -127,13 +129,19 @@ class Envelope(_Camel):
         return hashlib.sha256(self.content).hexdigest()
 
 
+class SignOffEnvelope(Envelope):
+    """The envelope of a sign-off; `time_stamp` is what the server of time stamps answered about its signature."""
+
+    time_stamp: Base64 | None = None
+
+
 class Attestation(Envelope):
     """The envelope of the run's statement, signed by every role; beside it what each of them said of themselves.
 
     Other programs read it as the DSSE envelope that it is.
     """
 
-    sign_offs: tuple[Envelope, ...]
+    sign_offs: tuple[SignOffEnvelope, ...]
 
     def signed(self) -> tuple[SignOff, ...]:
         """The sign-offs as they say, whether or not they are genuine. Raises `ValidationError`."""

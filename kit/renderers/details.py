@@ -1,7 +1,7 @@
 """The tables beyond the original's columns, as text: shared by Markdown, Word and HTML."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kit import stats
 from kit.formats import figure, percent, rate
@@ -185,11 +185,23 @@ def sign_offs(report: Report) -> Table:
         title=say(lang, "sign-off"),
         columns=tuple(say(lang, key) for key in ("sign-role", "sign-name", "sign-time", "sign-key")),
         rows=tuple(
-            (say(lang, f"role-{one.role}"), one.name, f"{one.at.astimezone():%Y-%m-%d %H:%M:%S %z}", one.key)
+            (
+                say(lang, f"role-{one.role}"),
+                one.name,
+                f"{one.at.astimezone():%Y-%m-%d %H:%M:%S %z}{'' if one.clock == 'own' else ' *'}",
+                one.key,
+            )
             for one in (found.sign_offs if found is not None else ())
         ),
-        notes=(say(lang, "sign-note", sha256=found.statement_sha256),) if found is not None else (),
+        notes=tuple(_sign_notes(report)),
     )
+
+
+def _sign_notes(report: Report) -> Iterator[str]:
+    if report.signed is not None:
+        yield say(report.language, "sign-note", sha256=report.signed.statement_sha256)
+        if any(one.clock != "own" for one in report.signed.sign_offs):
+            yield say(report.language, "sign-note-stamped")
 
 
 def highlights(report: Report) -> Table:

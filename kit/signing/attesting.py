@@ -20,17 +20,18 @@ from kit.model.attestation import (
     Annotations,
     Attestation,
     Digest,
-    Envelope,
     Resource,
     Role,
     Signature,
     SignOff,
+    SignOffEnvelope,
     SignOffStatement,
     Statement,
     TestResult,
 )
 from kit.model.verdict import Verdict
 from kit.signing.keys import Private
+from kit.signing.stamping import Stamp
 
 _RESULTS = {"met": "PASSED", "waived": "WARNED", "none": "WARNED", "not-met": "FAILED", "uncertain": "FAILED"}
 
@@ -126,7 +127,9 @@ def _subjects(found: Files) -> tuple[Resource, ...]:
 # --- signing -----------------------------------------------------------------------------------------------------
 
 
-def announced(private: Private, role: Role, name: str, at: datetime, before: Attestation | None) -> SignOff:
+def announced(
+    private: Private, role: Role, name: str, at: datetime, before: Attestation | None, *, stamped: bool = False
+) -> SignOff:
     """What a person says of themselves when signing. Raises `UsageError` where the key has signed already."""
     public = private.public
     if before is not None and any(one.keyid == public.fingerprint for one in before.signatures):
@@ -137,6 +140,7 @@ def announced(private: Private, role: Role, name: str, at: datetime, before: Att
         role=role,
         name=name,
         at=at,
+        clock="rfc3161" if stamped else "own",
         key=public.fingerprint,
         public=public.line,
         after=tuple(one.sha256 for one in before.sign_offs) if before is not None else (),
@@ -145,17 +149,24 @@ def announced(private: Private, role: Role, name: str, at: datetime, before: Att
 
 
 def signed(
-    payload: bytes, before: Attestation | None, private: Private, sign_off: SignOff, copies: Files
+    payload: bytes,
+    before: Attestation | None,
+    private: Private,
+    sign_off: SignOff,
+    copies: Files,
+    stamp: Stamp | None = None,
 ) -> Attestation:
     """The attestation with one more signature over the payload, and the sign-off that names the copies of the report."""
     run = Resource(name="statement", digest=Digest(sha256=sha256(payload)))
     about = SignOffStatement(subject=(run, *_subjects(copies)), predicate=sign_off).stored()
+    signature = _signature(about, private)
+    stamped = base64.b64encode(stamp(base64.b64decode(signature.sig))).decode() if stamp is not None else None
     return Attestation(
         payload=base64.b64encode(payload).decode(),
         signatures=(*(before.signatures if before is not None else ()), _signature(payload, private)),
         sign_offs=(
             *(before.sign_offs if before is not None else ()),
-            Envelope(payload=base64.b64encode(about).decode(), signatures=(_signature(about, private),)),
+            SignOffEnvelope(payload=base64.b64encode(about).decode(), signatures=(signature,), time_stamp=stamped),
         ),
     )
 

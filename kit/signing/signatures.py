@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from kit.model.attestation import (
     Statement,
     TestResult,
 )
-from kit.signing import keys, trust
+from kit.signing import keys, stamping, trust
 from kit.signing.attesting import Files
 from kit.signing.keys import Public
+from kit.signing.stamping import Proven
 from kit.signing.trust import Trust
 
 LARGEST_BYTES = 64_000_000
@@ -57,11 +58,15 @@ def read(path: Path) -> Attestation | None:
 
 @dataclass(frozen=True, slots=True)
 class Genuine:
-    """What genuine signatures say: the statement about the run, and each sign-off with the copies that it names."""
+    """What genuine signatures say: the statement about the run, and each sign-off with the copies that it names.
+
+    `times` are what time stamps prove: None for a sign-off that has none, or where nobody said whose count.
+    """
 
     statement: Statement
     sign_offs: tuple[SignOff, ...]
     copies: tuple[Files, ...]
+    times: tuple[Proven | None, ...] = ()
 
 
 def genuine(found: Attestation, known: Mapping[str, Public]) -> Genuine:
@@ -125,6 +130,10 @@ def _contradictions(found: Attestation, about: Sequence[SignOffStatement]) -> It
             yield Problem(where, f"names the key {one.predicate.key}, but {signature.keyid} signed it")
         if one.predicate.after != earlier:
             yield Problem(where, "an earlier signature that it names was removed, or one was added before it")
+        if (one.predicate.clock == "own") != (envelope.time_stamp is None):
+            yield Problem(
+                where, "its time stamp was removed" if envelope.time_stamp is None else "a time stamp was added"
+            )
         earlier = (*earlier, envelope.sha256)
 
 
@@ -138,9 +147,10 @@ def trusted(found: Attestation, with_: Trust, now: datetime) -> Genuine:
         raise VerificationError(f"the trust file is of no use since {with_.expires}", hint="ask for the present one")
     said = genuine(found, trust.known(with_))
     problems: list[Problem] = []
+    times = tuple(_times(found, with_, problems))
     counted: dict[Role, int] = dict.fromkeys(ROLES, 0)
     for number, one in enumerate(said.sign_offs, start=1):
-        if wrong := _wrong_role(one, with_):
+        if wrong := _wrong_role(one, times[number - 1], with_):
             problems.append(Problem(f"sign-off {number}", wrong))
         else:
             counted[one.role] += 1
@@ -150,16 +160,32 @@ def trusted(found: Attestation, with_: Trust, now: datetime) -> Genuine:
             problems.append(Problem(role, f"{counted[role]} of {wanted.threshold} signatures that it takes"))
     if problems:
         raise VerificationError("the signatures are not those that it takes", problems=problems)
-    return said
+    return replace(said, times=times)
 
 
-def _wrong_role(one: SignOff, with_: Trust) -> str | None:
+def _times(found: Attestation, with_: Trust, problems: list[Problem]) -> Iterator[Proven | None]:
+    """What the time stamp of each sign-off proves, where the trust file says whose count."""
+    roots = [root for pem in with_.timestamp_roots for root in stamping.roots(pem)]
+    for number, envelope in enumerate(found.sign_offs, start=1):
+        if envelope.time_stamp is None or not roots:
+            yield None
+            continue
+        signature = base64.b64decode(envelope.signatures[0].sig)
+        try:
+            yield stamping.proven(base64.b64decode(envelope.time_stamp), signature, roots)
+        except ValueError as error:
+            problems.append(Problem(f"sign-off {number}", f"its time stamp proves nothing: {error}"))
+            yield None
+
+
+def _wrong_role(one: SignOff, proven: Proven | None, with_: Trust) -> str | None:
     entry = trust.entry(with_, one.role, one.key)
     if entry is None:
         return f"{one.key} ({one.name}) may not sign as {one.role}"
     if entry.name is not None and entry.name != one.name:
         return f"is by {one.name}, but the key {one.key} is that of {entry.name}"
-    if entry.expires is not None and one.at.astimezone().date() >= entry.expires:
+    at = proven.at if proven is not None else one.at
+    if entry.expires is not None and at.astimezone().date() >= entry.expires:
         return f"the key {one.key} ({one.name}) had expired on {entry.expires}"
     return None
 

@@ -10,7 +10,7 @@ from kit import documents
 from kit.errors import KitError, Problem, UsageError
 from kit.model import Record
 from kit.model.attestation import Role
-from kit.signing import keys
+from kit.signing import keys, stamping
 from kit.signing.keys import Public
 
 LARGEST_BYTES = 1_000_000
@@ -39,11 +39,15 @@ class Roles(Record):
 
 
 class Trust(Record):
-    """From the day `expires` on the file itself is not to be used any more."""
+    """From the day `expires` on the file itself is not to be used any more.
+
+    `timestamp_roots`: certificates in PEM of those whose time stamps count.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     expires: date | None = None
     roles: Roles
+    timestamp_roots: tuple[str, ...] = ()
 
     def expired(self, now: datetime) -> bool:
         return self.expires is not None and now.astimezone().date() >= self.expires
@@ -71,6 +75,12 @@ def read(path: Path) -> Trust:
 
 def _problems(trust: Trust) -> list[Problem]:
     problems: list[Problem] = []
+    for position, pem in enumerate(trust.timestamp_roots):
+        try:
+            stamping.roots(pem)
+        except ValueError as error:
+            hint = "the whole block from -----BEGIN CERTIFICATE----- on, below a |"
+            problems.append(Problem(f"timestamp_roots.{position}", f"is no certificate in PEM: {error}", hint))
     named = [(name, role) for name, role in trust.roles if isinstance(role, TrustedRole)]
     if not named:
         problems.append(Problem("roles", "nobody is trusted", "name at least one role with its keys"))

@@ -157,6 +157,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "电子签名见 attestation.json（所签声明 SHA-256 {sha256}），用 kit verify 核对；时间取自签署人机器的时钟。",
         "Signed in attestation.json (statement SHA-256 {sha256}); kit verify checks it. Times are of the signers' own clocks.",
     ),
+    "sign-note-stamped": (
+        "带 * 的签署另有第三方时间戳（RFC 3161），由 kit verify 核对。",
+        "Sign-offs with * have a time stamp by a third party (RFC 3161) too, which kit verify checks.",
+    ),
     "prepared": ("编制", "Prepared by"),
     "reviewed": ("审核", "Reviewed by"),
     "approved": ("批准", "Approved by"),

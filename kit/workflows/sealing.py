@@ -13,6 +13,7 @@ from kit.signing import attesting, rereading, signatures, trust
 from kit.signing.keys import Private
 from kit.signing.rereading import Reread
 from kit.signing.signatures import Genuine
+from kit.signing.stamping import Proven, Stamp
 from kit.store import RunDir
 
 _MOVE = "kit report writes elsewhere with --to"
@@ -22,6 +23,7 @@ _MOVE = "kit report writes elsewhere with --to"
 class Verified:
     """What was found to be genuine: the run's name, who signed, how many files, and how the figures were checked.
 
+    `times` is what time stamps prove of when they signed, for each of them.
     `outcome` is that of the signed statement; `copy` is set where a single copy of the report was checked: its name.
     """
 
@@ -32,13 +34,19 @@ class Verified:
     reread: Reread | None = None
     unread: tuple[str, ...] = ()
     copy: str | None = None
+    times: tuple[Proven | None, ...] = ()
 
 
 # --- signing -----------------------------------------------------------------------------------------------------
 
 
-def sign(run: RunDir, private: Private, role: Role, name: str, at: datetime) -> tuple[SignOff, tuple[Path, ...]]:
-    """Sign a whole and unaltered run, and write the copies of its report that show who signed."""
+def sign(
+    run: RunDir, private: Private, role: Role, name: str, at: datetime, stamp: Stamp | None = None
+) -> tuple[SignOff, tuple[Path, ...]]:
+    """Sign a whole and unaltered run, and write the copies of its report that show who signed.
+
+    With `stamp` somebody else states when; where they do not, nothing is signed.
+    """
     before = signatures.read(run.path / ATTESTATION)
     read = reports.read(run)
     built = reports.build(read, "en")
@@ -52,7 +60,7 @@ def sign(run: RunDir, private: Private, role: Role, name: str, at: datetime) -> 
     if before is not None:
         _require_unaltered(run, before, found, fresh.predicate)
     payload = before.content if before is not None else fresh.stored()
-    sign_off = attesting.announced(private, role, name, at, before)
+    sign_off = attesting.announced(private, role, name, at, before, stamped=stamp is not None)
     earlier = before.signed() if before is not None else ()
     shown = Signed(statement_sha256=attesting.sha256(payload), sign_offs=(*earlier, sign_off))
     copies = _copies(reports.build(replace(read, signed=shown)))
@@ -60,7 +68,7 @@ def sign(run: RunDir, private: Private, role: Role, name: str, at: datetime) -> 
         problems = [Problem(each, "would be in no signature") for each in extra]
         raise UsageError(f"{run.path / REPORT} holds other files: move them away first", problems=problems, hint=_MOVE)
     digests = {where: attesting.sha256(content) for where, content in copies.items()}
-    made = attesting.signed(payload, before, private, sign_off, digests)
+    made = attesting.signed(payload, before, private, sign_off, digests, stamp)
     return sign_off, _write(run, copies, made)
 
 
@@ -164,7 +172,7 @@ def _single(path: Path, said: Genuine) -> Verified:
 
 
 def _verified(name: str, said: Genuine, signers: int, copy: str) -> Verified:
-    return Verified(name, said.statement.predicate.result, said.sign_offs[:signers], 1, copy=copy)
+    return Verified(name, said.statement.predicate.result, said.sign_offs[:signers], 1, copy=copy, times=said.times)
 
 
 def whole(run: RunDir, said: Genuine) -> Verified:
@@ -193,4 +201,5 @@ def whole(run: RunDir, said: Genuine) -> Verified:
         msg = f"{run.name} is what was signed, but not true: its figures are not those of its requests"
         raise VerificationError(msg, problems=problems)
     count = len(found.own) + len(found.copies)
-    return Verified(run.name, said.statement.predicate.result, said.sign_offs, count, again, tuple(unread))
+    result = said.statement.predicate.result
+    return Verified(run.name, result, said.sign_offs, count, again, tuple(unread), times=said.times)

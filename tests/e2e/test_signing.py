@@ -5,7 +5,11 @@ import pty
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -124,3 +128,72 @@ def test_a_key_of_ssh_keygen_signs_after_its_passphrase_was_typed(home: Path, ki
     verified = call(home, "verify", "latest", "--trust", "trust.yaml")
     assert verified.code == 0, verified.err
     assert "approver: Wang Wu, " in verified.out
+
+
+@contextmanager
+def authority(home: Path) -> Iterator[str]:
+    """A server of time stamps as sites have them: `openssl ts` behind HTTP on loopback. Gives its URL."""
+    home.mkdir()
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=home, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Site CA")
+    openssl("req", "-new", *key, "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=Site TSA")
+    (home / "ext").write_text("extendedKeyUsage=critical,timeStamping\nkeyUsage=critical,digitalSignature\n")
+    signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", "ext")
+    openssl("x509", "-req", "-in", "tsa.csr", *signed_by, "-out", "tsa.pem")
+    (home / "serial").write_text("01\n")
+    (home / "tsa.cnf").write_text(
+        "[tsa]\ndefault_tsa=t\n[t]\nserial=serial\nsigner_cert=tsa.pem\nsigner_key=tsa.key\nsigner_digest=sha256\n"
+        "default_policy=1.2.3.4.1\ndigests=sha256\ness_cert_id_chain=no\ness_cert_id_alg=sha256\n"
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            (home / "query").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
+            openssl("ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query", "-out", "answer")
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.end_headers()
+            self.wfile.write((home / "answer").read_bytes())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_server_of_time_stamps_says_when_somebody_signed(home: Path) -> None:
+    made = call(home, "key", "new", "-o", "tester.key", "--no-passphrase")
+    (home / "trust.yaml").write_text(made.out, "utf-8")
+    words = ("sign", "latest", "--role", "tester", "--key", "tester.key", "--name", "张三")
+    with authority(home / "tsa") as url:
+        done = call(home, *words, "--timestamp", url)
+    assert done.code == 0, done.err
+    # Nobody is asked any more: the server is gone.
+    (again,) = (home / "runs").iterdir()
+    unchecked = call(home, "verify", again.name, "--trust", "trust.yaml")
+    assert unchecked.code == 0, unchecked.err
+    assert "(own clock; its time stamp was not checked" in unchecked.out
+    root = (home / "tsa" / "ca.pem").read_text("ascii")
+    with (home / "trust.yaml").open("a", encoding="utf-8") as file:
+        file.write("timestamp_roots:\n  - |\n" + "".join(f"    {line}\n" for line in root.splitlines()))
+    verified = call(home, "verify", "latest", "--trust", "trust.yaml")
+    assert verified.code == 0, verified.err
+    assert "(proven by a time stamp of CN=Site TSA)" in verified.out
+    call(home, "key", "new", "-o", "other.key", "--no-passphrase")
+    silent = call(home, "sign", "latest", "--role", "reviewer", "--key", "other.key", "--timestamp", url)
+    assert silent.code == 3
+    assert "no time stamp: " in silent.err
+    assert "sign without --timestamp" in silent.err
+    assert call(home, "verify", "latest", "--trust", "trust.yaml").code == 0
