@@ -176,4 +176,10 @@ def _signature(payload: bytes, private: Private) -> Signature:
         made = dsse.Envelope(payload, PAYLOAD_TYPE, {}).sign(private.signer)
     except (exceptions.Error, ValueError, OSError) as error:
         raise UsageError(f"the key could not sign: {error}") from error
+    except RuntimeError as error:
+        # What a token refuses, such as a wrong PIN, has no name that kit could import; often it has no text either.
+        if type(error).__module__.partition(".")[0] != "pkcs11":
+            raise
+        why = f"{type(error).__name__} {error}".strip()
+        raise UsageError(f"the token did not sign: {why}", hint="check its PIN and PYKCS11LIB") from error
     return Signature(keyid=made.keyid, sig=base64.b64encode(bytes.fromhex(made.signature)).decode())

@@ -668,6 +668,26 @@ def test_a_token_without_its_library_is_said(people: People) -> None:
         keys.load("hsm:2?label=me", never, people.folder / "tester.key.pub")
 
 
+@pytest.mark.parametrize(
+    ("module", "error", "told"),
+    [("pkcs11.exceptions", UsageError, "the token did not sign: PinIncorrectError"), ("elsewhere", RuntimeError, "^$")],
+)
+def test_a_token_that_refuses_is_no_defect(
+    people: People, run: RunDir, monkeypatch: pytest.MonkeyPatch, module: str, error: type[Exception], told: str
+) -> None:
+    class PinIncorrectError(RuntimeError):
+        pass
+
+    def refuse(_: bytes) -> None:
+        raise PinIncorrectError
+
+    PinIncorrectError.__module__ = module
+    private = people.private("tester")
+    monkeypatch.setattr(private.signer, "sign", refuse)
+    with pytest.raises(error, match=told):
+        sealing.sign(run, private, "tester", "张三", NOW)
+
+
 def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rsa.key"
     made = generate_private_key(65537, 2048)
