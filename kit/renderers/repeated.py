@@ -5,7 +5,7 @@ from kit.renderers.table import Table
 from kit.report import repetition
 from kit.texts import say
 
-_WIDTHS = {4: (2000, 3150, 3150, 1100), 7: (1300, 1500, 1400, 1400, 1500, 1000, 1300)}
+_WIDTHS = {4: (1900, 3000, 3000, 1500), 7: (1300, 1500, 1400, 1400, 1500, 1000, 1300)}
 
 
 def tables(report: Report) -> tuple[Table, ...]:
