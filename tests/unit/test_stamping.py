@@ -18,7 +18,7 @@ from tests.unit.test_signing import NOW, People, never
 __all__ = ["people"]
 
 # Made once by `openssl ts -reply` over the bytes `signature`, with a certificate below that of `ca.pem`.
-RECORDED = Path(__file__).parents[1] / "fixtures" / "timestamp"
+RECORDED = Path(__file__).parent / "stamps"
 STAMP = (RECORDED / "stamp.der").read_bytes()
 ROOT = (RECORDED / "ca.pem").read_text("ascii")
 MADE = datetime(2026, 11, 24, 15, 56, 50, tzinfo=UTC)
