@@ -8,10 +8,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 IMAGES := llamacpp evalscope evalscope/1.14.1 kit
 INPUTS ?= 200000
+ROUNDS ?= 500
 LOCKS := $(filter-out images/python-base/%,$(wildcard *.lock images/*/*.lock images/*/*/*.lock))
 START := $(shell date +%s)
 
-.PHONY: run images test check bench unit fuzz vulnerabilities golden locks clean help
+.PHONY: run images test check bench unit fuzz soak vulnerabilities golden locks clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -56,6 +57,9 @@ unit: $(VENV)/.kit-dev ## Unit tests only
 
 fuzz: $(VENV)/.kit-dev ## Feed every parser of foreign input INPUTS changed inputs (200000 each unless told; hours)
 	@KIT_FUZZ=$(INPUTS) $(BIN)/python -m pytest -n $(WORKERS) tests/fuzz
+
+soak: $(VENV)/.kit-dev ## ROUNDS rounds back to back (500 unless told): memory, descriptors, threads, programs and files stay flat
+	@$(BIN)/python -m benchmarks.soak --rounds $(ROUNDS)
 
 vulnerabilities: $(VENV)/.kit-dev ## Known vulnerabilities of the locked Python packages; needs the network
 	@for lock in $(LOCKS); do echo "$$lock"; \

@@ -72,6 +72,7 @@ def _write_again(directory: RunDir, plan: Plan, checked: Preflight) -> int:
         resuming.tidy(directory)
         # Somebody may have gone on with it while this kit waited.
         resuming.require_missing(directory, plan)
+        resuming.set_failed_aside(directory, plan)
         attempt = resuming.next_attempt(directory)
         directory.write_preflight(checked, attempt)
     except OSError as error:

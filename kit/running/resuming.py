@@ -88,6 +88,15 @@ def _told(value: object) -> str:
     return "not set" if value is None else repr(value)
 
 
+def set_failed_aside(run: RunDir, plan: Plan) -> None:
+    """Make room for the rounds in which no request succeeded: they measured nothing, and are tried again. What they left is
+    kept under `abandoned/`."""
+    present = [entry for entry in plan.rounds if run.has(entry)]
+    for entry, result in zip(present, run.results(plan), strict=True):
+        if result.figures.succeeded == 0:
+            run.set_aside(entry)
+
+
 # --- attempts ----------------------------------------------------------------------------------------------------
 
 

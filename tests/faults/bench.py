@@ -124,8 +124,9 @@ class Bench:
         stall: float = 30,
         restart: str = "never",
         out: Path | None = None,
+        profile: str = PROFILE,
     ) -> Prepared:
-        text = PROFILE.format(port=free_port(), model=model, rounds=rounds, stall=stall, restart=restart)
+        text = profile.format(port=free_port(), model=model, rounds=rounds, stall=stall, restart=restart)
         prepared = running.planned(profiles.parse(text, "stub.yaml"), "process", out or self.out)
         return Prepared(
             prepared.plan, prepared.profile, prepared.out, None, None, self.collected or inventory.collect(LocalHost())
@@ -136,9 +137,9 @@ class Bench:
         leftovers.sweep()
         return running.run(prepared, self.seen.append, write=write)
 
-    def resume(self) -> Finished:
+    def resume(self, *, force: bool = False) -> Finished:
         leftovers.sweep()
-        return running.run(running.resume("latest", self.out), self.seen.append, write=light)
+        return running.run(running.resume("latest", self.out), self.seen.append, write=light, force=force)
 
     def fails(self, prepared: Prepared) -> str:
         """Run, expect an error of kit's own, and return it as the user reads it."""

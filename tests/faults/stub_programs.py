@@ -135,7 +135,7 @@ def _one(url: str, model: str, tokens: int, index: int, began: float) -> Request
     from tests.unit.evalscope_files import Request
 
     prompt = f"prompt number {index} which is long enough"
-    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens}
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens, "stream": True}
     sent = time.perf_counter() - began
     ask = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     texts: list[float] = []

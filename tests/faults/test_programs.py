@@ -1,9 +1,13 @@
 """Servers and load generators that fail in every way: what the run says, what it keeps, and that it can be gone on with."""
 
+import subprocess
+import sys
+
 import pytest
 
 from kit.errors import IncompleteError, KitError
-from tests.faults.bench import Bench, finished, processes
+from tests.faults.bench import ROOT, Bench, finished, processes
+from tests.integration.driver import await_true
 
 ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
 
@@ -115,6 +119,15 @@ def test_a_bad_answer_is_a_failed_request_and_hides_in_no_figure(bench: Bench, f
     assert "what to do:" in said
 
 
+def test_a_round_in_which_every_request_failed_is_repeated_by_a_resume(bench: Bench) -> None:
+    bench.fails(bench.plan(model="http-429@2,good"))
+    assert finished(bench.the_run) == ROUNDS
+    require_resumes(bench)
+    run = bench.the_run
+    assert [result.figures.succeeded for result in run.results(run.plan())] == [1, 1]
+    assert [path.name for path in (run.path / "abandoned").iterdir()] == ["10-8-c1-round-2-1"]
+
+
 @pytest.mark.parametrize(
     ("fault", "telling"),
     [
@@ -153,6 +166,33 @@ def test_two_at_once_go_on_with_a_run_one_of_them_is_refused(bench: Bench) -> No
     with pytest.raises(KitError, match="has all its rounds"):
         bench.run(prepared)
     assert bench.the_run.status().status == "complete"
+
+
+RESUME = """\
+import sys
+from pathlib import Path
+from tests.faults.bench import Bench
+bench = Bench(Path(sys.argv[1]))
+bench.faults({"load": {"3": "hangs"}})
+bench.resume()
+"""
+
+
+def test_of_two_resumes_at_once_the_second_is_refused_and_the_first_goes_on(bench: Bench) -> None:
+    """Two real kits; the first is in its round when the second comes, and comes again with `--force`."""
+    bench.faults({"load": {"2": "killed"}})
+    bench.fails(bench.plan())
+    with subprocess.Popen([sys.executable, "-c", RESUME, str(bench.home)], cwd=ROOT) as first:
+        try:
+            await_true((bench.home / "load-3").exists, "the first kit is in its round")
+            for force, told in ((False, "another run of kit: pid"), (True, "another kit goes on with")):
+                with pytest.raises(KitError, match=told):
+                    bench.resume(force=force)
+            assert bench.the_run.status().status == "running"
+            assert first.poll() is None
+        finally:
+            first.kill()
+    require_resumes(bench)
 
 
 def test_a_run_that_failed_says_incomplete(bench: Bench) -> None:
