@@ -39,7 +39,9 @@ class Teller:
             self.learn(result)
 
     def learn(self, result: RoundResult) -> None:
-        self._results.append(result)
+        if self._plan.until is not None:
+            # Nothing else depends on them, and a run may have many.
+            self._results.append(result)
         found = result.figures
         if found.latency_s is not None and found.ttft_s is not None:
             self.known[result.case.key] = estimate.Known(result.case.key, found.latency_s.mean, found.ttft_s.mean)
