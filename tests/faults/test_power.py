@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,9 @@ class Disk:
                 # Its name is there, and of its content what was synced: nothing, perhaps.
                 (target / name).write_bytes(contents.get(child, b""))
 
-    @property
+    @cached_property
     def _folders(self) -> set[int]:
+        """What was a directory when the recording was over."""
         return {path.stat().st_ino for path in self.root.rglob("*") if path.is_dir()}
 
 
