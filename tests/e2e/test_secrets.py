@@ -107,8 +107,13 @@ def test_a_run_in_which_the_server_repeats_the_key_leaves_it_nowhere(kit: Kit, s
     assert "1 FAILED" in done.err, done.err
     again = kit.run("report", "latest", "--format", "md,docx,html,xlsx,csv", "--to", "again", env={"ENDPOINT_KEY": KEY})
     assert again.code == 0, again.err
+    left_out = [word for part in ("images", "wheels", "kit") for word in ("--without", part)]
+    packed = kit.run("bundle", "make", "latest", "-o", "run.kit", *left_out, env=ENVIRONMENT)
+    assert packed.code == 0, packed.err
+    inside = [name for name, _ in layers("run.kit", (kit.home / "run.kit").read_bytes())]
+    assert any("samples.jsonl" in name for name in inside), inside
     assert any(kit.home.glob("runs/*/cases/*/*/raw/**/*")), "what the load generator wrote was searched, too"
-    assert found(kit.home, done.out, done.err, again.out, again.err) == []
+    assert found(kit.home, done.out, done.err, again.out, again.err, packed.out, packed.err) == []
 
 
 def test_a_crash_of_kit_does_not_print_the_key(kit: Kit, stub: Stub, tokenizer: Path, tmp_path: Path) -> None:
