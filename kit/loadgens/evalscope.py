@@ -144,7 +144,7 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute("SELECT * FROM result ORDER BY start_time").fetchall()
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ReadingError(f"{database.name} is damaged: {error}") from error
     try:
         origin = min((float(row["start_time"]) for row in rows), default=0.0)
