@@ -49,8 +49,7 @@ check: $(VENV)/.kit-dev ## Format, lint, types, unit tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
 
 bench: $(VENV)/.kit-dev ## How true the load generator's figures are: evalscope as it comes beside kit's transport
-	@$(BIN)/python -m benchmarks.load_error --agreement
-	@$(BIN)/python -m benchmarks.load_error
+	@$(BIN)/python -m benchmarks.load_error --all
 
 unit: $(VENV)/.kit-dev ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit

@@ -1,6 +1,6 @@
 """How far from the truth the load generator's figures are: evalscope as it comes beside kit's transport, in one run.
 
-    .venv/bin/python -m benchmarks.load_error [--rounds 3] [--only 256:5ms] [--version 1.14.1] [--agreement]
+    .venv/bin/python -m benchmarks.load_error [--rounds 3] [--only 256:5ms] [--version 1.14.1] [--agreement | --all]
 
 Both send the same load to the reference server, one after the other. The truth is what the server recorded: TTFT from a request
 read to its first token given to the kernel, TPOT from the first token to the last, throughput from the first request read to the
@@ -80,7 +80,14 @@ class Clock(threading.Thread):
 
 
 def run(
-    runtime: ProcessRuntime, version: str, transport: Transport, clients: int, itl: str, ttft: str, waves: int
+    runtime: ProcessRuntime,
+    version: str,
+    transport: Transport,
+    clients: int,
+    itl: str,
+    ttft: str,
+    waves: int,
+    tokens: int,
 ) -> Run:
     sender = runtime.pin("evalscope", version)
     server = runtime.pin("evalscope", "1.14.1")
@@ -94,7 +101,7 @@ def run(
         python = runtime.environments.path(server) / "bin" / "python"
         words = ["reference", "--port", str(port), "--ttft", ttft, "--itl", itl, "--record", str(record)]
         case = Case(
-            input=Length.model_validate(INPUT), output=Length.model_validate(TOKENS), concurrency=clients,
+            input=Length.model_validate(INPUT), output=Length.model_validate(tokens), concurrency=clients,
             requests=clients * waves,
         )  # fmt: skip
         order = Order(
@@ -153,15 +160,24 @@ def main() -> None:
         "--nice", type=int, default=0, help="priority of server and clients alike, where other work goes on"
     )
     parser.add_argument("--agreement", action="store_true", help="the original's conditions: do both say the same?")
+    parser.add_argument("--all", action="store_true", help="the table, and then the agreement")
     options = parser.parse_args()
     os.nice(options.nice)
     runtime = ProcessRuntime(folder("images"), cache())
     runtime.prepare(runtime.pin("evalscope", "1.14.1"), print)
     runtime.prepare(runtime.pin("evalscope", options.version), print)
-    conditions = options.only or (ORIGINAL if options.agreement else CONDITIONS)
-    ttft, waves = ("2s", 1) if options.agreement else ("100ms", options.waves)
+    if not options.agreement:
+        table(runtime, options, options.only or CONDITIONS, "100ms", agreement=False)
+    if options.agreement or options.all:
+        table(runtime, options, (options.only if options.agreement else None) or ORIGINAL, "2s", agreement=True)
+
+
+def table(
+    runtime: ProcessRuntime, options: argparse.Namespace, conditions: Sequence[str], ttft: str, *, agreement: bool
+) -> None:
+    tokens, waves = (32, 1) if agreement else (TOKENS, options.waves)
     print(
-        f"evalscope {options.version}, TTFT {ttft}, {TOKENS} tokens, {waves} requests per client, median of {options.rounds}"
+        f"evalscope {options.version}, TTFT {ttft}, {tokens} tokens, {waves} requests per client, median of {options.rounds}"
     )
     print(f"{os.cpu_count()} processors, load of the machine before: {os.getloadavg()[0]:.1f}\n")
     print(
@@ -173,23 +189,25 @@ def main() -> None:
         found: dict[Transport, list[Run]] = {"evalscope": [], "precise": []}
         for _ in range(options.rounds):
             for transport, runs in found.items():
-                runs.append(run(runtime, options.version, transport, int(clients), itl, ttft, waves))
+                runs.append(run(runtime, options.version, transport, int(clients), itl, ttft, waves, tokens))
         for transport, runs in found.items():
             print(row(f"{clients}, {itl}", transport, runs), flush=True)
         plain, precise = found["evalscope"], found["precise"]
-        if options.agreement:
-            both = ", ".join(
-                f"{name} {statistics.median(b.error.seen[name] / a.error.seen[name] - 1 for a, b in zip(plain, precise, strict=True)):+.2%}"
+        if agreement:
+            both = [
+                statistics.median(
+                    b.error.seen[name] / a.error.seen[name] - 1 for a, b in zip(plain, precise, strict=True)
+                )
                 for name in calibration.METRICS
-            )
-            print(f"| | precise against plain | {both} |", flush=True)
+            ]
+            cells = " | ".join(f"{one:+.2%}" for one in both)
+            print(f"| {clients}, {itl} | precise beside evalscope | {cells} | | | | |", flush=True)
         else:
             cpu = [statistics.median(one.cpu_ms_per_1000 for one in runs) for runs in (precise, plain)]
             errors = [abs(median(runs, "ttft")) for runs in (precise, plain)]
-            print(
-                f"| | ratio precise / plain | TTFT error {errors[0] / errors[1]:.3f}, CPU {cpu[0] / cpu[1]:.2f} |",
-                flush=True,
-            )
+            ratio = f"{errors[0] / errors[1]:.3f} | | | | | {cpu[0] / cpu[1]:.2f}"
+            print(f"| {clients}, {itl} | ratio precise / evalscope | {ratio} | | | |", flush=True)
+    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kit import stats
-from kit.model import Case, Sample
+from kit.model import Case, Doubt, Figures, RoundResult, Sample
+from kit.model.calibration import Calibration, Point, Trial
 
 METRICS = ("ttft", "ttft_p99", "tpot", "latency", "throughput")
 LARGEST = 0.01
@@ -99,3 +100,118 @@ def span(rounds: Sequence[Error], metric: str) -> tuple[float, float] | None:
     """The least and the largest error of a metric over rounds."""
     known = [share for share in (found.share(metric) for found in rounds) if share is not None]
     return (min(known), max(known)) if known else None
+
+
+# --- inside a run ------------------------------------------------------------------------------------------------
+
+LONGEST_TTFT_S = 1.0
+"""A longer wait before the first token tells nothing more of the client."""
+MOST_TOKENS, LEAST_TOKENS = 128, 8
+MOST_TRIALS = 5
+_START_S, _BEGIN_S = 1.2, 0.2
+"""What the program takes to start, and each trial before its first request and after its last."""
+
+
+def points(results: Sequence[RoundResult], budget_s: float) -> tuple[Point, ...]:
+    """Each concurrency of a run, at the times of its quickest case; what does not fit into the time has a reason.
+
+    The most clients come first: there the error is greatest. Answers are cut short before a concurrency is left out.
+    """
+    known: dict[int, RoundResult] = {}
+    for result in results:
+        found = result.figures
+        if found.ttft_s is None or found.tpot_s is None:
+            continue
+        best = known.get(result.case.concurrency)
+        if best is None or best.figures.tpot_s is None or found.tpot_s.mean < best.figures.tpot_s.mean:
+            known[result.case.concurrency] = result
+    wanted = [_point(known[concurrency]) for concurrency in sorted(known, reverse=True)]
+    rest = budget_s - _START_S
+    chosen: list[Point] = []
+    for position, point in enumerate(wanted):
+        # What is left is shared among those that are left.
+        share = rest / (len(wanted) - position)
+        room = max(share, min(rest, _length_s(point, LEAST_TOKENS)))
+        tokens = int((room - _length_s(point, 0)) / (_waves(point) * point.asked_itl_s)) if room > 0 else 0
+        tokens = min(tokens, point.tokens)
+        if tokens < min(LEAST_TOKENS, point.tokens):
+            chosen.append(point.model_copy(update={"reason": Doubt(kind="untried-room")}))
+            continue
+        fitted = point.model_copy(update={"tokens": tokens})
+        rest -= _length_s(fitted, tokens)
+        chosen.append(fitted)
+    return tuple(sorted(chosen, key=lambda point: point.concurrency))
+
+
+def _point(result: RoundResult) -> Point:
+    found, case = result.figures, result.case
+    assert found.ttft_s is not None
+    assert found.tpot_s is not None
+    return Point(
+        concurrency=case.concurrency,
+        requests=case.concurrency * (2 if case.requests >= 2 * case.concurrency else 1),
+        tokens=max(2, min(MOST_TOKENS, case.output.tokens)),
+        asked_ttft_s=min(LONGEST_TTFT_S, found.ttft_s.mean),
+        asked_itl_s=found.tpot_s.mean,
+    )
+
+
+def _waves(point: Point) -> int:
+    return point.requests // point.concurrency
+
+
+def _length_s(point: Point, tokens: int) -> float:
+    return _BEGIN_S + _waves(point) * (point.asked_ttft_s + tokens * point.asked_itl_s)
+
+
+def rounds(fitting: Sequence[Point], budget_s: float) -> int:
+    """How often all of these points can be tried in the time there is."""
+    once = sum(_length_s(point, point.tokens) for point in fitting)
+    return max(1, min(MOST_TRIALS, int((budget_s - _START_S) / once))) if once > 0 else 1
+
+
+def trial(found: Error, demand: float | None) -> Trial:
+    """A round against the reference server as it is kept."""
+    return Trial(
+        ttft_s=found.seen["ttft"],
+        true_ttft_s=found.true["ttft"],
+        tpot_s=found.seen.get("tpot"),
+        true_tpot_s=found.true.get("tpot"),
+        latency_s=found.seen["latency"],
+        true_latency_s=found.true["latency"],
+        throughput=found.seen["throughput"],
+        true_throughput=found.true["throughput"],
+        late_p99_s=found.late_p99_s,
+        demand=demand,
+    )
+
+
+def shares(calibration: Calibration | None, concurrency: int, figures: Figures) -> dict[str, float]:
+    """The instrument's error in these figures by metric, as a share of each: the median of the trials.
+
+    The seconds by which TTFT, TPOT and latency were wrong in the trial are held against the figure itself; throughput is
+    wrong by the same share. A metric that was not tried is not there.
+    """
+    tried = [point for point in calibration.points if point.concurrency == concurrency] if calibration else []
+    trials = [one for point in tried for one in point.trials]
+    if not trials:
+        return {}
+    errors: dict[str, list[float]] = {"throughput": [one.throughput / one.true_throughput - 1 for one in trials]}
+    if figures.ttft_s is not None and figures.ttft_s.mean > 0:
+        errors["ttft"] = [(one.ttft_s - one.true_ttft_s) / figures.ttft_s.mean for one in trials]
+    if figures.latency_s is not None and figures.latency_s.mean > 0:
+        errors["latency"] = [(one.latency_s - one.true_latency_s) / figures.latency_s.mean for one in trials]
+    if figures.tpot_s is not None and figures.tpot_s.mean > 0:
+        differences = [
+            one.tpot_s - one.true_tpot_s for one in trials if one.tpot_s is not None and one.true_tpot_s is not None
+        ]
+        if differences:
+            errors["tpot"] = [difference / figures.tpot_s.mean for difference in differences]
+    return {name: statistics.median(found) for name, found in errors.items()}
+
+
+def doubts(found: Mapping[str, float]) -> Iterable[Doubt]:
+    """What a reader must know of these errors."""
+    for name, share in found.items():
+        if abs(share) > LARGEST:
+            yield Doubt(kind=f"instrument-{name}", values=(("error", f"{share:+.1%}"),))

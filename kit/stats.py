@@ -12,6 +12,8 @@ from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spre
 
 READINGS_AGREE = 0.01
 SERVER_AGREES = 0.05
+CHUNKS_AGREE = 1.1
+"""So many tokens per chunk are told as such: a last token often brings no text, and half a character waits for its rest."""
 
 
 def fewest(percent: float) -> int:
@@ -174,20 +176,37 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
     if cached := [sample.cached_tokens for sample in good if sample.cached_tokens]:
         yield _doubt("cached-tokens", count=len(cached), of=len(good), tokens=sum(cached))
     yield from _server_doubts(good)
+    yield from _chunk_doubts(good)
     yield from _reading_doubts(found, native)
 
 
 def _server_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
     """Where the server's own time from the first token to the last is not what the client saw."""
     pairs = [
-        (sample.server_decode_s, sample.latency_s - sample.ttft_s)
+        (sample.server_decode_s, sample.latency_s - sample.ttft_s, tpot_s(sample) or 0.0)
         for sample in good
         if sample.server_decode_s is not None and sample.latency_s is not None and sample.ttft_s is not None
     ]
-    own, server = mean(seen for _, seen in pairs), mean(told for told, _ in pairs)
-    if own and server is not None and abs(server - own) > SERVER_AGREES * own:
+    own, server = mean(seen for _, seen, _ in pairs), mean(told for told, _, _ in pairs)
+    # Whether the step that gave the first token counts is the server's choice: of a short answer it is a large part.
+    step = mean(gap for _, _, gap in pairs) or 0.0
+    if own and server is not None and abs(server - own) > max(SERVER_AGREES * own, step):
         difference = f"{(server - own) / own:+.1%}"
         yield _doubt("server-decode", difference=difference, server=f"{server:.6g}", own=f"{own:.6g}")
+
+
+def _chunk_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
+    """Where the server's count of tokens and the chunks that came do not belong together."""
+    pairs = [
+        (sample.output_tokens, sample.texts)
+        for sample in good
+        if sample.tokens_from == "usage" and sample.output_tokens is not None and sample.texts
+    ]
+    if fewer := sum(tokens < texts for tokens, texts in pairs):
+        yield _doubt("usage-below-chunks", count=fewer, of=len(pairs))
+    tokens, texts = (sum(values) for values in zip(*pairs, strict=True)) if pairs else (0, 0)
+    if tokens > texts * CHUNKS_AGREE:
+        yield _doubt("tokens-per-chunk", tokens=f"{tokens / texts:.2f}")
 
 
 def _token_doubts(side: str, asked: int, measured: Sequence[int | None]) -> Iterator[Doubt]:

@@ -28,6 +28,7 @@ from kit.model import (
     Sample,
     ServerStart,
 )
+from kit.model.calibration import Calibration
 from kit.model.reproduction import REPRODUCTION, Reproduction
 
 R = TypeVar("R", bound=Record)
@@ -161,6 +162,14 @@ class RunDir:
             else self._parse(name, line, HostTick)
             for line in lines
         )
+
+    def write_calibration(self, found: Calibration) -> None:
+        write_once(self.path / "calibration.json", found.to_json())
+
+    def calibration(self) -> Calibration | None:
+        """The instrument's own error; None where it was not looked for."""
+        found = (self.path / "calibration.json").is_file()
+        return self._load("calibration.json", Calibration) if found else None
 
     def baseline(self) -> bytes | None:
         """The baseline that the run's profile names, or None."""

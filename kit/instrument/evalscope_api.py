@@ -1,17 +1,15 @@
 """evalscope with kit's transport: its own plugin point, for 1.0.1 and 1.14.1, in a process beside the one that sends.
 
-evalscope makes the prompts and is told of every answer when there is time; what it decides is which requests go out, in which
+evalscope makes the prompts and is told of the answers when the last one is over; what it decides is which requests go out, in which
 order, and how many at once. Its own summary then only tells how many requests it saw: what is measured lies in the exchanges.
 """
 
 import asyncio
 import json
-import os
 import socket
 import sys
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 from evalscope.perf.arguments import parse_args
@@ -28,7 +26,6 @@ from kit.instrument.wire import Wire
 
 API = "kit-precise"
 _TAIL = 4096
-_NICE = 10
 
 _HERE = Path.cwd()
 _plugins: "list[_Precise]" = []
@@ -43,7 +40,7 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
         super().__init__(param)
         self._numbers: dict[int, int] = {}
         self._bodies: list[object] = []
-        self._answers: dict[int, asyncio.Future[Exchange]] = {}
+        self._answers: dict[int, asyncio.Future[int]] = {}
         self._running = False
         _plugins.append(self)
 
@@ -76,35 +73,34 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
     async def _exchange(self, body: object) -> Exchange:
         if not self._running:
             self._run()
-        return await self._answers[self._numbers[id(body)]]
+        begin = await self._answers[self._numbers[id(body)]]
+        with open(_HERE / exchanges.OPEN, "rb") as spool:
+            spool.seek(begin)
+            found, _ = next(exchanges.read(spool))
+        return found
 
     def _run(self) -> None:
         """The first request is due: from here on the sender keeps as many under way as evalscope would."""
         self._running = True
         loop = asyncio.get_running_loop()
         self._answers = {number: loop.create_future() for number in self._numbers.values()}
-        # Nothing that this process does may keep the sender or a server on this machine waiting.
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-            os.nice(_NICE)
         self.wire.tell({"at_once": int(self.param.parallel)})
         loop.add_reader(self.wire.sock.fileno(), self._told)
 
     def _told(self) -> None:
+        """The load is over, or the sender is gone."""
+        asyncio.get_running_loop().remove_reader(self.wire.sock.fileno())
         try:
-            for said in self.wire.heard():
-                if "over" in said:
-                    with open(_HERE / exchanges.OPEN, "rb") as spool:
-                        spool.seek(int(str(said["at"])))
-                        found, _ = next(exchanges.read(spool))
-                    self._answers[found.index].set_result(found)
-                else:
-                    asyncio.get_running_loop().remove_reader(self.wire.sock.fileno())
+            self.wire.hear()
         except EOFError:
-            asyncio.get_running_loop().remove_reader(self.wire.sock.fileno())
             for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(ConnectionError("the sender ended before the load was over"))
+                answer.set_exception(ConnectionError("the sender ended before the load was over"))
+            return
+        with open(_HERE / exchanges.OPEN, "rb") as spool:
+            begin = 0
+            for found, _ in exchanges.read(spool):
+                self._answers[found.index].set_result(begin)
+                begin = spool.tell()
 
     def count(self, exchange: Exchange) -> tuple[int, int] | None:
         """Tokens of prompt and answer by the tokenizer, where the server did not count them; after the round."""

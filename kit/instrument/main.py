@@ -1,4 +1,4 @@
-"""The commands of the packed file: `reference` serves by a schedule, `evalscope` sends load with kit's transport."""
+"""The commands of the packed file: `reference` serves by a schedule, `evalscope` sends load with kit's transport, `trial` sends to `reference`."""
 
 import argparse
 import os
@@ -105,5 +105,9 @@ def main() -> int:
         from kit.instrument import evalscope_api
 
         return evalscope_api.run(int(words[0]), words[1:])
-    say("the commands are: reference, evalscope")
+    if name == "trial":
+        from kit.instrument import trial
+
+        return trial.run(words[0], Path.cwd())
+    say("the commands are: reference, evalscope, trial")
     return 2

@@ -178,6 +178,7 @@ class Server:
 
     def stop(self) -> None:
         self._stopping = True
+        self._alarm.set(monotonic_ns())
 
     def serve(self) -> None:
         """Answer until `stop` was called."""

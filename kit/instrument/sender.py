@@ -1,7 +1,7 @@
 """The process that sends: it starts the load generator, takes its requests, runs the load, and hands back what came.
 
-The load generator makes the prompts and keeps the books in a process of its own, of lower priority, so that none of its work
-lies between an answer and the next request, or between a byte's arrival and its stamp.
+The load generator makes the prompts and keeps the books in a process of its own, and is told of the answers when the last one
+is over: none of its work lies between an answer and the next request, or between a byte's arrival and its stamp.
 """
 
 import json
@@ -70,13 +70,10 @@ def _send_for(wire: Wire) -> None:
     with open(exchanges.OPEN, "wb") as spool:
 
         def take(exchange: Exchange) -> None:
-            begin = spool.tell()
             exchanges.write(spool, exchange, secret.encode())
-            spool.flush()
             exchange.request, exchange.pieces = b"", []
-            wire.drop({"over": exchange.index, "at": begin})
 
         transport.run(requests, int(str(head["at_once"])), take)
         transport.close()
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
-    wire.tell({"all": len(requests)})
+    wire.tell({"over": len(requests)})

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpResponseParser
@@ -33,6 +33,9 @@ _MANY = 4
 _MOST_UNPARSED = 1024
 _OPENERS = 16
 _LOOK_S = 1.0
+_MANY_CLIENTS = 100
+_GATHER_S = 0.0002
+"""With so many clients reads are gathered for so long: to be woken for each costs more than to read it, on both sides."""
 
 
 class Transport:
@@ -102,7 +105,10 @@ class Transport:
             began = monotonic_ns()
             if began - self._looked_ns > _LOOK_S * 1e9:
                 self._look_for_silence(began)
-            read = self._read(0 if self._unparsed or self._over else _LOOK_S)
+            busy = bool(self._unparsed or self._over)
+            if not busy and self._under_way >= _MANY_CLIENTS:
+                sleep(_GATHER_S)
+            read = self._read(0 if busy else _LOOK_S)
             if self._unparsed:
                 # Many at once: more may have come meanwhile, and stamps come first.
                 if read > _MANY and len(self._unparsed) < _MOST_UNPARSED:

@@ -172,7 +172,9 @@ def _precise(raw: Path, order: Order) -> Reading:
         else (("requests", "succeeded", "latency_s", "ttft_s", *(("tpot_s", "output_throughput") if counted else ())))
     )
     values = {name: getattr(native, name) for name in told}
-    return Reading(samples, NativeSummary.model_validate({**values, "step_s": native.step_s}), began_s)
+    return Reading(
+        samples, NativeSummary.model_validate({**values, "step_s": native.step_s}), began_s, exchanges.doubts(raw)
+    )
 
 
 def _only(raw: Path, name: str) -> Path:

@@ -11,9 +11,12 @@ from kit.instrument import exchange as kept
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
 from kit.loadgens.reading import ReadingError
-from kit.model import Sample
+from kit.model import Doubt, Sample
 from kit.redaction import plain
 
+SENDER = "sender.json"
+SATURATED = 0.9
+"""From this share of the time on that it works, or waits for a processor, a sender may read late."""
 _EXCERPT = 160
 _NS = 1e9
 
@@ -39,6 +42,22 @@ def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
     except OverflowError as error:
         raise ReadingError(f"{kept.FILE} is damaged: a time that no clock shows") from error
     return samples, origin / _NS if origin is not None else None
+
+
+def demand(raw: Path) -> float | None:
+    """The share of the time in which the sender worked or waited for a processor; None where it did not say."""
+    try:
+        said = json.loads((raw / SENDER).read_bytes())
+        return (float(said["cpu_s"]) + float(said["waited_s"] or 0.0)) / float(said["wall_s"])
+    except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError):
+        return None
+
+
+def doubts(raw: Path) -> tuple[Doubt, ...]:
+    """Whether the sender kept up while it sent."""
+    found = demand(raw)
+    saturated = found is not None and found > SATURATED
+    return (Doubt(kind="client-saturated", values=(("demand", f"{found:.0%}"),)),) if saturated else ()
 
 
 def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns: int | None) -> Sample:

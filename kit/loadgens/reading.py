@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kit.model import NativeSummary, Sample
+from kit.model import Doubt, NativeSummary, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class Reading:
     samples: tuple[Sample, ...]
     native: NativeSummary
     began_s: float | None = None
+    doubts: tuple[Doubt, ...] = ()
+    """What must be known of how it was sent and timed."""
 
 
 class ReadingError(Exception):

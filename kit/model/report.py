@@ -104,7 +104,7 @@ class LoadUse(Record):
 
     `in_flight` is the mean over the rounds of their time-weighted means, `burst` counts the requests of all rounds that were
     sent before any answer of their round was over. `server_prefill_s` is what the server itself says, `waiting_s` the rest of TTFT:
-    the queue, and the way there and back.
+    the queue, and the way there and back. `instrument` is the instrument's error by metric, as a share of the case's figure.
     """
 
     input_tokens: Tokens | None
@@ -116,6 +116,7 @@ class LoadUse(Record):
     steady_ttft_s: float | None
     server_prefill_s: float | None = None
     waiting_s: float | None = None
+    instrument: tuple[tuple[str, float], ...] = ()
 
 
 class Within(Record):
@@ -211,6 +212,8 @@ class Report(Record):
     load_example: str
     load_command: str
     rounds_note: str
+    instrument_note: str | None = None
+    """Why the instrument's error was not tried; None where it was, and where nobody looked."""
     rows: tuple[PerformanceRow, ...]
     rounds: tuple[RoundRow, ...]
     details: tuple[CaseDetail, ...]

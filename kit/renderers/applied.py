@@ -15,18 +15,31 @@ def load(report: Report) -> Table:
     # Only some servers say how long they took.
     told = any(detail.load.server_prefill_s is not None for detail in details)
     more = ("server-prefill", "waiting") if told else ()
+    tried = any(detail.load.instrument for detail in details)
+    metrics = ("ttft", "tpot", "throughput") if tried else ()
     return Table(
         title=say(lang, "applied"),
         columns=(
             *case_columns(lang),
             *(say(lang, f"applied-{key}") for key in ("input", "output", "in-flight", "peak", "burst")),
             *(say(lang, "unit-s", title=say(lang, f"applied-{key}")) for key in ("burst-ttft", "steady-ttft", *more)),
+            *(say(lang, "applied-instrument", metric=say(lang, f"short-{name}")) for name in metrics),
         ),
-        rows=tuple((*case_cells(detail), *_cells(detail), *(_server(detail) if told else ())) for detail in details),
+        rows=tuple(
+            (
+                *case_cells(detail),
+                *_cells(detail),
+                *(_server(detail) if told else ()),
+                *(_error(detail, name) for name in metrics),
+            )
+            for detail in details
+        ),
         notes=(
             say(lang, "applied-note"),
             *((say(lang, "applied-server-note"),) if told else ()),
             *((say(lang, "applied-burst-note"),) if burst_only else ()),
+            *((say(lang, "applied-instrument-note"),) if tried else ()),
+            *((report.instrument_note,) if report.instrument_note is not None else ()),
         ),
     )
 
@@ -46,6 +59,11 @@ def _cells(detail: CaseDetail) -> tuple[str, ...]:
 
 def _server(detail: CaseDetail) -> tuple[str, str]:
     return figure(detail.load.server_prefill_s), figure(detail.load.waiting_s)
+
+
+def _error(detail: CaseDetail, metric: str) -> str:
+    share = dict(detail.load.instrument).get(metric)
+    return "—" if share is None else f"{share:+.2%}"
 
 
 def _tokens(found: Tokens | None) -> str:

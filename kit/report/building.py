@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from kit import acceptance, commands, searches, stats
+from kit import acceptance, calibration, commands, searches, stats
 from kit import rounds as steadiness
 from kit.engines import ENGINES
 from kit.formats import duration, figure
@@ -57,9 +57,10 @@ def build(run: Run, language: Language | None = None) -> Report:
         load_example=say(lang, "example", case=case, round=number) if example[0] else "",
         load_command=_inside(run, example),
         rounds_note=details.rounds_note(plan, lang),
+        instrument_note=_untried(run, lang),
         rows=rows,
         rounds=rounds,
-        details=details.of(plan.cases, rounds, run.results, run.requests),
+        details=details.of(plan.cases, rounds, run.results, run.requests, run.calibration),
         requests=run.requests,
         machine=_machine(run),
         timelines=run.timelines,
@@ -99,7 +100,10 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
         for found in results[number].doubts:
             note(say(lang, "round-doubt", round=number, text=doubt(lang, found)))
     rows = [_round(results.get(number), case, number) for number in run.plan.numbers(case)]
-    for found in steadiness.doubts(case, run.results):
+    for found in (
+        *steadiness.doubts(case, run.results),
+        *calibration.doubts(details.instrument(run.calibration, case, run.results)),
+    ):
         note(doubt(lang, found))
     return PerformanceRow(
         case=case,
@@ -134,6 +138,11 @@ def _round(result: RoundResult | None, case: Case, number: int) -> RoundRow:
         tps=found.tps,
         per_stream_throughput=found.per_stream_throughput,
     )
+
+
+def _untried(run: Run, lang: Language) -> str | None:
+    reason = run.calibration.reason if run.calibration is not None else None
+    return say(lang, "applied-instrument-none", reason=doubt(lang, reason)) if reason is not None else None
 
 
 def _machine(run: Run) -> tuple[MachineRow, ...]:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from kit import calibration as calibrations
 from kit import flow, intervals, stats
 from kit.legacy import again
 from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
+from kit.model.calibration import Calibration
 from kit.model.profile import Language
 from kit.model.report import (
     Baseline,
@@ -26,7 +28,11 @@ N = TypeVar("N", int, float)
 
 
 def of(
-    cases: Sequence[Case], rounds: Sequence[RoundRow], results: Sequence[RoundResult], requests: Sequence[RequestRow]
+    cases: Sequence[Case],
+    rounds: Sequence[RoundRow],
+    results: Sequence[RoundResult],
+    requests: Sequence[RequestRow],
+    calibration: Calibration | None = None,
 ) -> tuple[CaseDetail, ...]:
     """One detail per case, in their order; `rounds` holds every planned round, `results` those that were finished."""
     planned: dict[str, list[RoundRow]] = {case.id: [] for case in cases}
@@ -38,7 +44,20 @@ def of(
     done: dict[str, list[RoundResult]] = {case.id: [] for case in cases}
     for result in results:
         done[result.case.id].append(result)
-    return tuple(_detail(case, done[case.id], planned[case.id], sent[case.id]) for case in cases)
+    return tuple(
+        _detail(case, done[case.id], planned[case.id], sent[case.id], instrument(calibration, case, results))
+        for case in cases
+    )
+
+
+def instrument(calibration: Calibration | None, case: Case, results: Sequence[RoundResult]) -> dict[str, float]:
+    """The instrument's error of a case by metric: the largest of its rounds."""
+    found: dict[str, float] = {}
+    for result in results:
+        if result.case.id == case.id:
+            for metric, share in calibrations.shares(calibration, case.concurrency, result.figures).items():
+                found[metric] = max(found.get(metric, 0.0), share, key=abs)
+    return found
 
 
 def baseline(content: bytes | None, name: str) -> Baseline | None:
@@ -69,7 +88,11 @@ def rounds_note(plan: Plan, lang: Language) -> str:
 
 
 def _detail(
-    case: Case, done: Sequence[RoundResult], rounds: Sequence[RoundRow], requests: Sequence[RequestRow]
+    case: Case,
+    done: Sequence[RoundResult],
+    rounds: Sequence[RoundRow],
+    requests: Sequence[RequestRow],
+    errors: dict[str, float],
 ) -> CaseDetail:
     good = [request for request in requests if request.succeeded]
     ttft = stats.spread(request.ttft_s for request in good)
@@ -87,7 +110,7 @@ def _detail(
         ttft_s=ttft,
         tpot_s=stats.spread(request.tpot_s for request in good),
         prefill_speed=stats.prefill_speed(stats.spread(request.input_tokens for request in good), ttft),
-        load=_load(requests),
+        load=_load(requests).model_copy(update={"instrument": tuple(errors.items())}),
         latency_points=_points([request.latency_s for request in good]),
         ttft_points=_points([request.ttft_s for request in good]),
         tpot_points=_points([request.tpot_s for request in good]),

@@ -8,6 +8,7 @@ from kit import commands, rounds, stats
 from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
+from kit.model.calibration import Calibration
 from kit.model.report import RequestRow, Signed, Timeline
 from kit.model.reproduction import Reproduction
 from kit.report import timelines
@@ -33,6 +34,7 @@ class Run:
     restarts: tuple[Restart, ...] = ()
     signed: Signed | None = None
     repeated: Reproduction | None = None
+    calibration: Calibration | None = None
 
 
 def read(run: RunDir) -> Run:
@@ -56,6 +58,7 @@ def read(run: RunDir) -> Run:
         preflights=run.preflights(),
         timelines=timelines.of([tick for entry in plan.rounds if run.has(entry) for tick in run.ticks(entry)]),
         signed=signed(run),
+        calibration=run.calibration(),
         restarts=run.restarts(),
         repeated=run.reproduction(),
     )

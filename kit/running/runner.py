@@ -210,6 +210,7 @@ class _Execution:
             doubts=(
                 *unflushed,
                 *generator.doubts(entry.order.version),
+                *reading.doubts,
                 *stats.doubts(entry.case, reading.samples, found, reading.native),
                 *telemetry.doubts(ticks, machine, window),
             ),

@@ -4,6 +4,7 @@ from kit.model import Doubt
 from kit.model.profile import Language
 from kit.texts.captions import CAPTIONS
 from kit.texts.contrasts import CONTRASTS
+from kit.texts.instrument import INSTRUMENT
 from kit.texts.repeats import REPEATS
 from kit.texts.sentences import JUDGEMENTS
 
@@ -281,6 +282,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     **CAPTIONS,
     **CONTRASTS,
+    **INSTRUMENT,
     **JUDGEMENTS,
     **REPEATS,
 }

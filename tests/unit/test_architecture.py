@@ -73,7 +73,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "cryptography": ("kit.signing.keys", "kit.signing.stamping"),
     "rfc3161_client": ("kit.signing.stamping",),
     "securesystemslib": ("kit.signing.keys", "kit.signing.attesting", "kit.signing.signatures"),
-    "subprocess": ("kit.host", "kit.runtimes", "kit.instrument.sender"),
+    "subprocess": ("kit.host", "kit.runtimes", "kit.instrument.sender", "kit.instrument.trial"),
     "socket": ("kit.host", "kit.traffic", "kit.instrument"),
     "pandas": ("kit.renderers",),
     "openpyxl": ("kit.renderers", "kit.legacy"),

@@ -299,16 +299,28 @@ def test_prompts_that_came_from_a_cache_are_told() -> None:
 
 
 def test_a_server_whose_own_time_is_another_than_the_clients_is_told() -> None:
-    def told(factor: float) -> list[str]:
-        return kinds(
-            [
-                one.model_copy(update={"server_decode_s": ((one.latency_s or 0) - (one.ttft_s or 0)) * factor})
-                for one in SAMPLES
-            ]
-        )
+    def told(factor: float, tokens: int = 201) -> set[str]:
+        took = [(one.latency_s or 0) - (one.ttft_s or 0) for one in SAMPLES]
+        longer = [
+            one.model_copy(update={"server_decode_s": seen * factor, "output_tokens": tokens})
+            for one, seen in zip(SAMPLES, took, strict=True)
+        ]
+        return set(kinds(longer)) & {"server-decode"}
 
-    assert told(0.96) == told(1.04) == []
-    assert told(0.94) == told(1.06) == ["server-decode"]
+    assert told(0.96) == told(1.04) == set()
+    assert told(0.94) == told(1.06) == {"server-decode"}
+
+
+def test_of_a_short_answer_the_server_may_count_one_step_more_or_less() -> None:
+    took = [(one.latency_s or 0) - (one.ttft_s or 0) for one in SAMPLES]
+    step = took[0] / 3
+    for more, told in ((0.99 * step, set[str]()), (1.01 * step, {"server-decode"})):
+        short = [
+            one.model_copy(update={"server_decode_s": took[0] + more, "output_tokens": 4, "latency_s": SAMPLES[0].latency_s,
+                                   "ttft_s": SAMPLES[0].ttft_s})
+            for one in SAMPLES
+        ]  # fmt: skip
+        assert set(kinds(short)) & {"server-decode"} == told
 
 
 def test_deviating_token_counts_are_told_with_their_range() -> None:
@@ -358,3 +370,16 @@ def test_a_time_rounded_by_the_load_generator_does_not_differ() -> None:
 def test_a_summary_that_says_nothing_raises_no_doubt() -> None:
     assert doubts([failed(0, 0, 1)], NativeSummary(latency_s=1.0))[0].kind == "failed"
     assert kinds([failed(0, 0, 1)], NativeSummary(latency_s=1.0)) == ["failed"]
+
+
+def test_tokens_that_cannot_belong_to_the_chunks_are_told() -> None:
+    def told(*pairs: tuple[int, int]) -> dict[str, dict[str, str]]:
+        sent = [
+            one.model_copy(update={"output_tokens": tokens, "texts": texts, "tokens_from": "usage"})
+            for one, (tokens, texts) in zip(SAMPLES, pairs, strict=False)
+        ]
+        return {found.kind: dict(found.values) for found in doubts(sent) if "chunk" in found.kind}
+
+    assert told((128, 128), (128, 127), (128, 120)) == {}
+    assert told((128, 128), (127, 128)) == {"usage-below-chunks": {"count": "1", "of": "2"}}
+    assert told((128, 64), (128, 64)) == {"tokens-per-chunk": {"tokens": "2.00"}}

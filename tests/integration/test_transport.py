@@ -1,0 +1,230 @@
+"""kit's transport over TLS, through proxies, and with a key: each as one small program in the load generator's environment."""
+
+import datetime
+import ipaddress
+import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from kit import packed
+from kit.resources import folder
+from kit.runtimes.process import ProcessRuntime
+from tests.stub_server import Behaviour, Stub
+
+KEY = "sk-canary-7f3a+9c/41=d2"
+HOST = "model.test"
+DRIVER = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+from kit.instrument.endpoint import ConnectError, endpoint
+from kit.instrument.transport import Transport
+out = []
+try:
+    transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={"Authorization": "Bearer " + os.environ["KEY"]},
+                          connect_timeout_s=5, read_timeout_s=10)
+    transport.open(2)
+    body = {"model": "good", "stream": True, "max_tokens": 4, "messages": [{"role": "user", "content": "a prompt that is no probe"}]}
+    transport.run([transport.prepared(json.dumps(body).encode())] * 4, 2, out.append)
+    transport.close()
+except ConnectError as error:
+    print(json.dumps({"refused": str(error)}))
+else:
+    print(json.dumps({"status": [found.status for found in out], "error": [found.error for found in out],
+                      "whole": [found.body.endswith(b"data: [DONE]\\n\\n") for found in out], "late": transport.load.opened}))
+"""
+
+
+@pytest.fixture(scope="module")
+def python(cache: Path) -> Path:
+    runtime = ProcessRuntime(folder("images"), cache)
+    return runtime.environments.path(runtime.pin("evalscope", "1.0.1")) / "bin" / "python"
+
+
+@pytest.fixture
+def instruments(tmp_path: Path) -> Path:
+    packed.place(tmp_path / "there", packed.digest())
+    return tmp_path / "there" / packed.FILE
+
+
+def sent(python: Path, instruments: Path, url: str, **variables: str) -> dict[str, Any]:
+    """What the transport says of four requests, two at once, to that address."""
+    clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    argv = [str(python), "-c", DRIVER, str(instruments), url]
+    done = subprocess.run(
+        argv, env={**clean, "KEY": KEY, **variables}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def good(found: dict[str, Any]) -> bool:
+    return found == {"status": [200] * 4, "error": [None] * 4, "whole": [True] * 4, "late": 0}
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        if isinstance(server, Stub):
+            server.log.stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate that signs itself, for the host's name and this machine, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    plain = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(key.private_bytes(*plain) + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Stub]:
+    """A server that speaks TLS and wants a key."""
+    stub = Stub(Behaviour(key=KEY))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    stub.socket = context.wrap_socket(stub.socket, server_side=True, do_handshake_on_connect=False)
+    with running(stub):
+        yield stub
+
+
+class Proxy(ThreadingHTTPServer):
+    """A proxy that leads every name to one port of this machine, and remembers what it was asked."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, to: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Proxying)
+        self.to = to
+        self.asked: list[tuple[str, str, str | None]] = []
+
+
+class _Proxying(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        del format, args
+
+    def do_CONNECT(self) -> None:
+        self._note()
+        self.send_response(200)
+        self.end_headers()
+        with socket.create_connection(("127.0.0.1", self.server.to)) as there:
+            back = threading.Thread(target=_pour, args=(there, self.connection), daemon=True)
+            back.start()
+            _pour(self.connection, there)
+            back.join()
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        self._forward()
+
+    def do_POST(self) -> None:
+        self._forward()
+
+    def _note(self) -> None:
+        self.server.asked.append((self.command, self.path, self.headers["Proxy-Authorization"]))
+
+    def _forward(self) -> None:
+        self._note()
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        path = "/" + self.path.split("/", 3)[3]
+        kept = [f"{name}: {value}" for name, value in self.headers.items() if name != "Proxy-Authorization"]
+        head = "\r\n".join((f"{self.command} {path} HTTP/1.1", *kept, "Connection: close", "", ""))
+        with socket.create_connection(("127.0.0.1", self.server.to)) as there:
+            there.sendall(head.encode() + body)
+            said = b""
+            while b"\r\n" not in said and (more := there.recv(65536)):
+                said += more
+            # It says that it closes, so that nobody sends another request over this connection.
+            self.connection.sendall(said.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            _pour(there, self.connection)
+        self.close_connection = True
+
+
+def _pour(source: socket.socket, to: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            to.sendall(data)
+        to.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+def test_tls_with_a_key_and_never_through_a_proxy_on_this_machine(
+    python: Path, instruments: Path, secure: Stub, certificate: Path
+) -> None:
+    url = f"https://127.0.0.1:{secure.server_address[1]}"
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    assert good(sent(python, instruments, url, SSL_CERT_FILE=str(certificate), **nowhere))
+    assert {request.authorization for request in secure.log.requests} == {f"Bearer {KEY}"}
+    refused = sent(python, instruments, url, SSL_CERT_FILE="/dev/null")
+    assert refused["refused"].startswith("no secure connection to 127.0.0.1:")
+    assert "CERTIFICATE_VERIFY_FAILED" in refused["refused"]
+
+
+def test_tls_through_a_tunnel_of_a_proxy(python: Path, instruments: Path, secure: Stub, certificate: Path) -> None:
+    proxy = Proxy(int(secure.server_address[1]))
+    with running(proxy) as port:
+        environment = {"https_proxy": f"http://someone:s%40cret@127.0.0.1:{port}", "SSL_CERT_FILE": str(certificate)}
+        assert good(sent(python, instruments, f"https://{HOST}", **environment))
+    assert set(proxy.asked) == {("CONNECT", f"{HOST}:443", "Basic c29tZW9uZTpzQGNyZXQ=")}
+
+
+def test_plain_requests_through_a_proxy_name_the_whole_address(python: Path, instruments: Path) -> None:
+    stub = Stub(Behaviour(key=KEY))
+    proxy = Proxy(int(stub.server_address[1]))
+    with running(stub), running(proxy) as port:
+        found = sent(python, instruments, f"http://{HOST}:8000", http_proxy=f"http://127.0.0.1:{port}")
+    assert (found["status"], found["error"], found["whole"]) == ([200] * 4, [None] * 4, [True] * 4)
+    posted = [asked for asked in proxy.asked if asked[0] == "POST"]
+    assert posted == [("POST", f"http://{HOST}:8000/v1/chat/completions", None)] * 4
+
+
+def test_a_proxy_that_is_not_there_is_told(python: Path, instruments: Path) -> None:
+    found = sent(python, instruments, f"https://{HOST}", https_proxy="http://127.0.0.1:9")
+    assert found["refused"].startswith("cannot connect to 127.0.0.1:9")

@@ -1,0 +1,204 @@
+"""The instrument's own error inside a run: what is tried in the time there is, what is kept, and what a reader is told."""
+
+import json
+from array import array
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import pytest
+
+from kit import calibration
+from kit.instrument import exchange as kept
+from kit.loadgens import exchanges
+from kit.model import Case, Figures, Length, NativeSummary, Plan, RoundResult, Spread
+from kit.model.calibration import Calibration, Point, Trial
+from kit.report import details
+from kit.running import trying
+from kit.texts import doubt
+from tests.fakes import Play, Stage, ends, forever
+from tests.unit.test_runner import World
+
+MS = 1_000_000
+
+
+def spread(mean: float) -> Spread:
+    return Spread(count=4, mean=mean, p50=mean, p90=mean, p99=mean, maximum=mean)
+
+
+def result(concurrency: int, ttft_s: float, tpot_s: float, *, output: int = 512, waves: int = 1) -> RoundResult:
+    return RoundResult.model_validate(
+        {
+            "case": Case(
+                input=Length.model_validate(128),
+                output=Length.model_validate(output),
+                concurrency=concurrency,
+                requests=concurrency * waves,
+            ),
+            "round": 1,
+            "started": "2026-11-24T12:00:00Z",
+            "duration_s": 10.0,
+            "command": "load",
+            "figures": Figures(
+                requests=4, succeeded=4, ttft_s=spread(ttft_s), tpot_s=spread(tpot_s), latency_s=spread(1.0)
+            ),
+            "native": NativeSummary(),
+        }
+    )
+
+
+def trial(ttft_s: float) -> Trial:
+    return Trial(
+        ttft_s=ttft_s, true_ttft_s=0.1, tpot_s=0.0101, true_tpot_s=0.01, latency_s=1.005, true_latency_s=1.0,
+        throughput=99.0, true_throughput=100.0, late_p99_s=0.0001,
+    )  # fmt: skip
+
+
+def calibrated(*ttfts_s: float, concurrency: int = 4) -> Calibration:
+    point = Point(
+        concurrency=concurrency, requests=8, tokens=16, asked_ttft_s=0.1, asked_itl_s=0.01, trials=tuple(map(trial, ttfts_s))
+    )  # fmt: skip
+    return Calibration.model_validate(
+        {"at": "2026-11-24T12:00:00Z", "transport": "precise", "budget_s": 9.0, "took_s": 5.0, "points": (point,)}
+    )
+
+
+def test_every_concurrency_is_tried_at_its_quickest_case_and_within_the_time() -> None:
+    results = [
+        result(1, 9.0, 0.05),
+        result(1, 0.2, 0.02),
+        result(4, 0.3, 0.03, output=20, waves=3),
+        result(16, 0.5, 0.1),
+    ]
+    found = calibration.points(results, 60.0)
+    assert [(point.concurrency, point.requests) for point in found] == [(1, 1), (4, 8), (16, 16)]
+    assert [(point.asked_ttft_s, point.asked_itl_s) for point in found] == [(0.2, 0.02), (0.3, 0.03), (0.5, 0.1)]
+    assert [point.tokens for point in found] == [128, 20, 128]
+    assert calibration.points([result(1, 9.0, 0.05)], 60.0)[0].asked_ttft_s == calibration.LONGEST_TTFT_S
+
+
+@pytest.mark.parametrize("budget_s", [0.5, 2.0, 3.0, 5.0, 8.0, 20.0, 60.0])
+def test_what_is_tried_takes_no_longer_than_there_is(budget_s: float) -> None:
+    results = [result(clients, 0.4, 0.05, waves=2) for clients in (1, 2, 4, 8)]
+    found = calibration.points(results, budget_s)
+    fitting = [point for point in found if point.reason is None]
+    lasts = sum(point.requests / point.concurrency * (0.4 + point.tokens * 0.05) for point in fitting)
+    assert lasts * calibration.rounds(fitting, budget_s) <= budget_s
+    # The greatest error is that of the most clients: they are the last to be left out.
+    assert [point.concurrency for point in fitting] == [1, 2, 4, 8][len(found) - len(fitting) :]
+    assert {point.reason.kind for point in found if point.reason} <= {"untried-room"}
+
+
+def test_the_error_of_a_case_is_held_against_its_own_figure() -> None:
+    figures = result(4, 0.5, 0.05).figures
+    found = calibration.shares(calibrated(0.101, 0.102, 0.130), 4, figures)
+    assert found == pytest.approx({"ttft": 0.004, "tpot": 0.002, "latency": 0.005, "throughput": -0.01})
+    assert calibration.shares(calibrated(0.101), 8, figures) == calibration.shares(None, 4, figures) == {}
+
+
+def test_an_error_above_one_percent_is_a_doubt() -> None:
+    told = list(calibration.doubts({"ttft": 0.0101, "tpot": -0.0101, "latency": 0.0099, "throughput": 0.01}))
+    assert [found.kind for found in told] == ["instrument-ttft", "instrument-tpot"]
+    assert "+1.0%" in doubt("en", told[0])
+    assert "-1.0%" in doubt("zh-CN", told[1])
+
+
+def sender_said(folder: Path, **said: object) -> Path:
+    (folder / exchanges.SENDER).write_text(json.dumps(said))
+    return folder
+
+
+def test_a_sender_that_was_always_at_work_or_waiting_is_told(tmp_path: Path) -> None:
+    assert exchanges.doubts(tmp_path) == ()
+    assert exchanges.doubts(sender_said(tmp_path, wall_s=10.0, cpu_s=6.0, waited_s=2.0)) == ()
+    assert exchanges.doubts(sender_said(tmp_path, wall_s=10.0, cpu_s=8.0, waited_s=None)) == ()
+    for used, waited in ((6.0, 3.5), (9.5, None)):
+        [found] = exchanges.doubts(sender_said(tmp_path, wall_s=10.0, cpu_s=used, waited_s=waited))
+        assert "95%" in doubt("en", found)
+    assert exchanges.doubts(sender_said(tmp_path, wall_s=0.0)) == ()
+
+
+def precise(plan: Plan) -> Plan:
+    rounds = tuple(
+        entry.model_copy(update={"order": entry.order.model_copy(update={"transport": "precise"})})
+        for entry in plan.rounds
+    )
+    return plan.model_copy(update={"rounds": rounds})
+
+
+def written(folder: Path, point: Mapping[str, object]) -> None:
+    """What the transport and the reference server leave of a point: everything came a millisecond after it was sent."""
+    folder.mkdir()
+    chunk = b'data: {"choices": [{"delta": {"content": "a"}, "finish_reason": null}]}\n\n'
+    last = b'data: {"choices": [{"delta": {}, "finish_reason": "length"}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+    lines = []
+    with open(folder / kept.OPEN, "wb") as spool:
+        for index in range(int(str(point["requests"]))):
+            begin = 1000 * MS * (index + 1)
+            left = [begin + 100 * MS, begin + 110 * MS]
+            found = kept.Exchange(index, b"", begin, begin, left[0], left[1] + MS, 200, "text/event-stream")
+            found.times_ns, found.sizes = (
+                array("q", [at + MS for at in left]),
+                array("I", [len(chunk), len(chunk + last)]),
+            )
+            found.pieces = [chunk, chunk + last]
+            kept.write(spool, found, b"")
+            told = {"number": index + 1, "received_ns": begin, "sent_ns": left, "due_ns": left, "ended": "done"}
+            lines.append(json.dumps({**told, "tokens_sent": 2}))
+    kept.pack(folder, lambda _: None)
+    (folder / "sent.jsonl").write_text("\n".join(lines))
+    sender_said(folder, wall_s=2.0, cpu_s=0.5, waited_s=0.0)
+
+
+def tries(stage: Stage) -> Generator[None, None, int]:
+    yield
+    for point in json.loads(stage.program.argv[-1]):
+        written(stage.directory / point["name"], point)
+    return 0
+
+
+def after(folder: Path, play: Play, ran_s: float = 600.0) -> tuple[World, Calibration]:
+    """A run that is whole, and its calibration."""
+    world = World(folder)
+    world.execute()
+    world.runtime.plays_in_turn("calibration", play)
+    trying.calibrate(precise(world.plan), world.doors, world.run, ran_s)
+    found = world.run.calibration()
+    assert found is not None
+    assert world.runtime.running == []
+    return world, found
+
+
+def test_a_run_keeps_the_error_of_every_concurrency_and_its_report_shows_it(tmp_path: Path) -> None:
+    world, found = after(tmp_path, tries)
+    assert found.reason is None
+    assert [point.concurrency for point in found.points] == [1, 2]
+    one = found.points[0].trials[0]
+    assert (one.ttft_s, one.true_ttft_s, one.tpot_s, one.demand) == pytest.approx((0.101, 0.1, 0.01, 0.25))
+    assert list((world.run.path / "calibration").iterdir()) == []
+    shown = [details.instrument(found, case, world.run.results(world.plan)) for case in world.plan.cases]
+    assert [set(errors) for errors in shown] == [{"ttft", "tpot", "latency", "throughput"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("play", "ran_s", "why"),
+    [
+        (ends(3, "no room"), 600.0, "the trial ended with exit code 3: no room"),
+        (ends(0), 600.0, "the trial failed: "),
+        (forever("trying"), 600.0, "the trial did not come to its end"),
+        (tries, 10.0, "too short for any trial"),
+    ],
+    ids=["fails", "leaves-nothing", "hangs", "no-time"],
+)
+def test_what_could_not_be_tried_is_a_reason_and_no_failure(tmp_path: Path, play: Play, ran_s: float, why: str) -> None:
+    _, found = after(tmp_path, play, ran_s)
+    assert found.reason is not None
+    assert why in doubt("en", found.reason)
+    assert not any(point.trials for point in found.points)
+
+
+def test_the_plain_client_is_not_tried_in_a_run(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.execute()
+    found = trying.calibrate(world.plan, world.doors, world.run, 600.0)
+    assert found.reason is not None
+    assert found.reason.kind == "untried-transport"
