@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from kit import rounds
+from kit import calibration, rounds
 from kit.comparing.sides import Measured, Side, arguments, lengths, success, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
@@ -11,6 +11,7 @@ from kit.inventory import comparing
 from kit.legacy import lines
 from kit.loadgens import GENERATORS
 from kit.model import Inventory, Plan, RoundPlan, RoundResult
+from kit.model.calibration import Calibration
 from kit.store import RunDir
 
 
@@ -24,9 +25,10 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
     by_case: dict[str, list[RoundResult]] = {}
     for result in results:
         by_case.setdefault(result.case.id, []).append(result)
+    tried = run.calibration()
     entries = {(entry.case.id, entry.round): entry for entry in plan.rounds}
     cases = [
-        _measured(found, run, entries[found[0].case.id, found[0].round], requests and plan.rounds_per_case == 1)
+        _measured(found, run, entries[found[0].case.id, found[0].round], requests and plan.rounds_per_case == 1, tried)
         for found in by_case.values()
     ]
     argv = plan.server.program.argv if plan.server is not None else ()
@@ -88,7 +90,19 @@ def given(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from plan.server.program.env
 
 
-def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, single_round: bool) -> Measured:
+def _errors(results: Sequence[RoundResult], tried: Calibration | None) -> dict[str, float]:
+    """How wrong the instrument may be in the figures of a case, by metric: the most of all rounds."""
+    found: dict[str, float] = {}
+    for result in results:
+        for name, share in calibration.shares(tried, result.case.concurrency, result.figures).items():
+            metric = "output_throughput" if name == "throughput" else name
+            found[metric] = max(found.get(metric, 0.0), abs(share))
+    return found
+
+
+def _measured(
+    results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, single_round: bool, tried: Calibration | None
+) -> Measured:
     figures = [result.figures for result in results]
     case = results[0].case
     tokens = [found.output_tokens.mean for found in figures if found.output_tokens is not None]
@@ -120,6 +134,7 @@ def _measured(results: Sequence[RoundResult], run: RunDir, entry: RoundPlan, sin
         sent=sum(found.requests for found in figures),
         succeeded=sum(found.succeeded for found in figures),
         tokens_out=sum(tokens) / len(tokens) if len(tokens) == len(figures) else None,
+        errors=_errors(results, tried),
         single=single,
     )
 

@@ -18,11 +18,13 @@ from kit.comparing.runs import of_run
 from kit.comparing.sides import KEYS, Measured, Side
 from kit.errors import NotComparableError, UsageError
 from kit.model import Length
+from kit.model.calibration import Calibration, Point, Trial
 from kit.model.comparison import COMPARED, Comparison
 from kit.renderers import comparison
 from kit.renderers.comparison import curves, sections
 from kit.workflows import comparing as comparisons
 from kit.workflows import running
+from tests.fakes import BEGIN
 from tests.unit import old_reports
 from tests.unit.planted import planted, with_accelerators
 
@@ -312,6 +314,29 @@ def test_what_lies_within_the_instruments_own_errors_is_no_difference() -> None:
         "en",
     ).others
     assert [ratio.difference for ratio in other.overall] == ["better", "instrument", "better", "better"]
+
+
+def test_a_run_that_tried_its_instrument_tells_its_errors(few: Path, tmp_path: Path) -> None:
+    run = planted(tmp_path, "tried", 5, cases=FEW)
+    figures = run.results(run.plan())[0].figures
+    assert figures.ttft_s is not None
+    trial = Trial(
+        ttft_s=0.11, true_ttft_s=0.1, tpot_s=0.0099, true_tpot_s=0.01, latency_s=1.0, true_latency_s=1.0,
+        throughput=103.0, true_throughput=100.0, late_p99_s=0.0,
+    )  # fmt: skip
+    points = tuple(
+        Point(concurrency=clients, requests=clients, tokens=8, asked_ttft_s=0.1, asked_itl_s=0.01, trials=(trial,))
+        for clients in (1, 2, 4)
+    )
+    run.write_calibration(Calibration(at=BEGIN, transport="precise", budget_s=1, took_s=1, points=points))
+    side = of_run(run)
+    errors = side.cases[128, 512, 1].errors
+    assert errors["output_throughput"] == pytest.approx(0.03)
+    assert errors["ttft"] == pytest.approx(0.01 / figures.ttft_s.mean, rel=0.1)
+    assert set(errors) == set(COMPARED)
+    found = comparing.make((side, files.read("507-a", few)), "en")
+    assert found.untried == ("B",)
+    assert "is not known of B" in comparison.write("md", found).decode()
 
 
 def test_sides_whose_instrument_nobody_tried_are_named(few: Path) -> None:
