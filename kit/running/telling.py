@@ -21,6 +21,7 @@ class Teller:
         self, plan: Plan, run: RunDir, host: Host, redactor: Redactor, missing: Sequence[RoundPlan], observe: Observe
     ) -> None:
         self._plan = plan
+        self._open = plan.until is not None or bool(plan.searches)
         self._run = run
         self._host = host
         self._redactor = redactor
@@ -39,7 +40,7 @@ class Teller:
             self.learn(result)
 
     def learn(self, result: RoundResult) -> None:
-        if self._plan.until is not None:
+        if self._open:
             # Nothing else depends on them, and a run may have many.
             self._results.append(result)
         found = result.figures
@@ -53,7 +54,7 @@ class Teller:
         return rounds.needed(self._plan, self._results)
 
     def needs(self, entry: RoundPlan) -> bool:
-        return not (self._plan.until or self._plan.searches) or entry in self.needed()
+        return not self._open or entry in self.needed()
 
     def _rest_s(self) -> float | None:
         rest = [entry for entry in self._missing if not self._run.has(entry) and self.needs(entry)]

@@ -12,8 +12,11 @@ from kit import profile, rounds, searches, stats
 from kit.errors import ProfileError
 from kit.model import Case, Figures, NativeSummary, Plan, RoundPlan, RoundResult
 from kit.model.search import ladder
+from kit.redaction import Redactor
 from kit.report import findings
-from tests.fakes import BEGIN, FakeRuntime
+from kit.running.telling import Teller
+from kit.store import RunDir
+from tests.fakes import BEGIN, FakeHost, FakeRuntime
 from tests.unit.test_report import PROFILE
 
 FIND = "load.cases=[{input: 128, output: 512, concurrency: [3]}, {input: 2k, output: 512, find: {concurrency: %d, limits: [%s]}}]"
@@ -190,3 +193,14 @@ def test_rounds_are_those_of_the_plan() -> None:
     plan = planned(8)
     entries: tuple[RoundPlan, ...] = rounds.needed(plan, [])
     assert [entry.case.concurrency for entry in entries] == [3, 1]
+
+
+def test_a_run_under_way_goes_by_what_it_has_measured(tmp_path: Path) -> None:
+    plan = planned(8)
+    teller = Teller(plan, RunDir(tmp_path), FakeHost(), Redactor([]), plan.rounds, lambda _: None)
+    order = []
+    for entry in plan.rounds:
+        if teller.needs(entry):
+            order.append(entry.case.concurrency)
+            teller.learn(keeping(5)(entry.case, entry.round))
+    assert order == [3, 1, 2, 4, 8, 6, 5]
