@@ -1,8 +1,10 @@
-"""One connection of the transport, and the exchange that it carries."""
+"""One connection of the transport, and the exchange that it carries.
+
+What is read is kept as it came, and only looked at where an answer may be over: HTTP is taken off it afterwards, by `decoding`.
+"""
 
 from __future__ import annotations
 
-import socket
 import ssl
 from contextlib import suppress
 from time import monotonic_ns
@@ -12,12 +14,20 @@ from aiohttp.client_exceptions import ClientError
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from kit.instrument import stamps
+
 if TYPE_CHECKING:
+    import socket
+
     from kit.instrument.exchange import Exchange
     from kit.instrument.transport import Transport
 
 _PIECE = 16384
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_LAST = b"\r\n\r\n"
+"""What an answer in chunks ends with; few other pieces do."""
+_MOST_UNSEEN = 256
+"""Pieces after which an answer is looked at in any case: what is no HTTP is told soon."""
 
 
 class Connection:
@@ -29,18 +39,22 @@ class Connection:
         self.last_ns = 0
         self.alive = True
         self.ended = False
-        """Whether all that came was read; what was read may still have to be looked at."""
+        """Whether nothing more comes."""
+        self._take = stamps.reader(sock)
+        self._error: OSError | None = None
         self._transport = transport
         self._rest = b""
         self._watched = False
         self._parser = transport.parser()
         self._payload = EMPTY_PAYLOAD
         self._headed = False
+        self._chunked = False
         self._keep = True
+        self._seen = 0
 
     def send(self, exchange: Exchange) -> None:
         """Send a request; the clock of its TTFT starts here."""
-        self.exchange, self._headed = exchange, False
+        self.exchange, self._headed, self._chunked, self._seen = exchange, False, False, 0
         self._rest = exchange.request
         exchange.sent_ns = self.last_ns = monotonic_ns()
         self.flush()
@@ -60,70 +74,83 @@ class Connection:
             self._watched = not whole
             self._transport.watch(self, sending=not whole)
 
-    def read(self) -> bytes | OSError | None:
-        """What the socket holds: nothing at the end, the error where it broke, None where there is nothing yet."""
+    def read(self) -> bool:
+        """Take what the socket holds, with the time of its arrival; tells whether it is to be looked at."""
         try:
-            data = self.sock.recv(_PIECE)
+            data, at = self._take(_PIECE)
         except _NOTHING_YET:
-            return None
+            return False
         except OSError as error:
-            self._deaf()
-            return error
-        if not data:
-            self._deaf()
-        return data
-
-    def _deaf(self) -> None:
-        self.ended = True
-        self._transport.deaf(self)
-
-    def received(self, data: bytes | OSError, at: int) -> None:
-        """Take the HTTP off what was read at that time."""
-        if isinstance(data, OSError):
-            reset = isinstance(data, ConnectionResetError)
-            why = "the server reset the connection" if reset else f"the connection broke: {data.strerror or data}"
-            self.broken(why, at)
-            return
-        exchange = self.exchange
-        if exchange is None or not data:
-            self._ended(at)
-            return
+            self._error, data, at = error, b"", monotonic_ns()
         self.last_ns = at
+        if not data:
+            self.ended = True
+            self._transport.deaf(self)
+            return True
+        exchange = self.exchange
+        if exchange is None:
+            # Nobody asked for it: the connection is of no more use.
+            self.ended = True
+            return True
+        exchange.times_ns.append(at)
+        exchange.sizes.append(len(data))
+        exchange.pieces.append(data)
+        if not self._chunked or data.endswith(_LAST) or len(data) < len(_LAST):
+            return True
+        return len(exchange.pieces) - self._seen >= _MOST_UNSEEN
+
+    def look(self) -> None:
+        """See whether the answer is over, or the connection."""
+        exchange, at = self.exchange, self.last_ns
+        if not self.alive:
+            return
+        if exchange is not None and self._seen < len(exchange.pieces):
+            self._look_at(exchange, at)
+        if self.ended and self.alive:
+            self._close_of(at)
+
+    def _look_at(self, exchange: Exchange, at: int) -> None:
+        data = b"".join(exchange.pieces[self._seen :])
+        self._seen = len(exchange.pieces)
         if exchange.first_byte_ns is None:
-            exchange.first_byte_ns = at
+            exchange.first_byte_ns = exchange.times_ns[0]
         try:
             heads, _, _ = self._parser.feed_data(data)
             for head, payload in heads:
                 if head.code >= 200:
                     self._headed, self._payload, self._keep = True, payload, not head.should_close
+                    self._chunked = head.chunked
                     exchange.status = head.code
                     exchange.content_type = head.headers.get("Content-Type", "")
                     exchange.location = head.headers.get("Location", "")
-            piece = self._payload.read_nowait() if self._headed else b""
+            if self._headed:
+                self._payload.read_nowait()
         except (HttpProcessingError, ClientError) as error:
             self.broken(f"the answer is no HTTP: {' '.join(str(error).split())[:120]}", at)
             return
-        if piece:
-            exchange.times_ns.append(at)
-            exchange.sizes.append(len(piece))
-            exchange.pieces.append(piece)
         if self._headed and self._payload.is_eof():
-            exchange.end_ns = at
-            self.exchange = None
-            if not self._keep:
-                self.close()
-            self._transport.finished(self, exchange)
+            self._over(exchange, at)
 
-    def _ended(self, at: int) -> None:
-        """The server closed: fine for an answer without a length, and for a connection that nobody uses."""
+    def _over(self, exchange: Exchange, at: int) -> None:
+        exchange.end_ns = at
+        self.exchange = None
+        if not self._keep:
+            self.close()
+        self._transport.finished(self, exchange)
+
+    def _close_of(self, at: int) -> None:
+        """The connection is over: fine for an answer without a length, and where nobody uses it."""
+        if self._error is not None:
+            reset = isinstance(self._error, ConnectionResetError)
+            why = f"the connection broke: {self._error.strerror or self._error}"
+            self.broken("the server reset the connection" if reset else why, at)
+            return
         if self.exchange is not None and self._headed:
             with suppress(HttpProcessingError, ClientError):
                 self._parser.feed_eof()
             if self._payload.is_eof() and self._payload.exception() is None:
-                exchange, self.exchange = self.exchange, None
-                exchange.end_ns = exchange.times_ns[-1] if exchange.times_ns else at
-                self.close()
-                self._transport.finished(self, exchange)
+                self._keep = False
+                self._over(self.exchange, self.exchange.times_ns[-1])
                 return
         self.broken("the server closed the connection before the answer was whole", at)
 

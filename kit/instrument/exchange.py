@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+RAW = "exchanges.raw"
+"""As it came, with the HTTP around it."""
 OPEN = "exchanges.part"
 FILE = "exchanges.bin.gz"
 LARGEST = 2**31

@@ -23,7 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from kit.instrument import frames
+from kit.instrument import frames, stamps
 from kit.instrument.answers import Stream, answer
 from kit.instrument.lateness import Lateness
 from kit.instrument.schedule import Schedule
@@ -49,6 +49,7 @@ class Connection:
     def __init__(self, server: "Server", sock: socket.socket) -> None:
         self.server = server
         self.sock = sock
+        self._take = stamps.reader(sock)
         self.out = bytearray()
         self.stream: Stream | None = None
         self.open = True
@@ -89,14 +90,14 @@ class Connection:
             if self.closing:
                 self.close()
 
-    def read(self) -> bytes | None:
-        """What the socket holds: nothing at the end, None where there is nothing yet."""
+    def read(self) -> tuple[bytes, int] | None:
+        """What the socket holds, and when it arrived: nothing at the end, None where there is nothing yet."""
         try:
-            return self.sock.recv(_PIECE)
+            return self._take(_PIECE)
         except BlockingIOError:
             return None
         except OSError:
-            return b""
+            return b"", monotonic_ns()
 
     def received(self, data: bytes, at: int) -> None:
         """Take what was read at that time for a request."""
@@ -241,8 +242,8 @@ class Server:
                 if events & select.EPOLLOUT:
                     connection.writable()
                 if connection.open and events & ~select.EPOLLOUT and (data := connection.read()) is not None:
-                    if data:
-                        self._unread.append((connection, data, monotonic_ns()))
+                    if data[0]:
+                        self._unread.append((connection, *data))
                     else:
                         connection.close()
         return len(found)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kit.instrument import exchange as exchanges
+from kit.instrument.decoding import decode
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
 from kit.instrument.transport import Transport
@@ -67,7 +68,7 @@ def _send_for(wire: Wire) -> None:
         if "at_once" in head:
             break
         requests.append(transport.prepared(body))
-    with open(exchanges.OPEN, "wb") as spool:
+    with open(exchanges.RAW, "wb") as spool:
 
         def take(exchange: Exchange) -> None:
             exchanges.write(spool, exchange, secret.encode())
@@ -75,5 +76,6 @@ def _send_for(wire: Wire) -> None:
 
         transport.run(requests, int(str(head["at_once"])), take)
         transport.close()
+    decode(Path.cwd(), secret.encode())
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
     wire.tell({"over": len(requests)})

@@ -1,11 +1,11 @@
-"""kit's transport: requests go out and answers come in over connections that are open beforehand, and every read is stamped first.
+"""kit's transport: requests go out and answers come in over connections that are open beforehand, each read with its time of arrival.
 
 All connections hang on one epoll, and nothing else runs on its thread: it keeps so many requests under way, and sends the next
-one when an answer is whole. What is there is read and stamped as long as there is anything to read; only then is HTTP taken off
-by aiohttp's parser. Events and JSON are read elsewhere.
+one when an answer is whole. What is there is read before anything is looked at; HTTP, events and JSON are read when all is over.
 """
 
-import asyncio
+from __future__ import annotations
+
 import gc
 import select
 import socket
@@ -16,26 +16,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic_ns, sleep
-
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_parser import HttpResponseParser
+from typing import TYPE_CHECKING
 
 from kit.instrument.carrying import Connection
+from kit.instrument.decoding import Parsers
 from kit.instrument.endpoint import AGENT, ConnectError, Endpoint, connect
 from kit.instrument.exchange import Exchange
 from kit.instrument.load import Load
 from kit.instrument.warming import warmed
 
-_LIMIT = 2**30
+if TYPE_CHECKING:
+    from aiohttp.http_parser import HttpResponseParser
+
 _SENDS_BETWEEN_READS = 16
-_PARSED_BETWEEN_READS = 8
+_LOOKS_BETWEEN_READS = 8
 _MANY = 4
-_MOST_UNPARSED = 1024
+_MOST_OVER = 64
+"""Exchanges that wait for a quiet moment to be taken."""
 _OPENERS = 16
 _LOOK_S = 1.0
 _MANY_CLIENTS = 100
-_GATHER_S = 0.0002
-"""With so many clients reads are gathered for so long: to be woken for each costs more than to read it, on both sides."""
+_GATHER_S = 0.0005
+"""With so many clients reads are gathered for so long: to be woken for each costs more than to read it, on both sides. What the
+kernel stamps is not later for it; a next request is, by as much at most."""
 
 
 class Transport:
@@ -45,8 +48,7 @@ class Transport:
         self, to: Endpoint, *, headers: dict[str, str], connect_timeout_s: float, read_timeout_s: float
     ) -> None:
         self.load = Load()
-        self._loop = asyncio.new_event_loop()  # only the parser asks for it
-        self._protocol = BaseProtocol(self._loop)
+        self._parsers = Parsers()
         self._to = to
         self._headers = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
         self._connect_timeout_s = connect_timeout_s
@@ -54,7 +56,7 @@ class Transport:
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
         self._idle: list[Connection] = []
-        self._unparsed: deque[tuple[Connection, bytes | OSError, int]] = deque()
+        self._unseen: deque[Connection] = deque()
         self._waiting: deque[Exchange] = deque()
         self._over: deque[Exchange] = deque()
         self._under_way = 0
@@ -80,7 +82,7 @@ class Transport:
         return connect(self._to, self._connect_timeout_s)
 
     def parser(self) -> HttpResponseParser:
-        return HttpResponseParser(self._protocol, self._loop, _LIMIT)
+        return self._parsers.parser()
 
     def prepared(self, body: bytes) -> bytes:
         """The bytes of a request."""
@@ -101,23 +103,19 @@ class Transport:
             self._next(now)
             if number % _SENDS_BETWEEN_READS == 0:
                 self._read(0)
-        while self._under_way or self._waiting or self._unparsed:
+        while self._under_way or self._waiting:
             began = monotonic_ns()
             if began - self._looked_ns > _LOOK_S * 1e9:
                 self._look_for_silence(began)
-            busy = bool(self._unparsed or self._over)
+            busy = bool(self._unseen or self._over)
             if not busy and self._under_way >= _MANY_CLIENTS:
                 sleep(_GATHER_S)
             read = self._read(0 if busy else _LOOK_S)
-            if self._unparsed:
-                # Many at once: more may have come meanwhile, and stamps come first.
-                if read > _MANY and len(self._unparsed) < _MOST_UNPARSED:
-                    continue
-                for _ in range(min(_PARSED_BETWEEN_READS, len(self._unparsed))):
-                    connection, data, at = self._unparsed.popleft()
-                    if connection.alive:
-                        connection.received(data, at)
-            elif self._over:
+            if self._unseen:
+                # More may have come meanwhile, and reading comes first: what is read late is read with what follows it.
+                for _ in range(1 if read > _MANY else min(_LOOKS_BETWEEN_READS, len(self._unseen))):
+                    self._unseen.popleft().look()
+            elif self._over and (not read or len(self._over) > _MOST_OVER):
                 take(self._over.popleft())
         self.load.end()
         while self._over:
@@ -166,7 +164,7 @@ class Transport:
         return connection
 
     def _read(self, timeout_s: float) -> int:
-        """Read and stamp whatever is there; tells of how many connections something was."""
+        """Take whatever is there; tells of how many connections something was."""
         found = self._epoll.poll(timeout_s)
         for descriptor, events in found:
             connection = self._connections.get(descriptor)
@@ -176,11 +174,13 @@ class Transport:
                 continue
             if events & select.EPOLLOUT:
                 connection.flush()
-            if events & ~select.EPOLLOUT and (data := connection.read()) is not None:
-                self._unparsed.append((connection, data, monotonic_ns()))
+            if events & ~select.EPOLLOUT:
+                look = connection.read()
                 if isinstance(connection.sock, ssl.SSLSocket):
-                    while connection.sock.pending() and (data := connection.read()) is not None:
-                        self._unparsed.append((connection, data, monotonic_ns()))
+                    while connection.sock.pending():
+                        look |= connection.read()
+                if look:
+                    self._unseen.append(connection)
         return len(found)
 
     def finished(self, connection: Connection, exchange: Exchange) -> None:
@@ -223,4 +223,4 @@ class Transport:
         for sock in (self._bell, self._button):
             sock.close()
         self._epoll.close()
-        self._loop.close()
+        self._parsers.close()

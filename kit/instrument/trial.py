@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from kit.instrument import exchange as exchanges
+from kit.instrument.decoding import decode
 from kit.instrument.endpoint import endpoint
 from kit.instrument.reference import Server
 from kit.instrument.schedule import Schedule, draw
@@ -48,8 +49,9 @@ def _send(folder: Path, address: str, clients: int, requests: int, tokens: int) 
     transport.open(min(clients, requests))
     asked = {"model": "reference", "stream": True, "max_tokens": tokens}
     body = json.dumps({**asked, "messages": [{"role": "user", "content": _PROMPT}]}).encode()
-    with open(folder / exchanges.OPEN, "wb") as spool:
+    with open(folder / exchanges.RAW, "wb") as spool:
         transport.run([transport.prepared(body)] * requests, clients, lambda found: exchanges.write(spool, found, b""))
     transport.close()
+    decode(folder, b"")
     (folder / SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
     exchanges.pack(folder, lambda _: None)

@@ -44,7 +44,7 @@ except ConnectError as error:
     print(json.dumps({"refused": str(error)}))
 else:
     print(json.dumps({"status": [found.status for found in out], "error": [found.error for found in out],
-                      "whole": [found.body.endswith(b"data: [DONE]\\n\\n") for found in out], "late": transport.load.opened}))
+                      "whole": [b"data: [DONE]\\n\\n" in found.body for found in out], "late": transport.load.opened}))
 """
 
 

@@ -1,0 +1,60 @@
+"""HTTP taken off the answers by aiohttp's parser, read by read as they came, when the last of them is over."""
+
+import asyncio
+from array import array
+from pathlib import Path
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.client_exceptions import ClientError
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpResponseParser
+
+from kit.instrument import exchange as exchanges
+from kit.instrument.exchange import Exchange
+
+LARGEST_LINE = 2**30
+
+
+class Parsers:
+    """Makes parsers of answers; only they ask for the event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._protocol = BaseProtocol(self._loop)
+
+    def parser(self) -> HttpResponseParser:
+        return HttpResponseParser(self._protocol, self._loop, LARGEST_LINE)
+
+    def close(self) -> None:
+        self._loop.close()
+
+
+def decode(directory: Path, key: bytes) -> None:
+    """Make the open file of the raw one: the bodies alone, with the time and the size of what each read held of them."""
+    source = directory / exchanges.RAW
+    parsers = Parsers()
+    with open(source, "rb") as raw, open(directory / exchanges.OPEN, "wb") as decoded:
+        for found, _ in exchanges.read(raw):
+            _decode(found, parsers.parser())
+            exchanges.write(decoded, found, key)
+    parsers.close()
+    source.unlink()
+
+
+def _decode(exchange: Exchange, parser: HttpResponseParser) -> None:
+    data, begin, payload = exchange.body, 0, None
+    times, sizes, pieces = array("q"), array("I"), []
+    for at, size in zip(exchange.times_ns, exchange.sizes, strict=True):
+        try:
+            for head, body in parser.feed_data(data[begin : begin + size])[0]:
+                payload = body if head.code >= 200 else None
+            piece = payload.read_nowait() if payload is not None else b""
+        except (HttpProcessingError, ClientError):
+            # The sender told of it already.
+            break
+        begin += size
+        if piece:
+            times.append(at)
+            sizes.append(len(piece))
+            pieces.append(piece)
+    exchange.times_ns, exchange.sizes, exchange.pieces = times, sizes, pieces

@@ -1,0 +1,45 @@
+"""When bytes came: the kernel's own stamp of their arrival, so that who reads late does not stamp late.
+
+`SO_TIMESTAMPNS` of socket(7), for TCP in Linux since 4.14: the stamp of the last byte that was read, of the realtime clock. TLS has none, as what
+is read there is not what arrived.
+"""
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic_ns, time_ns
+
+_SO_TIMESTAMPNS = 35
+"""Of asm-generic/socket.h, which x86_64 and aarch64 share; Python has no name for it."""
+_ROOM = socket.CMSG_SPACE(16)
+_moment = struct.Struct("qq").unpack
+
+
+def reader(sock: socket.socket) -> Callable[[int], tuple[bytes, int]]:
+    """What reads a socket: at most so many bytes, and when the last of them arrived, on the monotonic clock.
+
+    A stamp earlier than that of the last read, or later than now, is none: somebody set the clock meanwhile. Where the kernel gives
+    none, it is the time of the read.
+    """
+    if isinstance(sock, ssl.SSLSocket):
+        return lambda size: (sock.recv(size), monotonic_ns())
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    receive, last = sock.recvmsg, monotonic_ns()
+
+    def read(size: int) -> tuple[bytes, int]:
+        nonlocal last
+        data, said, _, _ = receive(size, _ROOM)
+        now = monotonic_ns()
+        if said:
+            seconds, nanoseconds = _moment(said[0][2])
+            at = now - (time_ns() - seconds * 1_000_000_000 - nanoseconds)
+            if last <= at <= now:
+                last = at
+                return data, at
+        last = now
+        return data, now
+
+    return read
