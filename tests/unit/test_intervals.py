@@ -94,15 +94,12 @@ def test_holm_of_three() -> None:
     assert intervals.holm((0.03, 0.01, 0.04)) == pytest.approx((0.06, 0.03, 0.06))
 
 
-def test_a_percentile_lies_between_order_statistics() -> None:
-    values = np.random.default_rng(4).lognormal(0, 0.5, 500)
-    for percent in (50, 90, 99):
-        found = intervals.percentile(tuple(map(float, values)), percent)
-        assert found is not None
-        assert found.low in values
-        assert found.low <= np.percentile(values, percent) <= found.high
-    assert intervals.percentile(tuple(map(float, values[:20])), 99) is None
+def test_a_percentile_takes_as_many_requests_as_enclose_it() -> None:
+    values = tuple(map(float, range(500)))
+    assert intervals.percentile(values, 99) is not None
+    assert intervals.percentile(values[:20], 99) is None
     assert intervals.percentile((), 50) is None
+    assert intervals.percentile((1.0,), 50) is None
 
 
 def test_requests_of_single_rounds_are_resampled_the_same_way_every_time() -> None:
@@ -129,3 +126,23 @@ def test_intervals_hold_the_truth_as_often_as_they_say(noise: object) -> None:
     found = [comparison(model, rng, np.full(18, 1.1))[0] for _ in range(5)]
     overall = np.asarray(found).reshape(5, METRICS, 19)[:, :, -1]
     assert (overall < FAMILY).all()
+
+
+def test_a_percentiles_interval_lies_within_the_one_from_value_to_value() -> None:
+    """That of scipy holds the truth at least as often as it says; interpolation takes off what is too much."""
+    rng = np.random.default_rng(6)
+    for count, percent in ((11, 50), (64, 90), (300, 50), (662, 99), (2000, 99)):
+        values = list(map(float, rng.gamma(2, 1, count)))
+        found = intervals.percentile(values, percent)
+        assert found is not None
+        low, high = np.asarray(reference.quantile_test(values, p=percent / 100).confidence_interval(0.95))
+        assert low <= found.low <= np.percentile(values, percent) <= found.high <= high
+        assert (low, high) != (found.low, found.high)
+
+
+def test_the_interval_over_requests_holds_the_truth_as_often_as_it_says() -> None:
+    """Two single rounds of which nothing differs but their requests."""
+    rng = np.random.default_rng(9)
+    drawn = rng.lognormal(0, 0.3, (300, 2, 60)).tolist()
+    found = [intervals.of_requests(*pair) for pair in drawn]
+    assert 0.93 <= np.mean([one is not None and one.low <= 1.0 <= one.high for one in found]) <= 0.97
