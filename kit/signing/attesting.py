@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from securesystemslib import dsse, exceptions
+from securesystemslib.signer import HSMSigner
 
 from kit import __version__
 from kit.errors import Problem, UsageError, VerificationError
@@ -178,8 +179,11 @@ def _signature(payload: bytes, private: Private) -> Signature:
         raise UsageError(f"the key could not sign: {error}") from error
     except RuntimeError as error:
         # What a token refuses, such as a wrong PIN, has no name that kit could import; often it has no text either.
-        if type(error).__module__.partition(".")[0] != "pkcs11":
+        # A module that cannot be loaded is a plain one.
+        if type(error).__module__.partition(".")[0] != "pkcs11" and not isinstance(private.signer, HSMSigner):
             raise
         why = f"{type(error).__name__} {error}".strip()
-        raise UsageError(f"the token did not sign: {why}", hint="check its PIN and PYKCS11LIB") from error
+        raise UsageError(
+            f"the token did not sign: {why}", hint="check its PIN, and that PYKCS11LIB is its module"
+        ) from error
     return Signature(keyid=made.keyid, sig=base64.b64encode(bytes.fromhex(made.signature)).decode())
