@@ -4,6 +4,7 @@ from kit.model.report import Report
 from kit.renderers.table import Table
 from kit.report import repetition
 from kit.texts import say
+from kit.texts.facts import fact
 
 _WIDTHS = {4: (1900, 3000, 3000, 1500), 7: (1300, 1500, 1400, 1400, 1500, 1000, 1300)}
 
@@ -35,7 +36,7 @@ def tables(report: Report) -> tuple[Table, ...]:
         title=say(lang, "repeat-differences"),
         columns=tuple(say(lang, f"repeat-col-{key}") for key in ("item", "original", "now", "matters")),
         rows=tuple(
-            (one.name, *repetition.sides(one), say(lang, "repeat-yes" if one.performance else "repeat-no"))
+            (fact(lang, one.name), *repetition.sides(one), say(lang, "repeat-yes" if one.performance else "repeat-no"))
             for one in found.differences
         ),
         notes=(),

@@ -7,6 +7,7 @@ from kit.model.profile import Language
 from kit.model.reproduction import Otherwise, Repeated, Reproduction
 from kit.report import verdicts
 from kit.texts import say
+from kit.texts.facts import fact
 
 _MOST_NAMED = 5
 _LONG = 60
@@ -49,16 +50,16 @@ def _lines(found: Reproduction, language: Language) -> Iterator[str]:
         if not relevant:
             yield say(language, "repeat-unexplained")
             return
-        named = [change(one) for one in relevant[:_MOST_NAMED]]
+        named = [change(one, language) for one in relevant[:_MOST_NAMED]]
         if len(relevant) > _MOST_NAMED:
             named.append(say(language, "repeat-more", count=len(relevant) - _MOST_NAMED))
         yield say(language, "repeat-explained", names=say(language, "and").join(named))
 
 
-def change(one: Otherwise) -> str:
+def change(one: Otherwise, language: Language = "en") -> str:
     """A difference in one line."""
     before, after = sides(one)
-    return f"{one.name}: {before} → {after}"
+    return f"{fact(language, one.name)}: {before} → {after}"
 
 
 def sides(one: Otherwise) -> tuple[str, str]:

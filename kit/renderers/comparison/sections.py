@@ -9,6 +9,7 @@ from kit.renderers.charts import Chart
 from kit.renderers.comparison import curves
 from kit.renderers.table import Table
 from kit.texts import say
+from kit.texts.facts import fact
 
 MARKS = {"better": "▲", "worse": "▼", "noise": "≈", "instrument": "∓", "unknown": "?"}
 
@@ -263,7 +264,7 @@ def _differences(found: Comparison) -> Table:
         title=say(lang, "compare-differences"),
         columns=(say(lang, "compare-col-item"), *(entry.letter for entry in found.contenders)),
         rows=tuple(
-            (entry.name, *(missing if value is None else value for value in entry.values))
+            (fact(lang, entry.name), *(missing if value is None else value for value in entry.values))
             for entry in found.differences
         ),
         notes=(say(lang, "compare-differences-note", dash="—"),),
