@@ -31,16 +31,21 @@ def post(url: str, content: bytes, kind: str, most_bytes: int) -> bytes:
             httpx.Client(timeout=30.0) as client,
             client.stream("POST", url, content=content, headers={"Content-Type": kind}) as answer,
         ):
-            if answer.status_code != httpx.codes.OK:
-                raise EndpointError(f"{url} answered HTTP {answer.status_code}")
-            found = b""
-            for part in answer.iter_bytes():
-                found += part
-                if len(found) > most_bytes:
-                    raise EndpointError(f"{url} answered more than {most_bytes} bytes")
-            return found
+            return _within(answer, url, most_bytes)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise EndpointError(f"{url} gave no answer: {error}") from error
+
+
+def _within(answer: httpx.Response, url: str, most_bytes: int) -> bytes:
+    """The body of an answer of 200. Raises `EndpointError` where it is another, or larger."""
+    if answer.status_code != httpx.codes.OK:
+        raise EndpointError(f"{url} answered HTTP {answer.status_code}")
+    found = b""
+    for part in answer.iter_bytes():
+        found += part
+        if len(found) > most_bytes:
+            raise EndpointError(f"{url} answered more than {most_bytes} bytes")
+    return found
 
 
 class HttpEndpoint:
@@ -92,6 +97,14 @@ class HttpEndpoint:
             raise EndpointError(f"{url} gave no answer: {error}", "see the log of the server") from error
         if answer.status_code != httpx.codes.OK:
             raise EndpointError(f"{url} answered HTTP {answer.status_code}", "see the log of the server")
+
+    def get(self, target: Target, path: str, *, most_bytes: int) -> str:
+        url = f"{target.url}{path}"
+        try:
+            with self._client(target, 10.0) as client, client.stream("GET", url) as answer:
+                return _within(answer, url, most_bytes).decode("utf-8", errors="replace")
+        except httpx.HTTPError as error:
+            raise EndpointError(f"{url} gave no answer: {error}", "see the log of the server") from error
 
     def _client(self, target: Target, timeout_s: float) -> httpx.Client:
         # A proxy of the company must not stand between kit and a server on this machine.

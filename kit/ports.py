@@ -144,6 +144,9 @@ class Endpoint(Protocol):
     def post(self, target: Target, path: str) -> None:
         """Ask the server to do what `path` stands for. Raises `EndpointError` where it does not answer 200."""
 
+    def get(self, target: Target, path: str, *, most_bytes: int) -> str:
+        """What the server says at `path`. Raises `EndpointError` where it does not answer 200, or says more than that."""
+
 
 class EndpointError(Exception):
     """The endpoint answered something else than a completion."""

@@ -11,7 +11,6 @@ from kit import flow
 from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spread
 
 READINGS_AGREE = 0.01
-SERVER_AGREES = 0.05
 CHUNKS_AGREE = 1.1
 """So many tokens per chunk are told as such: a last token often brings no text, and half a character waits for its rest."""
 
@@ -175,24 +174,8 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
         yield _doubt("finish", reasons=", ".join(f"{count} x {reason}" for reason, count in odd))
     if cached := [sample.cached_tokens for sample in good if sample.cached_tokens]:
         yield _doubt("cached-tokens", count=len(cached), of=len(good), tokens=sum(cached))
-    yield from _server_doubts(good)
     yield from _chunk_doubts(good)
     yield from _reading_doubts(found, native)
-
-
-def _server_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
-    """Where the server's own time from the first token to the last is not what the client saw."""
-    pairs = [
-        (sample.server_decode_s, sample.latency_s - sample.ttft_s, tpot_s(sample) or 0.0)
-        for sample in good
-        if sample.server_decode_s is not None and sample.latency_s is not None and sample.ttft_s is not None
-    ]
-    own, server = mean(seen for _, seen, _ in pairs), mean(told for told, _, _ in pairs)
-    # Whether the step that gave the first token counts is the server's choice: of a short answer it is a large part.
-    step = mean(gap for _, _, gap in pairs) or 0.0
-    if own and server is not None and abs(server - own) > max(SERVER_AGREES * own, step):
-        difference = f"{(server - own) / own:+.1%}"
-        yield _doubt("server-decode", difference=difference, server=f"{server:.6g}", own=f"{own:.6g}")
 
 
 def _chunk_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:

@@ -234,13 +234,15 @@ class FakeRuntime:
 
 @dataclass
 class FakeEndpoint:
-    """Healthy after `unhealthy` questions; refuses with each of `refusals` in turn before it serves."""
+    """Healthy after `unhealthy` questions; refuses with each of `refusals` in turn before it serves. What is read of it are
+    `pages`, one after the other, the last for ever; a 404 without any."""
 
     unhealthy: int = 0
     refusals: list[EndpointError] = field(default_factory=list)
     always: EndpointError | None = None
     posts: list[str] = field(default_factory=list)
     refuses_posts: EndpointError | None = None
+    pages: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
 
@@ -265,3 +267,11 @@ class FakeEndpoint:
         self.posts.append(path)
         if self.refuses_posts is not None:
             raise self.refuses_posts
+
+    def get(self, target: Target, path: str, *, most_bytes: int) -> str:
+        self.targets.append(target)
+        if not self.pages:
+            raise EndpointError(f"{target.url}{path} answered HTTP 404")
+        page = self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
+        assert len(page) <= most_bytes
+        return page

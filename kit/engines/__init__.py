@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kit.engines import endpoint, ftransformers, llamacpp, reference, sglang, vllm_ascend
 from kit.engines.failures import COMMON, GENERIC, Failure, tells
-from kit.engines.flags import Flags, PrefixCache, value
+from kit.engines.flags import Flags, Histograms, PrefixCache, value
 
 
 class Engine(Protocol):
@@ -27,6 +27,7 @@ class Engine(Protocol):
     FLAGS: Flags
     """How it spells the other flags that kit reads."""
     CACHE: PrefixCache
+    HISTOGRAMS: Histograms
     PHASES: tuple[tuple[str, str], ...]
     """Start-up phases in their order: a name, and a regular expression for the log line that tells of it."""
     FAILURES: tuple[Failure, ...]

@@ -44,6 +44,28 @@ class PrefixCache:
     off: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Histograms:
+    """How the engine calls the histograms of its own times on `/metrics`, all in seconds, today's spelling first.
+
+    `queue` ends where a request is scheduled, `prefill` begins there; `tpot` has one value per request, `gaps` hold the times between
+    tokens, together the whole time of decoding. `needs` is the flag without which there are none.
+    """
+
+    needs: str | None = None
+    ttft: tuple[str, ...] = ()
+    queue: tuple[str, ...] = ()
+    prefill: tuple[str, ...] = ()
+    tpot: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    latency: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them, in every spelling; none where the engine has no metrics that kit knows."""
+        return frozenset((*self.ttft, *self.queue, *self.prefill, *self.tpot, *self.gaps, *self.latency))
+
+
 def value(args: Sequence[Sequence[str]], *names: str) -> str | None:
     """The last value given for one of the flags, written `--flag value` or `--flag=value`; None where there is none."""
     found: str | None = None

@@ -15,5 +15,6 @@ FLAGS = replace(
     sglang.FLAGS, cpu_weights=("--cpu-weight-path",), cpu_threads=("--cpuinfer",), cpu_pools=("--subpool-count",)
 )
 CACHE = sglang.CACHE
+HISTOGRAMS = sglang.HISTOGRAMS
 PHASES = sglang.PHASES
 FAILURES = sglang.FAILURES

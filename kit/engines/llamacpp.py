@@ -1,7 +1,7 @@
 """llama.cpp, through the server of the package xllamacpp: the embedded engine."""
 
 from kit.engines.failures import CUDA, HOST_MEMORY, Failure
-from kit.engines.flags import Flags, PrefixCache
+from kit.engines.flags import Flags, Histograms, PrefixCache
 
 TITLE = "llama.cpp"
 PACKAGE: str | None = "xllamacpp"
@@ -18,6 +18,7 @@ FLAGS = Flags(
     sequences=("--parallel",),
 )
 CACHE = PrefixCache(on=("--prompt-cache",))
+HISTOGRAMS = Histograms()
 PHASES: tuple[tuple[str, str], ...] = (
     ("load begin", r"phase: load begin"),
     ("load end", r"phase: load end"),

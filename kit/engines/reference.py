@@ -2,7 +2,7 @@
 
 from kit import packed
 from kit.engines.failures import Failure
-from kit.engines.flags import Flags, PrefixCache
+from kit.engines.flags import Flags, Histograms, PrefixCache
 
 TITLE = "kit reference server"
 PACKAGE: str | None = None
@@ -14,5 +14,6 @@ PORT_FLAGS: tuple[str, ...] = ("--port",)
 MODEL_FLAGS: tuple[str, ...] = ("--model",)
 FLAGS = Flags(host=("--host",))
 CACHE = PrefixCache(exists=False)
+HISTOGRAMS = Histograms()
 PHASES: tuple[tuple[str, str], ...] = (("listening", r"^reference: listening on"),)
 FAILURES: tuple[Failure, ...] = ()

@@ -1,7 +1,7 @@
 """SGLang, on NVIDIA and Ascend."""
 
 from kit.engines.failures import ASCEND, CUDA, Failure
-from kit.engines.flags import Flags, PrefixCache
+from kit.engines.flags import Flags, Histograms, PrefixCache
 
 TITLE = "SGLang"
 PACKAGE: str | None = "sglang"
@@ -28,6 +28,13 @@ FLAGS = Flags(
     speculative=("--speculative-algorithm", "--speculative-algo"),
 )
 CACHE = PrefixCache(flush="/flush_cache", off=("--disable-radix-cache",))
+HISTOGRAMS = Histograms(
+    needs="--enable-metrics",
+    ttft=("sglang:time_to_first_token_seconds",),
+    queue=("sglang:queue_time_seconds",),
+    gaps=("sglang:inter_token_latency_seconds",),
+    latency=("sglang:e2e_request_latency_seconds",),
+)
 PHASES: tuple[tuple[str, str], ...] = (
     ("init begin", r"Init torch distributed begin"),
     ("init end", r"Init torch distributed ends"),

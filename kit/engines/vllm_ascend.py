@@ -1,7 +1,7 @@
 """vLLM with its Ascend plugin."""
 
 from kit.engines.failures import ASCEND, CUDA, Failure
-from kit.engines.flags import Flags, PrefixCache
+from kit.engines.flags import Flags, Histograms, PrefixCache
 
 TITLE = "vLLM-Ascend"
 PACKAGE: str | None = "vllm-ascend"
@@ -26,6 +26,14 @@ CACHE = PrefixCache(
     flush="/reset_prefix_cache",
     needs=("VLLM_SERVER_DEV_MODE", "1"),
     off=("--no-enable-prefix-caching",),
+)
+HISTOGRAMS = Histograms(
+    ttft=("vllm:time_to_first_token_seconds",),
+    queue=("vllm:request_queue_time_seconds",),
+    prefill=("vllm:request_prefill_time_seconds",),
+    tpot=("vllm:request_time_per_output_token_seconds",),
+    gaps=("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
+    latency=("vllm:e2e_request_latency_seconds",),
 )
 PHASES: tuple[tuple[str, str], ...] = (
     ("load begin", r"Starting to load model"),

@@ -226,9 +226,11 @@ def _own_notes() -> str:
     """Kit's own notes below its tables; several of them stand in one line of Markdown."""
     short = (
         *("ready", "rounds-note", "rounds-note-mixed", "rounds-note-until", "rounds-note-warmup", "stability-note"),
-        *("applied-note", "applied-burst-note", "applied-server-note", "distribution-note", "few-note", "step-note"),
+        *("applied-note", "applied-burst-note", "distribution-note", "few-note", "step-note"),
+        *("trust-server-note", "trust-error-note"),
     )
-    long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note", "sign-note-stamped")
+    more = ("trust-error-none", "trust-server-none")
+    long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note", "sign-note-stamped", *more)
     told = [
         re.sub(r"\\\{\w+\\\}", value, re.escape(text))
         for keys, value in ((short, r"\\S{1,40}"), (long, ".{1,200}"))

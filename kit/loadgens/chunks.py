@@ -6,17 +6,17 @@ import io
 import itertools
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
-_LONGEST_MS = 30 * 24 * 3600 * 1000
+from kit.loadgens import timings
+from kit.loadgens.timings import Said
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a stream held: chunks with text, when the first came (the client's clock), the gaps between them in seconds,
-    the server's own token counts, why it stopped, and what some servers add: how many tokens of the prompt came from a
-    cache, and how long prefill and decoding took them. `None`: the stream did not say."""
+    the server's own token counts, why it stopped, and what some servers add of their own work. `None`: the stream did not say."""
 
     text_chunks: int
     first_text_at: float | None
@@ -24,9 +24,7 @@ class Answer:
     input_tokens: int | None
     output_tokens: int | None
     finish_reason: str | None
-    cached_tokens: int | None = None
-    prefill_s: float | None = None
-    decode_s: float | None = None
+    said: Said = field(default_factory=Said)
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -67,8 +65,7 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
     text_chunks = 0
     finish_reason: str | None = None
     usage: tuple[int | None, int | None] = (None, None)
-    cached: int | None = None
-    timings: dict[str, object] = {}
+    said = Said()
     for position, chunk in enumerate(chunks):
         if not isinstance(chunk, dict):
             continue
@@ -80,9 +77,7 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
         reason = choice.get("finish_reason")
         finish_reason = reason if isinstance(reason, str) else finish_reason
         usage = _usage(chunk.get("usage"), usage)
-        cached = _cached(chunk.get("usage"), cached)
-        if isinstance(found := chunk.get("timings"), dict):
-            timings = found
+        said = timings.taken(chunk, said)
     return Answer(
         text_chunks=text_chunks,
         first_text_at=text_at[0] if text_at else None,
@@ -90,9 +85,7 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
         input_tokens=usage[0],
         output_tokens=usage[1],
         finish_reason=finish_reason,
-        cached_tokens=cached,
-        prefill_s=_seconds(timings.get("prompt_ms")),
-        decode_s=_seconds(timings.get("predicted_ms")),
+        said=said,
     )
 
 
@@ -115,16 +108,3 @@ def _usage(usage: object, before: tuple[int | None, int | None]) -> tuple[int | 
         return before
     asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return asked if isinstance(asked, int) else before[0], given if isinstance(given, int) else before[1]
-
-
-def _cached(usage: object, before: int | None) -> int | None:
-    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-    found = details.get("cached_tokens") if isinstance(details, dict) else None
-    return found if isinstance(found, int) and found >= 0 else before
-
-
-def _seconds(milliseconds: object) -> float | None:
-    """llama.cpp writes milliseconds."""
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
-        return None
-    return milliseconds / 1000 if 0 <= milliseconds <= _LONGEST_MS else None

@@ -265,9 +265,10 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
         output_tokens=got.output_tokens if counted else row["completion_tokens"],
         tokens_from="usage" if from_usage else "tokenizer" if row["completion_tokens"] is not None else None,
         finish_reason=got.finish_reason,
-        cached_tokens=got.cached_tokens,
-        server_prefill_s=got.prefill_s,
-        server_decode_s=got.decode_s,
+        cached_tokens=got.said.cached_tokens,
+        server_queue_s=got.said.queue_s,
+        server_prefill_s=got.said.prefill_s,
+        server_decode_s=got.said.decode_s,
     )
 
 
@@ -287,7 +288,5 @@ def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
         input_tokens=got.input_tokens,
         output_tokens=got.output_tokens,
         finish_reason=got.finish_reason,
-        cached_tokens=got.cached_tokens,
-        prefill_s=got.prefill_s,
-        decode_s=got.decode_s,
+        said=got.said,
     )

@@ -10,7 +10,9 @@ from pathlib import Path
 from kit.instrument import exchange as kept
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
+from kit.loadgens import timings
 from kit.loadgens.reading import ReadingError
+from kit.loadgens.timings import Said
 from kit.model import Doubt, Sample
 from kit.redaction import plain
 
@@ -93,6 +95,10 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
         tokens_from="usage" if stream.usage else "tokenizer" if tokens else None,
         finish_reason=stream.finish,
         status=exchange.status,
+        cached_tokens=stream.said.cached_tokens,
+        server_queue_s=stream.said.queue_s,
+        server_prefill_s=stream.said.prefill_s,
+        server_decode_s=stream.said.decode_s,
     )
 
 
@@ -104,6 +110,7 @@ class _Stream:
         self.text_ns: list[int] = []
         self.usage: tuple[int, int] | None = None
         self.finish: str | None = None
+        self.said = Said()
         self.broken: str | None = None
         if exchange.status != 200 or "event-stream" not in exchange.content_type.lower():
             return
@@ -128,6 +135,7 @@ class _Stream:
         reason = choice.get("finish_reason")
         self.finish = reason if isinstance(reason, str) else self.finish
         self.usage = usage_of(chunk) or self.usage
+        self.said = timings.taken(chunk, self.said)
 
 
 def _error(exchange: Exchange, stream: _Stream) -> str | None:

@@ -23,6 +23,7 @@ from kit.model.result import (
     Doubt,
     Failure,
     Figures,
+    Histogram,
     NativeSummary,
     Phase,
     Restart,
@@ -30,6 +31,7 @@ from kit.model.result import (
     RunStatus,
     Sample,
     ServerStart,
+    ServerTimes,
     Spread,
 )
 from kit.model.telemetry import CardReading, CardTick, HostTick, Telemetry
@@ -52,6 +54,7 @@ __all__ = [
     "Family",
     "Figures",
     "Grant",
+    "Histogram",
     "HostTick",
     "Inventory",
     "Length",
@@ -81,6 +84,7 @@ __all__ = [
     "Server",
     "ServerPlan",
     "ServerStart",
+    "ServerTimes",
     "Spread",
     "System",
     "Target",

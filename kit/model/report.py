@@ -103,8 +103,7 @@ class LoadUse(Record):
     """How the load met the server: what was sent beside what was asked, requests under way at once, and the burst at the start.
 
     `in_flight` is the mean over the rounds of their time-weighted means, `burst` counts the requests of all rounds that were
-    sent before any answer of their round was over. `server_prefill_s` is what the server itself says, `waiting_s` the rest of TTFT:
-    the queue, and the way there and back. `instrument` is the instrument's error by metric, as a share of the case's figure.
+    sent before any answer of their round was over. `instrument` is the instrument's error by metric, as a share of the case's figure.
     """
 
     input_tokens: Tokens | None
@@ -114,9 +113,23 @@ class LoadUse(Record):
     burst: int | None
     burst_ttft_s: float | None
     steady_ttft_s: float | None
-    server_prefill_s: float | None = None
-    waiting_s: float | None = None
     instrument: tuple[tuple[str, float], ...] = ()
+
+
+class ServerUse(Record):
+    """What the server says of its own times in a case: means over the rounds, in seconds; `None` where one of them lacks it.
+
+    `rest_s` is what queue and prefill leave of the client's TTFT. `ahead` is how far the client's mean of a metric lies above the
+    server's, as a share of it, where both are of the same requests; `counted` how many requests the server tells of.
+    """
+
+    ttft_s: float | None
+    queue_s: float | None
+    prefill_s: float | None
+    rest_s: float | None
+    tpot_s: float | None
+    ahead: tuple[tuple[str, float], ...] = ()
+    counted: int = 0
 
 
 class Within(Record):
@@ -154,6 +167,7 @@ class CaseDetail(Record):
     ttft_points: Points = ()
     tpot_points: Points = ()
     machine: MachineUse | None = None
+    server: ServerUse | None = None
 
     @property
     def failed(self) -> int:
@@ -175,7 +189,6 @@ class RequestRow(Record):
     input_tokens: int | None
     output_tokens: int | None
     finish_reason: str | None
-    server_prefill_s: float | None = None
 
 
 class Execution(Record):
@@ -214,6 +227,8 @@ class Report(Record):
     rounds_note: str
     instrument_note: str | None = None
     """Why the instrument's error was not tried; None where it was, and where nobody looked."""
+    server_note: str | None = None
+    """Why nothing is known of the server's own times; None where it is, and where nobody asked."""
     rows: tuple[PerformanceRow, ...]
     rounds: tuple[RoundRow, ...]
     details: tuple[CaseDetail, ...]

@@ -17,7 +17,7 @@ class Sample(Record):
     times count from `sent_s`. `first_byte_s` is the head of the answer, `role_s` a chunk without text before the first one
     with text, `gaps_s` are the times between consecutive chunks that carry text, of which there are `texts`. Tokens are the
     server's own count (`usage`), else the load generator's (`tokenizer`). Some servers also say how many tokens of the prompt they had in a
-    cache, and how long prefill and decoding (from the first token to the last) took them.
+    cache, and how long the queue, prefill and decoding (from the first token to the last) took them.
     """
 
     index: int
@@ -38,6 +38,7 @@ class Sample(Record):
     finish_reason: str | None = None
     status: int | None = None
     cached_tokens: int | None = None
+    server_queue_s: float | None = None
     server_prefill_s: float | None = None
     server_decode_s: float | None = None
 
@@ -106,6 +107,33 @@ class NativeSummary(Record):
     step_s: float = 0.0
 
 
+class Histogram(Record):
+    """What one of the server's own histograms gained during a round: how many values, and their sum in seconds."""
+
+    name: str
+    count: int
+    total_s: float
+
+
+class ServerTimes(Record):
+    """What the server itself says of its times in a round: means in seconds, `None` where it does not say.
+
+    From its answers (of every successful request), or from its metrics (of all requests that it ended meanwhile, which may
+    be others than the client's: see `requests`); `reason` says why from neither. TTFT begins where the server takes a request
+    in; `queue_s` is the time until it is scheduled, `prefill_s` from there to the first token.
+    """
+
+    source: Literal["answers", "metrics", "nothing"]
+    requests: int = 0
+    ttft_s: float | None = None
+    queue_s: float | None = None
+    prefill_s: float | None = None
+    tpot_s: float | None = None
+    latency_s: float | None = None
+    histograms: tuple[Histogram, ...] = ()
+    reason: Doubt | None = None
+
+
 class RoundResult(Record):
     """One finished round. It exists on disk when the round is over; a round cut short leaves none."""
 
@@ -121,6 +149,9 @@ class RoundResult(Record):
     telemetry: Telemetry | None = None
     prefix_cache: Literal["flushed", "not flushed"] | None = Field(
         default=None, description="whether the engine's prefix cache was emptied before; null where it has no way to"
+    )
+    server: ServerTimes | None = Field(
+        default=None, description="what the server says of its own times; null in rounds of a time before it was asked"
     )
 
 

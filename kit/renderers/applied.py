@@ -1,9 +1,23 @@
-"""The table of how the load met the server: tokens and concurrency asked and reached, and the burst at the start."""
+"""How the load met the server, and how far its times can be trusted.
 
-from kit.formats import figure, percent
-from kit.model.report import CaseDetail, Report, Tokens
+One table has tokens and concurrency asked and reached, and the burst at the start; the other the instrument's error and what
+the server says of its own times.
+"""
+
+from collections.abc import Callable
+
+from kit.formats import figure, percent, rate
+from kit.model.report import CaseDetail, Report, ServerUse, Tokens
 from kit.renderers.table import Table, case_cells, case_columns
 from kit.texts import say
+
+_TIMES: tuple[tuple[str, Callable[[ServerUse], float | None]], ...] = (
+    ("ttft", lambda found: found.ttft_s),
+    ("queue", lambda found: found.queue_s),
+    ("prefill", lambda found: found.prefill_s),
+    ("rest", lambda found: found.rest_s),
+    ("tpot", lambda found: found.tpot_s),
+)
 
 
 def load(report: Report) -> Table:
@@ -12,36 +26,59 @@ def load(report: Report) -> Table:
     details = [detail for detail in report.details if detail.requests]
     # As many requests as clients, all sent at once: no request of such a case met a server that was already at work.
     burst_only = any(detail.load.burst == detail.requests and detail.case.concurrency > 1 for detail in details)
-    # Only some servers say how long they took.
-    told = any(detail.load.server_prefill_s is not None for detail in details)
-    more = ("server-prefill", "waiting") if told else ()
-    tried = any(detail.load.instrument for detail in details)
-    metrics = ("ttft", "tpot", "throughput") if tried else ()
     return Table(
         title=say(lang, "applied"),
         columns=(
             *case_columns(lang),
             *(say(lang, f"applied-{key}") for key in ("input", "output", "in-flight", "peak", "burst")),
-            *(say(lang, "unit-s", title=say(lang, f"applied-{key}")) for key in ("burst-ttft", "steady-ttft", *more)),
-            *(say(lang, "applied-instrument", metric=say(lang, f"short-{name}")) for name in metrics),
+            *(say(lang, "unit-s", title=say(lang, f"applied-{key}")) for key in ("burst-ttft", "steady-ttft")),
+        ),
+        rows=tuple((*case_cells(detail), *_cells(detail)) for detail in details),
+        notes=(
+            say(lang, "applied-note"),
+            *((say(lang, "applied-burst-note"),) if burst_only else ()),
+            *(() if trust(report).rows else _unknown(report)),
+        ),
+    )
+
+
+def trust(report: Report) -> Table:
+    """The instrument's error and the server's own times by case; no rows where neither is known of any."""
+    lang, details = report.language, report.details
+    metrics = ("ttft", "tpot", "throughput") if any(detail.load.instrument for detail in details) else ()
+    times = [
+        (name, value)
+        for name, value in _TIMES
+        if any(detail.server is not None and value(detail.server) is not None for detail in details)
+    ]
+    return Table(
+        title=say(lang, "trust"),
+        columns=(
+            *case_columns(lang),
+            *(say(lang, "trust-error", metric=say(lang, f"short-{name}")) for name in metrics),
+            *(say(lang, "unit-s", title=say(lang, f"trust-{name}")) for name, _ in times),
         ),
         rows=tuple(
             (
                 *case_cells(detail),
-                *_cells(detail),
-                *(_server(detail) if told else ()),
                 *(_error(detail, name) for name in metrics),
+                *(_time(detail.server, name, value) for name, value in times),
             )
             for detail in details
-        ),
+        )
+        if metrics or times
+        else (),
         notes=(
-            say(lang, "applied-note"),
-            *((say(lang, "applied-server-note"),) if told else ()),
-            *((say(lang, "applied-burst-note"),) if burst_only else ()),
-            *((say(lang, "applied-instrument-note"),) if tried else ()),
-            *((report.instrument_note,) if report.instrument_note is not None else ()),
+            *((say(lang, "trust-error-note"),) if metrics else ()),
+            *((say(lang, "trust-server-note"),) if times else ()),
+            *_unknown(report),
         ),
     )
+
+
+def _unknown(report: Report) -> tuple[str, ...]:
+    """Why the instrument's error, or the server's times, are not known."""
+    return tuple(note for note in (report.instrument_note, report.server_note) if note is not None)
 
 
 def _cells(detail: CaseDetail) -> tuple[str, ...]:
@@ -57,8 +94,12 @@ def _cells(detail: CaseDetail) -> tuple[str, ...]:
     )
 
 
-def _server(detail: CaseDetail) -> tuple[str, str]:
-    return figure(detail.load.server_prefill_s), figure(detail.load.waiting_s)
+def _time(found: ServerUse | None, name: str, value: Callable[[ServerUse], float | None]) -> str:
+    """`0.512 (+0.8%)`: what the server says, and how far the client's mean lies above it."""
+    if found is None:
+        return figure(None)
+    ahead, text = dict(found.ahead).get(name), (rate if name == "tpot" else figure)(value(found))
+    return text if ahead is None else f"{text} ({ahead:+.1%})"
 
 
 def _error(detail: CaseDetail, metric: str) -> str:

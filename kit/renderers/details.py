@@ -11,6 +11,7 @@ from kit.renderers import applied
 from kit.renderers.table import Table, case_cells, case_columns
 from kit.report import verdicts
 from kit.texts import say
+from kit.texts.facts import reason as said
 
 BRIEF_LINES = 6
 
@@ -148,7 +149,7 @@ def machine(report: Report) -> Table:
         else (),
         notes=(
             say(lang, "machine-use-note"),
-            *(say(lang, "machine-use-none", reason=reason) for reason in reasons),
+            *(say(lang, "machine-use-none", reason=said(lang, reason)) for reason in reasons),
         ),
     )
 
@@ -165,6 +166,7 @@ def beyond(report: Report) -> tuple[Table, ...]:
             stability(report),
             distribution(report),
             applied.load(report),
+            applied.trust(report),
             machine(report),
             comparison(report),
         )

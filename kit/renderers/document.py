@@ -222,7 +222,7 @@ class Content:
         )
         self._details(stability(report), (800, 800, 900, 800, 950, 750, 1000, 1950, 2150, 1950, 2250))
         self._details(distribution(report), (900, 900, 1000, *(1100,) * 9, 1600))
-        for found in (applied.load(report), machine(report), comparison(report)):
+        for found in (applied.load(report), applied.trust(report), machine(report), comparison(report)):
             rest = max(1, len(found.columns) - 3)
             self._details(found, (900, 900, 1000, *((LANDSCAPE - 2800) // rest,) * rest))
         self._charts()

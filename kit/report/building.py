@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from kit import acceptance, calibration, commands, searches, stats
+from kit import acceptance, calibration, commands, searches, servertimes, stats
 from kit import rounds as steadiness
 from kit.engines import ENGINES
 from kit.formats import duration, figure
@@ -58,6 +58,7 @@ def build(run: Run, language: Language | None = None) -> Report:
         load_command=_inside(run, example),
         rounds_note=details.rounds_note(plan, lang),
         instrument_note=_untried(run, lang),
+        server_note=_silent(run, lang),
         rows=rows,
         rounds=rounds,
         details=details.of(plan.cases, rounds, run.results, run.requests, run.calibration),
@@ -102,7 +103,8 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
     rows = [_round(results.get(number), case, number) for number in run.plan.numbers(case)]
     for found in (
         *steadiness.doubts(case, run.results),
-        *calibration.doubts(details.instrument(run.calibration, case, run.results)),
+        *calibration.doubts(errors := details.instrument(run.calibration, case, run.results)),
+        *servertimes.doubts(tuple(results.values()), errors, probes=_probes(run.plan)),
     ):
         note(doubt(lang, found))
     return PerformanceRow(
@@ -115,6 +117,11 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
         per_stream_throughput=stats.mean(row.per_stream_throughput for row in rows),
         notes=tuple(own),
     )
+
+
+def _probes(plan: Plan) -> int:
+    """How many requests of its own a round may hold: evalscope tries the server before it begins."""
+    return 0 if all(entry.order.transport == "precise" for entry in plan.rounds) else 1
 
 
 def _rounds(run: Run) -> tuple[RoundRow, ...]:
@@ -142,7 +149,14 @@ def _round(result: RoundResult | None, case: Case, number: int) -> RoundRow:
 
 def _untried(run: Run, lang: Language) -> str | None:
     reason = run.calibration.reason if run.calibration is not None else None
-    return say(lang, "applied-instrument-none", reason=doubt(lang, reason)) if reason is not None else None
+    return say(lang, "trust-error-none", reason=doubt(lang, reason)) if reason is not None else None
+
+
+def _silent(run: Run, lang: Language) -> str | None:
+    """Why the server's own times are not known; None where they are, or where rounds do not say the same."""
+    reasons = {result.server.reason if result.server is not None else None for result in run.results}
+    reason = reasons.pop() if len(reasons) == 1 else None
+    return say(lang, "trust-server-none", reason=doubt(lang, reason)) if reason is not None else None
 
 
 def _machine(run: Run) -> tuple[MachineRow, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from kit import calibration as calibrations
-from kit import flow, intervals, stats
+from kit import flow, intervals, servertimes, stats
 from kit.legacy import again
 from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
@@ -19,6 +19,7 @@ from kit.model.report import (
     Points,
     RequestRow,
     RoundRow,
+    ServerUse,
     Tokens,
     Within,
 )
@@ -115,6 +116,7 @@ def _detail(
         ttft_points=_points([request.ttft_s for request in good]),
         tpot_points=_points([request.tpot_s for request in good]),
         machine=_machine([result.telemetry for result in done], len(rounds)),
+        server=server(done),
     )
 
 
@@ -135,11 +137,31 @@ def _load(requests: Sequence[RequestRow]) -> LoadUse:
         burst=sum(found.burst for found in known) if whole else None,
         burst_ttft_s=stats.mean(value for found in known for value in found.burst_ttfts_s) if whole else None,
         steady_ttft_s=stats.mean(value for found in known for value in found.steady_ttfts_s) if whole else None,
-        server_prefill_s=stats.mean(request.server_prefill_s for request in good),
-        waiting_s=stats.mean(
-            None if one.ttft_s is None or one.server_prefill_s is None else max(0.0, one.ttft_s - one.server_prefill_s)
-            for one in good
-        ),
+    )
+
+
+def server(done: Sequence[RoundResult]) -> ServerUse | None:
+    """The server's own times beside the client's; a figure that one of its rounds lacks is none of the case."""
+    told = [(result, found) for result in done if (found := result.server) is not None and found.requests]
+    if not told or len(told) < len(done):
+        return None
+    same = all(servertimes.alike(result) for result, _ in told)
+    own = {name: stats.mean(stats.metric(name, result.figures) for result, _ in told) for name in ("ttft", "tpot")}
+    times: dict[str, float | None] = {
+        name: stats.mean(getattr(found, name) for _, found in told)
+        for name in ("ttft_s", "queue_s", "prefill_s", "tpot_s")
+    }
+    apart = [value for value in (times["queue_s"], times["prefill_s"]) if value is not None]
+    ahead = [
+        (name, mine / theirs - 1)
+        for name, mine in own.items()
+        if same and mine is not None and (theirs := times[f"{name}_s"])
+    ]
+    return ServerUse(
+        **times,
+        rest_s=own["ttft"] - sum(apart) if same and apart and own["ttft"] is not None else None,
+        ahead=tuple(ahead),
+        counted=sum(found.requests for _, found in told),
     )
 
 

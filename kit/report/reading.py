@@ -1,10 +1,11 @@
 """What a run directory says, read once: the reports are made from it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kit import commands, rounds, stats
+from kit import commands, rounds, servertimes, stats
 from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
@@ -49,7 +50,7 @@ def read(run: RunDir) -> Run:
         status=run.status(),
         start_command=_start_command(run, plan),
         starts=run.server_starts(),
-        results=results,
+        results=tuple(_with_server(run, plan, results)),
         commands=tuple(
             (entry.id, run.text(f"cases/{entry.id}/command.txt")) for entry in plan.rounds if run.has(entry)
         ),
@@ -62,6 +63,17 @@ def read(run: RunDir) -> Run:
         restarts=run.restarts(),
         repeated=run.reproduction(),
     )
+
+
+def _with_server(run: RunDir, plan: Plan, results: Sequence[RoundResult]) -> Iterator[RoundResult]:
+    """The results; in those of a time before the server was asked, what its answers say stands only beside the requests."""
+    entries = {(entry.case.id, entry.round): entry for entry in plan.rounds}
+    for result in results:
+        if result.server is not None:
+            yield result
+        else:
+            found = servertimes.of_answers(run.samples(entries[result.case.id, result.round]))
+            yield result.model_copy(update={"server": found})
 
 
 def signed(run: RunDir) -> Signed | None:
@@ -94,7 +106,6 @@ def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
             input_tokens=sample.input_tokens,
             output_tokens=sample.output_tokens,
             finish_reason=sample.finish_reason,
-            server_prefill_s=sample.server_prefill_s,
         )
         for sample in run.samples(entry)
     ]

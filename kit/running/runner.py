@@ -15,6 +15,7 @@ from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
+from kit.running.scraping import Asked
 from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, flush, serving
 from kit.running.stalls import Vigil
 from kit.running.telling import Observe as Observe
@@ -183,6 +184,7 @@ class _Execution:
         packed.place(raw, entry.program.instrument)
         command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
         unflushed = tuple(flush(self._plan.server, self._plan.target, self._doors.endpoint))
+        asked = Asked(self._plan, self._doors)
         started, began = host.now(), host.monotonic()
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._sampler.begin(entry.program)
@@ -216,6 +218,7 @@ class _Execution:
             ),
             telemetry=machine,
             prefix_cache=None if not self._flushes else "not flushed" if unflushed else "flushed",
+            server=asked.told(reading.samples),
         )
         self._run.write_round(entry, result, reading.samples, ticks)
         return result

@@ -40,12 +40,6 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "applied-burst": ("首批请求占比", "Share of the burst"),
     "applied-burst-ttft": ("首批 TTFT", "TTFT of the burst"),
     "applied-steady-ttft": ("其余 TTFT", "TTFT of the others"),
-    "applied-server-prefill": ("服务端预填充", "Prefill, as the server says"),
-    "applied-waiting": ("等待", "Waiting"),
-    "applied-server-note": (
-        "预填充为服务端自报的平均耗时；等待 = 首 token 时延 − 预填充，即排队与传输。",
-        "Prefill is the mean that the server itself tells; waiting is the rest of TTFT: the queue, and the way there and back.",
-    ),
     "applied-note": (
         "在途请求按时间加权，自每轮第一个请求发出至最后一个回答收完；首批请求指该轮第一个回答结束之前发出的请求。",
         "Requests under way are weighted by time, from the first request sent to the last answer received; the burst is what was "

@@ -3,14 +3,13 @@
 INSTRUMENT: dict[str, tuple[str, str]] = {
     "short-ttft": ("TTFT", "TTFT"),
     "short-tpot": ("TPOT", "TPOT"),
-    "short-throughput": ("系统吞吐", "output throughput"),
-    "applied-instrument": ("仪器误差 {metric}", "Instrument error, {metric}"),
-    "applied-instrument-note": (
+    "short-throughput": ("吞吐", "throughput"),
+    "trust-error-note": (
         "仪器误差：全部轮次结束后，用同一发送程序在本机对时刻已知的参考服务发送同等并发的负载，取各次的中位数，折算为本工况数值的比例。",
         "Instrument error: after the last round the same sender met a server whose times are known, on this machine, with as many "
         "clients; the median of its trials, as a share of this case's figure.",
     ),
-    "applied-instrument-none": ("未测仪器误差：{reason}。", "The instrument's error was not tried: {reason}."),
+    "trust-error-none": ("未测仪器误差：{reason}。", "The instrument's error was not tried: {reason}."),
     "untried-transport": (
         "load.transport 为 evalscope，其客户端的启动时间超出校准可用的时间（可用 kit calibrate 测量）",
         "load.transport is evalscope, whose client takes longer to start than there is time for it (kit calibrate tries it)",
@@ -41,6 +40,53 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "压测客户端已饱和：发送程序 {demand} 的时间在占用或等待处理器，本轮数值可能反映的是客户端而不是服务",
         "the client was saturated: its sender used or waited for a processor {demand} of the time, so these figures may be the "
         "client's and not the server's",
+    ),
+    # the server's own times
+    "trust": ("仪器误差与服务端自身计时", "The instrument's error, and the server's own times"),
+    "trust-error": ("{metric} 仪器误差", "Instrument error, {metric}"),
+    "trust-ttft": ("服务端 TTFT", "Server's TTFT"),
+    "trust-tpot": ("服务端 TPOT", "Server's TPOT"),
+    "trust-queue": ("排队", "Queue"),
+    "trust-prefill": ("预填充", "Prefill"),
+    "trust-rest": ("TTFT 其余部分", "Rest of TTFT"),
+    "trust-server-note": (
+        "服务端数值由服务自身统计（应答或 /metrics），括号内为客户端均值高出的比例；其余部分 = 客户端 TTFT − 排队 − 预填充，未报的一项包含在内。",
+        "The server's figures are its own (of its answers, or of /metrics), in brackets how far the client's mean lies above them; the "
+        "rest of TTFT is what queue and prefill leave of the client's, and holds whichever of the two is not told.",
+    ),
+    "trust-server-none": ("服务端自身计时未知：{reason}。", "The server's own times are not known: {reason}."),
+    "server-not-ours": (
+        "服务不是由 kit 启动的，kit 不查询它",
+        "kit did not start the server, and asks nothing of it",
+    ),
+    "server-has-none": (
+        "该推理引擎既未在应答中给出，也没有 kit 能读的统计",
+        "the engine tells none in its answers, and has no metrics that kit can read",
+    ),
+    "server-needs": (
+        "应答中没有，且推理引擎启动时未加 {flag}",
+        "its answers tell none, and the engine was started without {flag}",
+    ),
+    "server-refused": ("无法读取 /metrics（{reason}）", "/metrics could not be read ({reason})"),
+    "server-counted-none": ("/metrics 没有这些请求的时间", "/metrics has no times of these requests"),
+    "server-requests": (
+        "第 {round} 轮：服务端统计了 {requests} 个请求，本轮发出 {sent} 个，可能另有他人使用该服务；不与客户端对比",
+        "round {round}: the server counted {requests} requests, {sent} were sent: somebody else may have used it; nothing is compared",
+    ),
+    "server-ttft": (
+        "首 token 时延：客户端测得 {own} s，服务端自身为 {server} s（相差 {difference}），超出仪器误差（{error}）所能解释的范围：差别在传输或服务前端",
+        "TTFT: the client measured {own} s, the server itself says {server} s ({difference}), more than the instrument's error ({error}) "
+        "explains: the way, or the server's front end, takes it",
+    ),
+    "server-tpot": (
+        "每 token 延迟：客户端测得 {own} s，服务端自身为 {server} s（相差 {difference}），超出仪器误差（{error}）所能解释的范围",
+        "TPOT: the client measured {own} s, the server itself says {server} s ({difference}), more than the instrument's error ({error}) "
+        "explains",
+    ),
+    "server-latency": (
+        "端到端时延：客户端测得 {own} s，服务端自身为 {server} s（相差 {difference}），超出仪器误差（{error}）所能解释的范围",
+        "latency: the client measured {own} s, the server itself says {server} s ({difference}), more than the instrument's error ({error}) "
+        "explains",
     ),
     "usage-below-chunks": (
         "{of} 个回答中有 {count} 个的 usage 输出 token 数少于收到的文本块数，token 数不可信",

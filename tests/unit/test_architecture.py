@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # steps
     ("kit.caveats", "kit.documents", "kit.flow", "kit.intervals", "kit.library", "kit.weights"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate"),
-    ("kit.searches",),
+    ("kit.searches", "kit.servertimes"),
     ("kit.rounds",),
     ("kit.legacy",),
     # judgements

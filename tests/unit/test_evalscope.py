@@ -123,6 +123,7 @@ def test_a_whole_answer_is_read(version: str, tmp_path: Path) -> None:
         "tokens_from": "usage",
         "finish_reason": "length",
         "cached_tokens": None,
+        "server_queue_s": None,
         "server_prefill_s": None,
         "server_decode_s": None,
     }
@@ -378,17 +379,18 @@ TIMINGS = {"cache_n": 48, "prompt_n": 16, "prompt_ms": 37396.799, "predicted_n":
 
 def test_what_a_server_says_of_its_own_times_and_cache_is_kept() -> None:
     """The last chunk of llama.cpp, and the usage of servers that say what they had in a cache."""
-    found = answer([{"choices": [], "usage": USAGE, "timings": TIMINGS}], [])
+    found = answer([{"choices": [], "usage": USAGE, "timings": TIMINGS}], []).said
     assert (found.cached_tokens, found.prefill_s, found.decode_s) == (48, 37.396799, 29.925606)
-    plain = answer([{"choices": [], "usage": {"prompt_tokens": 64, "completion_tokens": 32}}], [])
+    plain = answer([{"choices": [], "usage": {"prompt_tokens": 64, "completion_tokens": 32}}], []).said
     assert (plain.cached_tokens, plain.prefill_s, plain.decode_s) == (None, None, None)
 
 
 @pytest.mark.parametrize("odd", [None, True, "1", -1, float("nan"), float("inf"), 10**400, [1], {}])
 def test_odd_times_of_a_server_are_none(odd: object) -> None:
-    found = answer([{"usage": {"prompt_tokens_details": odd}, "timings": {"prompt_ms": odd, "predicted_ms": odd}}], [])
+    chunk = {"usage": {"prompt_tokens_details": odd}, "timings": {"prompt_ms": odd, "predicted_ms": odd}}
+    found = answer([chunk], []).said
     assert (found.cached_tokens, found.prefill_s, found.decode_s) == (None, None, None)
-    assert answer([{"timings": odd}], []).prefill_s is None
+    assert answer([{"timings": odd}], []).said.prefill_s is None
 
 
 def test_a_pickle_of_persistent_references_is_refused(version: str, tmp_path: Path) -> None:

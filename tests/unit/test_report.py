@@ -28,6 +28,7 @@ from kit.model import (
     RunStatus,
     Sample,
     ServerStart,
+    ServerTimes,
 )
 from kit.model.report import Report
 from kit.renderers.markdown import block, code, escape
@@ -96,7 +97,9 @@ class Written:
         reason: str | None = None,
         text: str = PROFILE,
         pin: plans.Pin | None = None,
+        server: Callable[[RoundPlan, list[Sample]], ServerTimes] | None = None,
     ) -> None:
+        self._server = server
         runtime = FakeRuntime()
         loaded = profile.parse(text, "p.yaml", settings)
         self.plan: Plan = plans.make(
@@ -155,6 +158,7 @@ class Written:
             figures=found,
             native=native,
             doubts=tuple(stats.doubts(entry.case, samples, found, native)),
+            server=self._server(entry, samples) if self._server is not None else None,
         )
         self.run.write_round(entry, result, samples)
 

@@ -19,7 +19,7 @@ from kit.errors import (
     UsageError,
 )
 from kit.events import Event, Seen
-from kit.model import Plan, RunStatus
+from kit.model import Plan, RunStatus, ServerTimes
 from kit.ports import Doors, EndpointError
 from kit.running import preparing, resuming, runner
 from kit.store import RunDir
@@ -302,6 +302,49 @@ def test_the_prefix_cache_is_emptied_before_each_round_and_that_is_kept(tmp_path
     assert refused.execute().status == "complete"
     result = refused.run.results(refused.plan)[0]
     assert (result.prefix_cache, result.doubts[0].kind) == ("not flushed", "cache-not-flushed")
+
+
+def page(requests: int) -> str:
+    """What SGLang's metrics say after so many requests, each 0.2 s in the queue and 0.5 s until its first token."""
+    histograms = (("time_to_first_token", 0.5), ("queue_time", 0.2), ("e2e_request_latency", 0.9))
+    return "".join(
+        f"sglang:{name}_seconds_sum {requests * took}\nsglang:{name}_seconds_count {float(requests)}\n"
+        for name, took in histograms
+    )
+
+
+def test_the_servers_own_times_are_those_that_its_metrics_gained_in_a_round(tmp_path: Path) -> None:
+    """One request has warmed it up. Of the second round it counts the last request a moment late."""
+    text = PROFILE.replace("llamacpp", "sglang").replace("make_model: true", "model: toy").replace("{model}", "/m")
+    world = World(tmp_path, text)
+    world.runtime.plays_in_turn("server", forever())
+    world.endpoint.pages = [page(requests) for requests in (1, 2, 2, 2, 3, 3, 5, 5, 7)]
+    world.execute()
+    told = [(found.source, found.requests) for found in servers(world)]
+    assert told == [("metrics", 1), ("metrics", 1), ("metrics", 2), ("metrics", 2)]
+    for found in servers(world):
+        assert (found.ttft_s, found.queue_s) == pytest.approx((0.5, 0.2))
+        assert found.prefill_s is None
+
+
+def test_why_a_server_says_nothing_of_its_times_is_kept(tmp_path: Path) -> None:
+    text = PROFILE.replace("llamacpp", "sglang").replace("make_model: true", "model: toy").replace("{model}", "/m")
+    silent = World(tmp_path, text)
+    silent.runtime.plays_in_turn("server", forever())
+    silent.execute()
+    assert [found.reason and found.reason.kind for found in servers(silent)] == ["server-needs"] * 4
+
+
+def test_an_endpoint_that_kit_did_not_start_is_asked_for_no_metrics(tmp_path: Path) -> None:
+    world = World(tmp_path, EXTERNAL, key="secret")
+    world.endpoint.pages = [page(1), page(2)]
+    world.execute()
+    assert len(world.endpoint.pages) == 2
+    assert {found.reason.kind for found in servers(world) if found.reason} == {"server-not-ours"}
+
+
+def servers(world: World) -> list[ServerTimes]:
+    return [found.server for found in world.run.results(world.plan) if found.server is not None]
 
 
 def test_an_engine_without_a_way_to_empty_its_cache_is_not_asked(world: World) -> None:
