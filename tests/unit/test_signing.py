@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from docx import Document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from securesystemslib.signer import HSMSigner
 
 from kit import renderers, stats
 from kit.errors import IncompleteError, KitError, UsageError, VerificationError
@@ -686,6 +687,22 @@ def test_a_token_that_refuses_is_no_defect(
     monkeypatch.setattr(private.signer, "sign", refuse)
     with pytest.raises(error, match=told):
         sealing.sign(run, private, "tester", "张三", NOW)
+
+
+def test_a_module_of_a_token_that_is_not_there_is_no_defect(
+    people: People, run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as PYKCS11LIB=/nowhere: python-pkcs11 raises a plain RuntimeError."""
+
+    def missing(_: object, __: bytes) -> None:
+        raise RuntimeError("OS exception while loading /nowhere.so: no such file")
+
+    monkeypatch.setattr(HSMSigner, "sign", missing)
+    private = people.private("tester")
+    token = replace(private, signer=HSMSigner.__new__(HSMSigner))
+    with pytest.raises(UsageError, match=r"did not sign: RuntimeError OS exception while loading /nowhere\.so") as told:
+        sealing.sign(run, token, "tester", "张三", NOW)
+    assert "PYKCS11LIB" in told.value.hint
 
 
 def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
