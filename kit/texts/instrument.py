@@ -5,8 +5,8 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
     "short-tpot": ("TPOT", "TPOT"),
     "short-throughput": ("吞吐", "throughput"),
     "trust-error-note": (
-        "仪器误差：全部轮次结束后，用同一发送程序在本机对时刻已知的参考服务发送同等并发的负载，取各次的中位数，折算为本工况数值的比例。",
-        "Instrument error: after the last round the same sender met a server whose times are known, on this machine, with as many "
+        "误差：全部轮次结束后，用同一发送程序在本机对时刻已知的参考服务发送同等并发的负载，取各次的中位数，折算为本工况数值的比例。",
+        "The error is the instrument's own: after the last round the same sender met a server whose times are known, on this machine, with as many "
         "clients; the median of its trials, as a share of this case's figure.",
     ),
     "trust-error-none": ("未测仪器误差：{reason}。", "The instrument's error was not tried: {reason}."),
@@ -43,14 +43,14 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
     ),
     # the server's own times
     "trust": ("仪器误差与服务端自身计时", "The instrument's error, and the server's own times"),
-    "trust-error": ("{metric} 仪器误差", "Instrument error, {metric}"),
+    "trust-error": ("{metric} 误差", "Error of {metric}"),
     "trust-ttft": ("服务端 TTFT", "Server's TTFT"),
     "trust-tpot": ("服务端 TPOT", "Server's TPOT"),
     "trust-queue": ("排队", "Queue"),
     "trust-prefill": ("预填充", "Prefill"),
-    "trust-rest": ("TTFT 其余部分", "Rest of TTFT"),
+    "trust-rest": ("TTFT 剩余", "Rest of TTFT"),
     "trust-server-note": (
-        "服务端数值由服务自身统计（应答或 /metrics），括号内为客户端均值高出的比例；其余部分 = 客户端 TTFT − 排队 − 预填充，未报的一项包含在内。",
+        "服务端数值由服务自身统计（应答或 /metrics），括号内为客户端均值高出的比例；剩余 = 客户端 TTFT − 排队 − 预填充，未报的一项包含在内。",
         "The server's figures are its own (of its answers, or of /metrics), in brackets how far the client's mean lies above them; the "
         "rest of TTFT is what queue and prefill leave of the client's, and holds whichever of the two is not told.",
     ),
