@@ -1,7 +1,8 @@
 """One case over time: which run changed by more than the noise.
 
 Each run is held against the runs since the last change. Its noise is what the rounds of all runs say, or what neighbouring
-runs differ in where that is more: two starts of a server differ even where rounds of one start agree.
+runs differ in where that is more: two starts of a server differ even where rounds of one start agree. What the instruments'
+own errors may make is no change either.
 """
 
 import math
@@ -12,6 +13,8 @@ from typing import Literal
 from kit import intervals
 from kit.model.comparison import HIGHER
 from kit.model.listed import Found
+
+Change = Literal["first", "none", "instrument", "better", "worse", "unknown"]
 
 LEVEL = 0.01
 """The probability of a change being called where there is none, for the whole trend."""
@@ -25,27 +28,36 @@ class Point:
     rounds: int
     value: float
     ratio: float | None
-    change: Literal["first", "none", "better", "worse", "unknown"]
+    change: Change
 
 
-def of(runs: Sequence[Found], rounds: Sequence[tuple[float, ...]], metric: str) -> tuple[Point, ...]:
-    """The trend of runs in the order of time; all figures are positive."""
+def of(
+    runs: Sequence[Found], rounds: Sequence[tuple[float, ...]], metric: str, errors: Sequence[float] = ()
+) -> tuple[Point, ...]:
+    """The trend of runs in the order of time; all figures are positive.
+
+    `errors`: how wrong each run's instrument may be, as a share of its figure; 0 where nobody knows.
+    """
     points: list[Point] = []
     since: list[tuple[float, ...]] = []
-    for run, values in zip(runs, rounds, strict=True):
+    margin = 0.0
+    for run, values, error in zip(runs, rounds, errors or (0.0,) * len(runs), strict=True):
         value = math.fsum(values) / len(values)
         if not since:
             points.append(Point(run, len(values), value, None, "first"))
-            since = [values]
+            since, margin = [values], error
             continue
         ratio, probability = _against(rounds, since, values)
-        change: Literal["none", "better", "worse", "unknown"] = "none"
+        change: Change = "none"
         if probability is None:
             change = "unknown"
         elif probability < LEVEL / max(1, len(runs) - 1):
             change = "better" if (ratio > 1) == (metric in HIGHER) else "worse"
+            if abs(ratio - 1) <= error + margin:
+                change = "instrument"
         points.append(Point(run, len(values), value, ratio, change))
-        since = [values] if change in ("better", "worse") else [*since, values]
+        begins = change in ("better", "worse")
+        since, margin = ([values], error) if begins else ([*since, values], max(margin, error))
     return tuple(points)
 
 

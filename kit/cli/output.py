@@ -36,7 +36,14 @@ def runs(found: Sequence[Found]) -> None:
     stdout().print(table)
 
 
-_CHANGES = {"first": "", "none": "≈", "better": "▲ better", "worse": "▼ worse", "unknown": "? single rounds"}
+_CHANGES = {
+    "first": "",
+    "none": "≈",
+    "instrument": "∓",
+    "better": "▲ better",
+    "worse": "▼ worse",
+    "unknown": "? single rounds",
+}
 
 
 def trend(points: Sequence[Point]) -> None:
@@ -50,7 +57,10 @@ def trend(points: Sequence[Point]) -> None:
         table.add_row(*map(Text, (*texts, point.run.engine or "—")))
     console = stdout()
     console.print(table)
-    console.print("ratio: to the runs since the last change; ≈ within the noise", style="dim")
+    console.print(
+        "ratio: to the runs since the last change; ≈ within the noise; ∓ within the error of the measurement",
+        style="dim",
+    )
 
 
 def run(status: RunStatus) -> None:

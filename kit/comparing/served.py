@@ -33,6 +33,12 @@ def differing(sides: Sequence[Side]) -> list[Differing]:
     return found
 
 
+def apart(first: Side, second: Side) -> bool:
+    """Whether two sides certainly served other weights."""
+    files = _files(first), _files(second)
+    return all(files) and any(_apart(*files, name) for name in dict.fromkeys((*files[0], *files[1])))
+
+
 def untold(side: Side) -> bool:
     """Whether of some file of a side nobody knows what it holds."""
     files = _files(side)

@@ -2,17 +2,21 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kit import trend
+from kit.comparing import runs as sides
+from kit.comparing import served
+from kit.comparing.sides import Side
 from kit.errors import KitError, UsageError
 from kit.index import DamagedError, Index, place_of
 from kit.model.comparison import COMPARED
 from kit.model.listed import VERDICTS, Filters, Found
+from kit.store import RunDir
 
 _DAYS = re.compile(r"(?P<number>[0-9]{1,4})d")
 
@@ -66,11 +70,37 @@ def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric:
         figures = index.rounds(newest_first, case, metric)
         have = [run for run in newest_first if f"{run.place}/{run.run}" in figures]
         if not have:
-            known = ", ".join(index.cases())
-            raise UsageError(f"no complete run has the case {case!r}", hint=f"one of: {known}" if known else "kit runs")
-    alike = [run for run in reversed(have) if run.load == have[0].load]
-    points = trend.of(alike, [figures[f"{run.place}/{run.run}"] for run in alike], metric)
-    return Trend(case, metric, points, tuple(run.run for run in have if run.load != have[0].load), told)
+            others = ", ".join(index.cases())
+            raise UsageError(
+                f"no complete run has the case {case!r}", hint=f"one of: {others}" if others else "kit runs"
+            )
+    known = {run.run: side for run in have if (side := _side(folder, run)) is not None}
+    alike = [run for run in reversed(have) if run.load == have[0].load and not _apart(known, run, have[0])]
+    errors = [_error(known.get(run.run), case, metric) for run in alike]
+    points = trend.of(alike, [figures[f"{run.place}/{run.run}"] for run in alike], metric, errors)
+    return Trend(case, metric, points, tuple(run.run for run in have if run not in alike), told)
+
+
+def _side(folder: Path, run: Found) -> Side | None:
+    """What a run's own directory tells beyond the index; None of a run that lies elsewhere, or cannot be read."""
+    if run.place != f"{os.uname().nodename}:{folder.resolve()}":
+        return None
+    try:
+        return sides.of_run(RunDir(folder / run.run), requests=False)
+    except KitError:
+        return None
+
+
+def _apart(known: Mapping[str, Side], run: Found, newest: Found) -> bool:
+    """Whether a run certainly served other weights than the newest."""
+    own, its = known.get(run.run), known.get(newest.run)
+    return own is not None and its is not None and served.apart(own, its)
+
+
+def _error(side: Side | None, case: str, metric: str) -> float:
+    """How wrong the instrument may be in a figure of a run, as a share of it; 0 where nobody knows."""
+    errors = (one.errors for one in side.cases.values() if one.name == case) if side is not None else iter(())
+    return abs(next(errors, {}).get(metric, 0.0))
 
 
 @contextmanager

@@ -15,9 +15,12 @@ from kit import trend
 from kit.cli.app import app
 from kit.errors import HostError, UsageError
 from kit.index import Index, place_of
+from kit.model import ServerStart
+from kit.model.bundle import WeightFile, Weights
 from kit.model.listed import Filters, Found
 from kit.workflows import finding
 from tests.unit.planted import planted, with_accelerators
+from tests.unit.test_servertimes import CALIBRATION
 
 ONE = "    - {input: 128, output: 512, concurrency: [1, 2]}\n"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -193,6 +196,27 @@ def test_more_time_is_worse_and_single_rounds_cannot_tell() -> None:
     assert points[1].change == "worse"
     assert points[1].ratio == pytest.approx(2, rel=1e-3)
     assert [p.change for p in trend.of([at(0), at(1)], [(1.0,), (2.0,)], "ttft")] == ["first", "unknown"]
+
+
+def test_what_the_instruments_may_make_is_no_change() -> None:
+    rounds = [(1.0, 1.001, 0.999), (1.02, 1.021, 1.019), (1.1, 1.101, 1.099), (1.12, 1.121, 1.119)]
+    runs = [at(day) for day in range(4)]
+    points = trend.of(runs, rounds, "ttft", (0.015, 0.006, 0.015, 0.0))
+    assert [point.change for point in points] == ["first", "instrument", "worse", "worse"]
+    assert [point.change for point in trend.of(runs, rounds, "ttft")] == ["first", *("worse",) * 3]
+
+
+def test_runs_of_other_weights_are_in_no_trend(tmp_path: Path) -> None:
+    for number, size in enumerate((5, 6, 6)):
+        run = planted(tmp_path / "runs", "abc"[number], number + 1, cases=ONE)
+        [phases] = run.path.glob("server*/phases.json")
+        start = ServerStart.model_validate_json(phases.read_bytes())
+        served = Weights(path="/m", files=(WeightFile(name="model.safetensors", size=size),))
+        phases.write_bytes(start.model_copy(update={"weights": (served,)}).to_json())
+        run.write_calibration(CALIBRATION)
+    found = finding.over_time(tmp_path / "runs", None, Filters(), "128-512-c1", "ttft")
+    assert [point.run.run[-1] for point in found.points] == ["b", "c"]
+    assert [name[-1] for name in found.left_out] == ["a"]
 
 
 def test_a_trend_leaves_out_what_was_measured_otherwise(folder: Path) -> None:
