@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.load_error [--rounds 3] [--only 256:5ms] [--version 1.14.1] [--agreement | --all]
 
-Both send the same load to the reference server, one after the other. The truth is what the server recorded: TTFT from a request
-read to its first token given to the kernel, TPOT from the first token to the last, throughput from the first request read to the
-last token. Errors are medians over the rounds; each round starts everything anew. The processor time is what the client used
+Both send the same load to the reference server, one after the other. The truth is what the server recorded: TTFT from the arrival of
+a request to its first token given to the kernel, TPOT from the first token to the last, throughput from the arrival of the first request
+to the last token. Errors are medians over the rounds; each round starts everything anew. The processor time is what the client used
 between its first and its last request. Where the server could not keep its times itself, the row says so: it is a row about this
 machine, not about a client. Nothing else should run here meanwhile.
 """

@@ -20,8 +20,8 @@ LATE_S = 0.0005
 class Truth:
     """What the reference server recorded of the requests that it answered whole; seconds of the monotonic clock.
 
-    TTFT from a request read to its first token given to the kernel, TPOT from the first token to the last, latency to the
-    last, throughput from the first request read to the last token.
+    TTFT from a request's arrival to its first token given to the kernel, TPOT from the first token to the last, latency to the
+    last, throughput from the first request's arrival to the last token.
     """
 
     values: Mapping[str, float]

@@ -271,6 +271,7 @@ def _round(
         target=target,
         tokenizer=tokenizer,
         read_timeout_s=load.read_timeout,
+        processes=None if load.processes == "auto" else load.processes,
     )
     argv = generator.argv(order)
     program = Program(

@@ -26,6 +26,8 @@ _PIECE = 16384
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _LAST = b"\r\n\r\n"
 """What an answer in chunks ends with; few other pieces do."""
+_CROSSED_NS = 500_000_000
+"""A used connection that closes so soon, without a byte of an answer, was closed before the request came."""
 _MOST_UNSEEN = 256
 """Pieces after which an answer is looked at in any case: what is no HTTP is told soon."""
 
@@ -33,13 +35,14 @@ _MOST_UNSEEN = 256
 class Connection:
     """One connection, used by one exchange after the other."""
 
-    def __init__(self, transport: Transport, sock: socket.socket) -> None:
+    def __init__(self, transport: Transport, sock: socket.socket, *, used: bool) -> None:
         self.sock = sock
         self.exchange: Exchange | None = None
         self.last_ns = 0
         self.alive = True
         self.ended = False
         """Whether nothing more comes."""
+        self._used = used
         self._take = stamps.reader(sock)
         self._error: OSError | None = None
         self._transport = transport
@@ -133,7 +136,7 @@ class Connection:
 
     def _over(self, exchange: Exchange, at: int) -> None:
         exchange.end_ns = at
-        self.exchange = None
+        self.exchange, self._used = None, True
         if not self._keep:
             self.close()
         self._transport.finished(self, exchange)
@@ -158,7 +161,12 @@ class Connection:
         """The connection is of no more use; the exchange that it carried has failed."""
         exchange, self.exchange = self.exchange, None
         self.close()
-        if exchange is not None:
+        if exchange is None:
+            return
+        if self._used and not exchange.times_ns and at - (exchange.sent_ns or at) < _CROSSED_NS:
+            # The server let go of the connection while the request was on its way: as any client may, it is sent once more.
+            self._transport.again(exchange)
+        else:
             exchange.error, exchange.end_ns = why, at
             self._transport.finished(self, exchange)
 

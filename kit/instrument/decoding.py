@@ -12,7 +12,7 @@ from aiohttp.http_parser import HttpResponseParser
 from kit.instrument import exchange as exchanges
 from kit.instrument.exchange import Exchange
 
-LARGEST_LINE = 2**30
+_LARGEST = 2**30
 
 
 class Parsers:
@@ -23,7 +23,8 @@ class Parsers:
         self._protocol = BaseProtocol(self._loop)
 
     def parser(self) -> HttpResponseParser:
-        return HttpResponseParser(self._protocol, self._loop, LARGEST_LINE)
+        # An answer without a length ends where its connection does.
+        return HttpResponseParser(self._protocol, self._loop, _LARGEST, read_until_eof=True)
 
     def close(self) -> None:
         self._loop.close()

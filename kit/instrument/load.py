@@ -14,6 +14,8 @@ class Load:
     def __init__(self) -> None:
         self.opened = 0
         """Connections that had to be opened while the clock ran."""
+        self.again = 0
+        """Requests sent once more, since the server had closed their connection when they came."""
         self._began = self._ended = (0, 0, 0)
 
     def begin(self) -> None:
@@ -31,6 +33,7 @@ class Load:
             "cpu_s": used / 1e9,
             "waited_s": waited / 1e9 if known else None,
             "opened_late": self.opened,
+            "sent_again": self.again,
             "process": os.getpid(),
         }
 

@@ -4,34 +4,26 @@ The load generator makes the prompts and keeps the books in a process of its own
 is over: none of its work lies between an answer and the next request, or between a byte's arrival and its stamp.
 """
 
-import json
-import os
 import socket
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from kit.instrument import exchange as exchanges
-from kit.instrument.decoding import decode
-from kit.instrument.endpoint import ConnectError, endpoint
-from kit.instrument.exchange import Exchange
-from kit.instrument.transport import Transport
+from kit.instrument import sharing
+from kit.instrument.sending import send
+from kit.instrument.sharing import Shared
 from kit.instrument.wire import Wire
-
-VARIABLE = "KIT_API_KEY"
-SAID = "sender.json"
-
-
-def key() -> str:
-    """The API key, which no command line holds."""
-    if path := os.environ.get(f"{VARIABLE}_FILE"):
-        return Path(path).read_text("utf-8").strip()
-    return os.environ.get(VARIABLE, "")
 
 
 def run(words: list[str]) -> int:
-    """Run the load generator with these words, and send for it; returns how it ended."""
+    """Run the load generator with these words, and send for it; `--processes N` before them says with how many.
+
+    Returns how it ended.
+    """
+    asked = None
+    if words[:1] == ["--processes"]:
+        asked, words = int(words[1]), words[2:]
     ours, theirs = socket.socketpair()
     argv = [sys.executable, sys.argv[0], "books", str(theirs.fileno()), *words]
     with subprocess.Popen(argv, pass_fds=(theirs.fileno(),)) as books:
@@ -40,42 +32,31 @@ def run(words: list[str]) -> int:
         try:
             # Where the load generator ends early, it says itself why.
             with suppress(EOFError, ConnectionError):
-                _send_for(wire)
+                _send_for(wire, asked)
         finally:
             wire.close()
         code = books.wait()
     return code if code >= 0 else 128 - code
 
 
-def _send_for(wire: Wire) -> None:
-    secret = key()
+def _send_for(wire: Wire, asked: int | None) -> None:
     head, _ = wire.hear()
-    try:
-        transport = Transport(
-            endpoint(str(head["url"])),
-            headers={"Authorization": f"Bearer {secret}"} if secret else {},
-            connect_timeout_s=float(str(head["connect_timeout_s"])),
-            read_timeout_s=float(str(head["read_timeout_s"])),
-        )
-        transport.open(int(str(head["connections"])))
-    except ConnectError as error:
-        wire.tell({"refused": str(error)})
+    clients = int(str(head["connections"]))
+    processes = sharing.number(asked, clients)
+    if processes == 1:
+        send(wire, head)
         return
-    wire.tell({"opened": head["connections"]})
-    requests: list[bytes] = []
-    while True:
-        head, body = wire.hear()
-        if "at_once" in head:
-            break
-        requests.append(transport.prepared(body))
-    with open(exchanges.RAW, "wb") as spool:
-
-        def take(exchange: Exchange) -> None:
-            exchanges.write(spool, exchange, secret.encode())
-            exchange.request, exchange.pieces = b"", []
-
-        transport.run(requests, int(str(head["at_once"])), take)
-        transport.close()
-    decode(Path.cwd(), secret.encode())
-    Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
-    wire.tell({"over": len(requests)})
+    shared = Shared(processes, Path.cwd(), wire)
+    try:
+        said = shared.open(head, clients)
+        wire.tell(said)
+        if "refused" in said:
+            return
+        position = 0
+        while "at_once" not in (received := wire.hear())[0]:
+            shared.add(position, *received)
+            position += 1
+        shared.run(received[0])
+        wire.tell({"over": position})
+    finally:
+        shared.close()

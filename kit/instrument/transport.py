@@ -72,7 +72,7 @@ class Transport:
     def open(self, number: int) -> None:
         """Open so many connections and send a small request over each, so that the first one measured finds it warm."""
         for sock in list(self._openers.map(lambda _: self._opened(), range(number))):
-            self._idle.append(self._adopt(sock))
+            self._idle.append(self._adopt(sock, used=True))
 
     def _opened(self) -> socket.socket:
         sock = connect(self._to, self._connect_timeout_s)
@@ -133,6 +133,14 @@ class Transport:
             if connection.alive and not connection.ended:
                 connection.send(exchange)
                 return
+        self._late_for(exchange)
+
+    def again(self, exchange: Exchange) -> None:
+        """Send a request once more, over a connection of its own."""
+        self.load.again += 1
+        self._late_for(exchange)
+
+    def _late_for(self, exchange: Exchange) -> None:
         self.load.opened += 1
         self._openers.submit(self._open_late, exchange)
 
@@ -154,11 +162,11 @@ class Transport:
                     exchange.error, exchange.end_ns = str(opened), monotonic_ns()
                     self._end(exchange)
                 else:
-                    self._adopt(opened).send(exchange)
+                    self._adopt(opened, used=False).send(exchange)
 
-    def _adopt(self, sock: socket.socket) -> Connection:
+    def _adopt(self, sock: socket.socket, *, used: bool) -> Connection:
         sock.setblocking(False)
-        connection = Connection(self, sock)
+        connection = Connection(self, sock, used=used)
         self._connections[sock.fileno()] = connection
         self._epoll.register(sock, select.EPOLLIN)
         return connection

@@ -5,21 +5,21 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 from kit.instrument import exchange as exchanges
-from kit.instrument.decoding import decode
-from kit.instrument.endpoint import endpoint
+from kit.instrument import sharing
+from kit.instrument.endpoint import ConnectError
 from kit.instrument.reference import Server
 from kit.instrument.schedule import Schedule, draw
-from kit.instrument.transport import Transport
+from kit.instrument.sharing import Shared
 
 RECORD = "sent.jsonl"
-SAID = "sender.json"
 _PROMPT = "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 4
 
 
 def run(points: str, home: Path) -> int:
-    """The points as JSON, each with `name`, `clients`, `requests`, `tokens`, `ttft_s`, `itl_s`."""
+    """The points as JSON, each with `name`, `clients`, `requests`, `tokens`, `ttft_s`, `itl_s`, and the `processes` that send."""
     for point in json.loads(points):
         folder = home / str(point["name"])
         folder.mkdir()
@@ -31,7 +31,7 @@ def run(points: str, home: Path) -> int:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         listener.close()
         try:
-            _send(folder, address, int(point["clients"]), int(point["requests"]), int(point["tokens"]))
+            _send(folder, address, point)
         finally:
             os.kill(child, signal.SIGTERM)
             os.waitpid(child, 0)
@@ -43,15 +43,18 @@ def _serve(server: Server) -> None:
     server.serve()
 
 
-def _send(folder: Path, address: str, clients: int, requests: int, tokens: int) -> None:
-    to = endpoint(f"http://{address}/v1/chat/completions")
-    transport = Transport(to, headers={}, connect_timeout_s=10, read_timeout_s=30)
-    transport.open(min(clients, requests))
-    asked = {"model": "reference", "stream": True, "max_tokens": tokens}
+def _send(folder: Path, address: str, point: dict[str, Any]) -> None:
+    clients, requests = int(point["clients"]), int(point["requests"])
+    asked = {"model": "reference", "stream": True, "max_tokens": int(point["tokens"])}
     body = json.dumps({**asked, "messages": [{"role": "user", "content": _PROMPT}]}).encode()
-    with open(folder / exchanges.RAW, "wb") as spool:
-        transport.run([transport.prepared(body)] * requests, clients, lambda found: exchanges.write(spool, found, b""))
-    transport.close()
-    decode(folder, b"")
-    (folder / SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
+    to = {"url": f"http://{address}/v1/chat/completions", "connect_timeout_s": 10, "read_timeout_s": 30}
+    shared = Shared(sharing.number(point["processes"], clients), folder)
+    try:
+        if "refused" in (said := shared.open(to, min(clients, requests))):
+            raise ConnectError(said["refused"])
+        for position in range(requests):
+            shared.add(position, {}, body)
+        shared.run({"at_once": clients})
+    finally:
+        shared.close()
     exchanges.pack(folder, lambda _: None)

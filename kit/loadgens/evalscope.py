@@ -81,7 +81,7 @@ def doubts(version: str) -> Iterable[Doubt]:
 
 def argv(order: Order) -> tuple[str, ...]:
     case = order.case
-    command, api = _plain(order) if order.transport == "evalscope" else ((*packed.COMMAND, "evalscope"), PRECISE)
+    command, api = _plain(order) if order.transport == "evalscope" else (_sender(order), PRECISE)
     words = [
         *command,
         *("--url", f"{order.target.url}/v1/chat/completions"),
@@ -108,6 +108,10 @@ def argv(order: Order) -> tuple[str, ...]:
         # In 1.0.1 the first does nothing and the second does not exist: its test request is sent before the clock starts.
         words += ["--no-test-connection", "--no-timestamp"]
     return tuple(words)
+
+
+def _sender(order: Order) -> tuple[str, ...]:
+    return (*packed.COMMAND, "evalscope", *(("--processes", str(order.processes)) if order.processes else ()))
 
 
 def _plain(order: Order) -> tuple[tuple[str, ...], str]:

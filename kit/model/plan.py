@@ -107,6 +107,8 @@ class Order(Record):
     target: Target
     tokenizer: str
     read_timeout_s: float
+    # Of the sender; plans of a time without a choice have none, and None leaves it to the sender.
+    processes: int | None = None
 
 
 class RoundPlan(Record):

@@ -189,6 +189,9 @@ class Load(Record):
     trust_remote_code: bool = Field(default=False, description="run code that lies beside the tokenizer")
     requests_per_client: int = Field(default=1, gt=0, le=100_000)
     read_timeout: Seconds = 3600.0
+    processes: Literal["auto"] | Annotated[int, Field(gt=0, le=256)] = Field(
+        default="auto", description="that send: auto is one per 512 clients, on half of the processors at most"
+    )
     cpuset: Text | None = Field(
         default=None, pattern=_CPUS, description="the CPUs of the load generator; none of the server's"
     )
@@ -211,6 +214,14 @@ class Load(Record):
     @classmethod
     def _repeated(cls, value: object) -> object:
         return repeated(value)
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.processes != "auto" and self.transport == "evalscope":
+            raise ValueError(
+                "processes: evalscope sends from one process; only with transport: precise there can be more"
+            )
+        return self
 
     @model_validator(mode="after")
     def _enough(self) -> Self:

@@ -50,7 +50,8 @@ def _tried(
     try:
         make_directory(home)
         packed.place(home, packed.digest())
-        asked = [_asked(point, number) for point in fitting for number in range(rounds)]
+        processes = plan.rounds[0].order.processes
+        asked = [_asked(point, number, processes) for point in fitting for number in range(rounds)]
         said = _run(plan, doors, home, asked, budget_s)
         if said is not None:
             return tuple(points), _failed(said)
@@ -69,7 +70,7 @@ def _failed(why: str) -> Doubt:
     return Doubt(kind="untried-failed", values=(("error", " ".join(plain(why).split())[:200]),))
 
 
-def _asked(point: Point, number: int) -> Mapping[str, object]:
+def _asked(point: Point, number: int, processes: int | None) -> Mapping[str, object]:
     return {
         "name": _name(point, number),
         "clients": point.concurrency,
@@ -77,6 +78,7 @@ def _asked(point: Point, number: int) -> Mapping[str, object]:
         "tokens": point.tokens,
         "ttft_s": point.asked_ttft_s,
         "itl_s": point.asked_itl_s,
+        "processes": processes,
     }
 
 

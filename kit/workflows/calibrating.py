@@ -109,6 +109,7 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
         target=Target(url=f"http://127.0.0.1:{port}", model="reference"),
         tokenizer=tokenizer,
         read_timeout_s=load.read_timeout,
+        processes=None if load.processes == "auto" else load.processes,
     )
     with tempfile.TemporaryDirectory(prefix="kit-calibrate-") as scratch:
         home, raw = Path(scratch) / "server", Path(scratch) / "raw"

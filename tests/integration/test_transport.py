@@ -1,16 +1,21 @@
 """kit's transport over TLS, through proxies, and with a key: each as one small program in the load generator's environment."""
 
 import datetime
+import gzip
 import ipaddress
 import json
 import os
+import random
+import signal
 import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kit import packed
+from kit.instrument import exchange
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from tests.stub_server import Behaviour, Stub
@@ -228,3 +234,188 @@ def test_plain_requests_through_a_proxy_name_the_whole_address(python: Path, ins
 def test_a_proxy_that_is_not_there_is_told(python: Path, instruments: Path) -> None:
     found = sent(python, instruments, f"https://{HOST}", https_proxy="http://127.0.0.1:9")
     assert found["refused"].startswith("cannot connect to 127.0.0.1:9")
+
+
+DECODER = """
+import hashlib, json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from kit.instrument import exchange as exchanges
+from kit.instrument.decoding import decode
+from kit.instrument.endpoint import endpoint
+from kit.instrument.transport import Transport
+home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
+transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
+transport.open(3)
+with open(home / exchanges.RAW, "wb") as spool:
+    transport.run([transport.prepared(str(number).encode()) for number in requests], 3, lambda found: exchanges.write(spool, found, b""))
+transport.close()
+decode(home, b"")
+out = {}
+with open(home / exchanges.OPEN, "rb") as spool:
+    for found, _ in exchanges.read(spool):
+        times = list(found.times_ns)
+        ordered = times == sorted(times) and found.sent_ns <= (found.first_byte_ns or 0) and times[-1:] <= [found.end_ns]
+        out[found.index] = [found.status, found.error, found.body.decode(), sum(found.sizes), len(times), ordered]
+print(json.dumps({"answers": out, **transport.load.summary()}))
+"""
+
+
+class Cut(threading.Thread):
+    """A server that sends the answer that a request asks for in the pieces that are given, each on its own."""
+
+    def __init__(
+        self, answers: list[list[bytes]], *, closes: Collection[int] = (), drops: Collection[int] = ()
+    ) -> None:
+        super().__init__(daemon=True)
+        self.answers, self.closes, self.drops = answers, closes, set(drops)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock: socket.socket) -> None:
+        # A client that leaves while something is on its way is no concern of a server's.
+        with sock, sock.makefile("rb") as source, suppress(ConnectionError):
+            while head := source.readline():
+                length = 0
+                while (line := source.readline()) not in (b"\r\n", b""):
+                    length = int(line.split(b":")[1]) if line.lower().startswith(b"content-length") else length
+                if head.startswith(b"GET"):
+                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    continue
+                number = int(source.read(length))
+                if number in self.drops:
+                    self.drops.remove(number)
+                    return
+                for piece in self.answers[number]:
+                    sock.sendall(piece)
+                    time.sleep(0.0005)
+                if number in self.closes:
+                    return
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.join()
+
+
+def framed(body: bytes, source: random.Random, kind: str) -> bytes:
+    """An answer of that kind with this body, as HTTP."""
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" if source.random() < 0.3 else b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    if kind == "length":
+        return early + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    if kind == "close":
+        return early + head + b"Connection: close\r\n\r\n" + body
+    chunks, rest = [], body
+    while rest:
+        size = source.randint(1, 60)
+        chunks.append(b"%x\r\n%s\r\n" % (len(rest[:size]), rest[:size]))
+        rest = rest[size:]
+    trailer = b"X-Took: 1\r\n" if source.random() < 0.3 else b""
+    return early + head + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks) + b"0\r\n" + trailer + b"\r\n"
+
+
+def cut(data: bytes, source: random.Random) -> list[bytes]:
+    ends = sorted({source.randrange(1, len(data)) for _ in range(source.randint(0, 40))} | {len(data)})
+    return [data[begin:end] for begin, end in pairwise([0, *ends])]
+
+
+def decoded(python: Path, instruments: Path, server: Cut, requests: list[int], home: Path) -> dict[str, Any]:
+    home.mkdir()
+    server.start()
+    try:
+        argv = [str(python), "-c", DECODER, str(instruments), server.url, str(home), json.dumps(requests)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    finally:
+        server.close()
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_answers_are_the_same_however_http_and_the_network_cut_them(
+    python: Path, instruments: Path, tmp_path: Path
+) -> None:
+    source = random.Random(7)
+    bodies, answers, closes = [], [], []
+    for number in range(90):
+        kind = ("chunked", "chunked", "length", "close")[number % 4]
+        end = source.choice(("\n", "\r\n"))
+        words = [source.choice(("word", "长城", "e\u0301")) for _ in range(9)]
+        lines = [f'data: {{"n": {number}, "text": "{word}"}}{end}{end}' for word in words]
+        bodies.append("".join((*lines, f"data: [DONE]{end}{end}")))
+        answers.append(cut(framed(bodies[-1].encode(), source, kind), source))
+        if kind == "close":
+            closes.append(number)
+    found = decoded(python, instruments, Cut(answers, closes=closes), list(range(90)), tmp_path / "home")
+    for number, body in enumerate(bodies):
+        status, error, said, size, reads, ordered = found["answers"][str(number)]
+        assert (status, error, said, ordered) == (200, None, body, True), number
+        assert size == len(body.encode())
+        assert 1 <= reads <= len(answers[number])
+
+
+def test_a_request_that_crosses_the_close_of_its_connection_is_sent_once_more(
+    python: Path, instruments: Path, tmp_path: Path
+) -> None:
+    answer = framed(b"data: [DONE]\n\n", random.Random(0), "length")
+    server = Cut([[answer]] * 6, drops=[2, 5])
+    found = decoded(python, instruments, server, [0, 1, 2, 3, 4, 5], tmp_path / "home")
+    assert [one[:2] for one in found["answers"].values()] == [[200, None]] * 6
+    assert (found["sent_again"], found["opened_late"]) == (2, 2)
+
+
+def trial(python: Path, instruments: Path, home: Path, **point: object) -> "subprocess.Popen[bytes]":
+    home.mkdir()
+    asked = [{"name": "p", "clients": 5, "requests": 12, "tokens": 6, "ttft_s": 0.05, "itl_s": 0.005, **point}]
+    return subprocess.Popen([str(python), str(instruments), "trial", json.dumps(asked)], cwd=home)
+
+
+def test_what_several_processes_send_becomes_one_load(python: Path, instruments: Path, tmp_path: Path) -> None:
+    assert trial(python, instruments, tmp_path / "home", processes=3).wait(60) == 0
+    home = tmp_path / "home" / "p"
+    with gzip.open(home / exchange.FILE) as packed_file:
+        found = [one for one, _ in exchange.read(packed_file)]
+    assert sorted(one.index for one in found) == list(range(12))
+    assert all(one.status == 200 and one.error is None and b"[DONE]" in one.body for one in found)
+    said = json.loads((home / "sender.json").read_bytes())
+    assert (said["processes"], said["opened_late"], said["sent_again"]) == (3, 0, 0)
+    first, *_ = sorted(one.end_ns or 0 for one in found)
+    # As many as there are clients, and the next only when an answer is whole.
+    assert sum((one.sent_ns or 0) < first for one in found) == 5
+    assert sorted(path.name for path in home.iterdir()) == [exchange.FILE, "sender.json", "sent.jsonl"]
+
+
+def test_a_sending_process_that_dies_ends_the_load(python: Path, instruments: Path, tmp_path: Path) -> None:
+    running = trial(python, instruments, tmp_path / "home", processes=2, ttft_s=20.0)
+    folder = tmp_path / "home" / "p" / "sender-1" / exchange.RAW
+    until(folder.exists)
+    [child] = [
+        int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _working_in(path) == folder.parent
+    ]
+    os.kill(child, signal.SIGKILL)
+    assert running.wait(30) != 0
+    assert not list(folder.parent.parent.glob("sender-*"))
+
+
+def _working_in(process: Path) -> Path | None:
+    try:
+        return (process / "cwd").readlink()
+    except OSError:
+        return None
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

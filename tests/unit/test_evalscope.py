@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kit import packed
 from kit.loadgens import GENERATORS, Reading, ReadingError, evalscope
 from kit.loadgens.chunks import answer, messages
 from kit.model import NativeSummary, Order, Sample, Secret
@@ -63,6 +64,12 @@ def test_the_command_is_what_it_was(version: str, kind: str, golden: CheckGolden
         asked = asked.model_copy(update={"target": target})
     words = evalscope.argv(asked)
     golden(f"evalscope-{version}{kind}.argv", ("\n".join(words) + "\n").encode())
+
+
+def test_the_sender_is_told_how_many_processes_there_shall_be(version: str) -> None:
+    asked = order(version, 8).model_copy(update={"transport": "precise", "processes": 4})
+    words = evalscope.argv(asked)
+    assert words[: words.index("--url")] == (*packed.COMMAND, "evalscope", "--processes", "4")
 
 
 def test_neither_the_key_nor_where_it_comes_from_stands_in_the_command(

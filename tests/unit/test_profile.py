@@ -205,6 +205,13 @@ def test_a_star_sets_every_element_and_is_told_as_set() -> None:
     ]
 
 
+def test_only_kits_own_transport_sends_from_several_processes() -> None:
+    [said] = problems(STARTED, "load.processes=4", "load.transport=evalscope")
+    assert said.endswith("evalscope sends from one process; only with transport: precise there can be more")
+    assert parse(STARTED, "load.processes=4").load.processes == 4
+    assert parse(STARTED, "load.transport=evalscope").load.processes == "auto"
+
+
 def test_the_same_case_twice_is_refused_however_it_is_written() -> None:
     assert problems(STARTED, "load.cases.0.concurrency=[1, 1]") == [
         "load (line 15): the case 128-512-c1 stands here twice (also as 128-512-c1)"

@@ -1,0 +1,56 @@
+"""One process's part of a load: what it is told over a wire, it sends; what came lies in its working directory when it is over."""
+
+import json
+import os
+from pathlib import Path
+
+from kit.instrument import exchange as exchanges
+from kit.instrument.decoding import decode
+from kit.instrument.endpoint import ConnectError, endpoint
+from kit.instrument.exchange import Exchange
+from kit.instrument.transport import Transport
+from kit.instrument.wire import Wire
+
+VARIABLE = "KIT_API_KEY"
+SAID = "sender.json"
+
+
+def key() -> str:
+    """The API key, which no command line holds."""
+    if path := os.environ.get(f"{VARIABLE}_FILE"):
+        return Path(path).read_text("utf-8").strip()
+    return os.environ.get(VARIABLE, "")
+
+
+def send(wire: Wire, head: dict[str, object]) -> None:
+    """Open the connections that `head` asks for, take the requests, and send them once the other end says how many at once."""
+    secret = key()
+    try:
+        transport = Transport(
+            endpoint(str(head["url"])),
+            headers={"Authorization": f"Bearer {secret}"} if secret else {},
+            connect_timeout_s=float(str(head["connect_timeout_s"])),
+            read_timeout_s=float(str(head["read_timeout_s"])),
+        )
+        transport.open(int(str(head["connections"])))
+    except ConnectError as error:
+        wire.tell({"refused": str(error)})
+        return
+    wire.tell({"opened": head["connections"]})
+    requests: list[bytes] = []
+    while True:
+        head, body = wire.hear()
+        if "at_once" in head:
+            break
+        requests.append(transport.prepared(body))
+    with open(exchanges.RAW, "wb") as spool:
+
+        def take(exchange: Exchange) -> None:
+            exchanges.write(spool, exchange, secret.encode())
+            exchange.request, exchange.pieces = b"", []
+
+        transport.run(requests, int(str(head["at_once"])), take)
+        transport.close()
+    decode(Path.cwd(), secret.encode())
+    Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
+    wire.tell({"over": len(requests)})

@@ -1,0 +1,109 @@
+"""The load shared among processes, where one is not enough: each sends its part, from a folder of its own, and the parts become one.
+
+Of N processes each has every Nth request, and its share of the clients and of the connections. All read the same clock.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from kit.instrument import exchange as exchanges
+from kit.instrument.sending import SAID, send
+from kit.instrument.wire import Wire
+
+_CLIENTS = 512
+"""One process reads the streams of so many clients at 100 tokens per second each (benchmarks/load_error.py)."""
+
+
+def number(asked: int | None, clients: int) -> int:
+    """How many processes send: as many as were asked for, or one per 512 clients, and half of the processors at most."""
+    most = asked if asked is not None else min(-(-clients // _CLIENTS), len(os.sched_getaffinity(0)) // 2)
+    return max(1, min(most, clients))
+
+
+class Shared:
+    """Processes that send, each at the other end of a wire, and in a folder of its own below `home`.
+
+    It must be made before any thread is started. `above` is closed in them, so that only this process holds it.
+    """
+
+    def __init__(self, processes: int, home: Path, above: Wire | None = None) -> None:
+        self._home = home
+        self._folders = [home / f"sender-{index}" for index in range(processes)]
+        self._wires: list[Wire] = []
+        self._children: list[int] = []
+        for folder in self._folders:
+            folder.mkdir()
+            ours, theirs = socket.socketpair()
+            if not (child := os.fork()):
+                for wire in (Wire(ours), *self._wires, *((above,) if above is not None else ())):
+                    wire.close()
+                os.chdir(folder)
+                _be(Wire(theirs))
+            theirs.close()
+            self._wires.append(Wire(ours))
+            self._children.append(child)
+
+    def open(self, head: dict[str, object], connections: int) -> dict[str, object]:
+        """Let each open its share of the connections; what the first said that could not, or that all are open."""
+        for index, wire in enumerate(self._wires):
+            wire.tell({**head, "connections": self._share(connections, index)})
+        said = [wire.hear()[0] for wire in self._wires]
+        return next((one for one in said if "refused" in one), {"opened": connections})
+
+    def add(self, position: int, head: dict[str, object], body: bytes) -> None:
+        """Hand over the request at that position."""
+        self._wires[position % len(self._wires)].tell(head, body)
+
+    def run(self, head: dict[str, object]) -> None:
+        """Let all send, and make one of what came: `sender.json` is of the busiest. Raises `EOFError` where one ended early."""
+        for index, wire in enumerate(self._wires):
+            wire.tell({**head, "at_once": self._share(int(str(head["at_once"])), index)})
+        waiting = {wire.sock: wire for wire in self._wires}
+        while waiting:
+            for sock in select.select(list(waiting), [], [])[0]:
+                waiting.pop(sock).hear()
+        with open(self._home / exchanges.OPEN, "wb") as merged:
+            for index, folder in enumerate(self._folders):
+                with open(folder / exchanges.OPEN, "rb") as part:
+                    for found, _ in exchanges.read(part):
+                        found.index = found.index * len(self._folders) + index
+                        exchanges.write(merged, found, b"")
+                (folder / exchanges.OPEN).unlink()
+        said = [json.loads((folder / SAID).read_bytes()) for folder in self._folders]
+        busiest = max(said, key=lambda one: (one["cpu_s"] + (one["waited_s"] or 0.0)) / one["wall_s"])
+        sums = {name: sum(one[name] for one in said) for name in ("opened_late", "sent_again")}
+        summary = {**busiest, **sums, "processes": len(said)}
+        (self._home / SAID).write_text(json.dumps(summary) + "\n", "utf-8")
+
+    def _share(self, whole: int, index: int) -> int:
+        processes = len(self._wires)
+        return whole // processes + (index < whole % processes)
+
+    def close(self) -> None:
+        """End them, and leave nothing of theirs behind."""
+        for wire in self._wires:
+            wire.close()
+        for child in self._children:
+            os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
+        for folder in self._folders:
+            for name in (SAID, exchanges.RAW, exchanges.OPEN):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _be(wire: Wire) -> None:
+    """Send, and end this process."""
+    status = 1
+    try:
+        with suppress(EOFError, ConnectionError):
+            send(wire, wire.hear()[0])
+            status = 0
+        wire.close()
+    finally:
+        os._exit(status)
