@@ -28,6 +28,8 @@ _LAST = b"\r\n\r\n"
 """What an answer in chunks ends with; few other pieces do."""
 _CROSSED_NS = 500_000_000
 """A used connection that closes so soon, without a byte of an answer, was closed before the request came."""
+LARGEST = 256 * 1024 * 1024
+"""Bytes of an answer: more than any length that can be asked for, and a bound for a server that never ends."""
 _MOST_UNSEEN = 256
 """Pieces after which an answer is looked at in any case: what is no HTTP is told soon."""
 
@@ -53,11 +55,11 @@ class Connection:
         self._headed = False
         self._chunked = False
         self._keep = True
-        self._seen = 0
+        self._seen = self._size = 0
 
     def send(self, exchange: Exchange) -> None:
         """Send a request; the clock of its TTFT starts here."""
-        self.exchange, self._headed, self._chunked, self._seen = exchange, False, False, 0
+        self.exchange, self._headed, self._chunked, self._seen, self._size = exchange, False, False, 0, 0
         self._rest = exchange.request
         exchange.sent_ns = self.last_ns = monotonic_ns()
         self.flush()
@@ -115,6 +117,10 @@ class Connection:
     def _look_at(self, exchange: Exchange, at: int) -> None:
         data = b"".join(exchange.pieces[self._seen :])
         self._seen = len(exchange.pieces)
+        self._size += len(data)
+        if self._size > LARGEST:
+            self.broken(f"the answer did not end within {LARGEST >> 20} MiB", at)
+            return
         if exchange.first_byte_ns is None:
             exchange.first_byte_ns = exchange.times_ns[0]
         try:

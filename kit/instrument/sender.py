@@ -10,9 +10,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from kit.instrument import sharing
-from kit.instrument.sending import send
-from kit.instrument.sharing import Shared
 from kit.instrument.wire import Wire
 
 
@@ -40,13 +37,17 @@ def run(words: list[str]) -> int:
 
 
 def _send_for(wire: Wire, asked: int | None) -> None:
+    # Here, since it takes a while, in which the load generator starts too.
+    from kit.instrument import sharing
+    from kit.instrument.sending import send
+
     head, _ = wire.hear()
     clients = int(str(head["connections"]))
     processes = sharing.number(asked, clients)
     if processes == 1:
         send(wire, head)
         return
-    shared = Shared(processes, Path.cwd(), wire)
+    shared = sharing.Shared(processes, Path.cwd(), wire)
     try:
         said = shared.open(head, clients)
         wire.tell(said)

@@ -244,6 +244,8 @@ from kit.instrument import exchange as exchanges
 from kit.instrument.decoding import decode
 from kit.instrument.endpoint import endpoint
 from kit.instrument.transport import Transport
+from kit.instrument import carrying
+carrying.LARGEST = 1024 * 1024
 home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
 transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
 transport.open(3)
@@ -372,6 +374,17 @@ def test_a_request_that_crosses_the_close_of_its_connection_is_sent_once_more(
     found = decoded(python, instruments, server, [0, 1, 2, 3, 4, 5], tmp_path / "home")
     assert [one[:2] for one in found["answers"].values()] == [[200, None]] * 6
     assert (found["sent_again"], found["opened_late"]) == (2, 2)
+
+
+@pytest.mark.parametrize("kind", ["chunked", "close"])
+def test_an_answer_that_never_ends_is_given_up(kind: str, python: Path, instruments: Path, tmp_path: Path) -> None:
+    whole = framed(b"data: x\n\n" * 400_000, random.Random(0), "close")
+    if kind == "chunked":
+        head, _, body = whole.partition(b"\r\n\r\n")
+        head = head.replace(b"Connection: close", b"Transfer-Encoding: chunked")
+        whole = head + b"\r\n\r\n" + b"".join(b"9\r\n%s\r\n" % body[at : at + 9] for at in range(0, len(body), 9))
+    found = decoded(python, instruments, Cut([[whole]]), [0], tmp_path / "home")
+    assert found["answers"]["0"][1] == "the answer did not end within 1 MiB"
 
 
 def trial(python: Path, instruments: Path, home: Path, **point: object) -> "subprocess.Popen[bytes]":
