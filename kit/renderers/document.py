@@ -29,7 +29,7 @@ PORTRAIT, LANDSCAPE = 9400, 14300  # widths of tables in twentieths of a point
 _CRITERIA = (1300, 1300, 1500, 1050, 1350, 900, 2000)
 _EMU_PER_TWIP = 635
 _COLUMNS = ("model", "environment", "input", "output", "concurrency", "latency", "throughput", "ttft", "tpot", "tps")
-_WIDTHS = (1750, 1850, 850, 850, 850, 1450, 1500, 1350, 1250, 1250, 1350)
+_WIDTHS = (1650, 1750, 750, 800, 1300, 1400, 1450, 1350, 1250, 1250, 1350)
 
 
 class Content:
@@ -220,11 +220,11 @@ class Content:
             paragraph("KitNote", run(report.rounds_note)),
             *(paragraph("KitNote", run(f"[{number}] {note}")) for number, note in enumerate(report.notes, start=1)),
         )
-        self._details(stability(report), (800, 800, 900, 800, 950, 750, 1000, 1950, 2150, 1950, 2250))
-        self._details(distribution(report), (900, 900, 1000, *(1100,) * 9, 1600))
+        self._details(stability(report), (700, 800, 1300, 800, 950, 750, 1000, 1850, 2100, 1850, 2200))
+        self._details(distribution(report), (750, 800, 1300, *(1100,) * 9, 1550))
         for found in (applied.load(report), applied.trust(report), machine(report), comparison(report)):
             rest = max(1, len(found.columns) - 3)
-            self._details(found, (900, 900, 1000, *((LANDSCAPE - 2800) // rest,) * rest))
+            self._details(found, (750, 800, 1300, *((LANDSCAPE - 2850) // rest,) * rest))
         self._charts()
 
     def _details(self, found: Table, widths: Sequence[int], texts: Container[int] = (0, 1)) -> None:

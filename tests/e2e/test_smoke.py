@@ -127,6 +127,11 @@ def test_prompts_and_answers_have_the_lengths_that_were_asked(run: Smoke) -> Non
         for sample in samples:
             assert (sample.succeeded, sample.input_tokens, sample.output_tokens) == (True, result.case.input.tokens, 32)
             assert sample.tokens_from == "usage"
+        # llama.cpp says in every answer how long prefill and decoding took it.
+        assert result.server is not None
+        assert result.server.source == "answers"
+        assert result.figures.ttft_s is not None
+        assert 0 < (result.server.prefill_s or 0) <= result.figures.ttft_s.mean
 
 
 def test_the_report_has_the_sections_of_the_original_in_their_order(run: Smoke) -> None:

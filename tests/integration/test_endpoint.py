@@ -41,6 +41,16 @@ def test_a_cache_is_emptied_by_asking_and_a_server_that_refuses_is_told() -> Non
         HttpEndpoint().post(Target(url=stub.url, model="m"), "/flush_cache")
 
 
+def test_what_a_server_says_is_read_up_to_a_limit() -> None:
+    with serving() as stub:
+        target = Target(url=stub.url, model="m")
+        assert HttpEndpoint().get(target, "/metrics", most_bytes=100) == '{"status": "ok"}'
+        with pytest.raises(EndpointError, match="/metrics answered more than 15 bytes"):
+            HttpEndpoint().get(target, "/metrics", most_bytes=15)
+    with pytest.raises(EndpointError, match="/metrics gave no answer"):
+        HttpEndpoint().get(target, "/metrics", most_bytes=100)
+
+
 def test_the_key_is_sent_as_bearer() -> None:
     with serving(Behaviour(key=KEY)) as stub:
         assert ask(stub, "good", KEY)
