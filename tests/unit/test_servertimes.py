@@ -285,7 +285,9 @@ def test_the_report_of_a_run_that_tried_its_instrument_is_what_it_was(
 ) -> None:
     written = Written(tmp_path, server=told)
     written.run.write_calibration(CALIBRATION)
-    golden(f"report-trusted-{language}.md", renderers.render("md", written.report(language)))
+    # The digest of the profile is in other golden files, and changes with every field that profiles may have.
+    content = renderers.render("md", written.report(language)).replace(written.plan.profile_sha256.encode(), b"PROFILE")
+    golden(f"report-trusted-{language}.md", content)
 
 
 def test_a_report_says_why_the_servers_times_are_not_known(tmp_path: Path) -> None:
