@@ -4,7 +4,8 @@ The load is not sent from here.
 """
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import httpx
 
@@ -19,6 +20,8 @@ _HINTS = {
     429: "the endpoint refuses for load or quota: wait, or ask for a higher quota",
 }
 _EXCERPT = 300
+_MOST_BYTES = 1 << 20
+"""What kit itself asks is answered with far less; a server may well send without end."""
 
 Clean = Callable[[str], str]
 """Strikes the key out of a text."""
@@ -54,7 +57,7 @@ class HttpEndpoint:
     def healthy(self, target: Target, path: str) -> bool:
         try:
             with self._client(target, 5.0) as client:
-                return client.get(f"{target.url}{path}").status_code == httpx.codes.OK
+                return _status(client, "GET", f"{target.url}{path}") == httpx.codes.OK
         except httpx.HTTPError:
             return False
 
@@ -75,10 +78,10 @@ class HttpEndpoint:
                 self._client(target, timeout_s) as client,
                 client.stream("POST", url, json=body, headers=headers) as answer,
             ):
+                lines = _lines(answer, time.monotonic() + timeout_s)
                 if answer.status_code != httpx.codes.OK:
-                    answer.read()
-                    raise _refused(answer, target, clean)
-                return _text(answer, clean)
+                    raise _refused(answer, "\n".join(lines), target, clean)
+                return _text(answer, lines, clean)
         except httpx.ConnectError as error:
             raise EndpointError(
                 f"{target.url} cannot be reached: {error}", "is it running, is the URL right?"
@@ -92,11 +95,11 @@ class HttpEndpoint:
         url = f"{target.url}{path}"
         try:
             with self._client(target, 60.0) as client:
-                answer = client.post(url)
+                status = _status(client, "POST", url)
         except httpx.HTTPError as error:
             raise EndpointError(f"{url} gave no answer: {error}", "see the log of the server") from error
-        if answer.status_code != httpx.codes.OK:
-            raise EndpointError(f"{url} answered HTTP {answer.status_code}", "see the log of the server")
+        if status != httpx.codes.OK:
+            raise EndpointError(f"{url} answered HTTP {status}", "see the log of the server")
 
     def get(self, target: Target, path: str, *, most_bytes: int) -> str:
         url = f"{target.url}{path}"
@@ -113,8 +116,29 @@ class HttpEndpoint:
         return httpx.Client(timeout=timeout, trust_env=not local, follow_redirects=False)
 
 
-def _refused(answer: httpx.Response, target: Target, clean: Clean) -> EndpointError:
-    said = _said(answer.text, clean)
+def _status(client: httpx.Client, method: str, url: str) -> int:
+    """The status of an answer of which nothing else is read."""
+    with client.stream(method, url) as answer:
+        return answer.status_code
+
+
+def _lines(answer: httpx.Response, until_s: float) -> Iterator[str]:
+    """The lines of an answer as they come. Raises `EndpointError` where it has no end."""
+    rest, taken = b"", 0
+    for part in answer.iter_bytes():
+        taken += len(part)
+        if taken > _MOST_BYTES or time.monotonic() > until_s:
+            msg = f"{answer.url} answers a question for one word without end: {taken} bytes so far"
+            raise EndpointError(msg, "does the engine keep to max_tokens?")
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").rstrip("\r")
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _refused(answer: httpx.Response, body: str, target: Target, clean: Clean) -> EndpointError:
+    said = _said(body, clean)
     if answer.is_redirect:
         msg = f"{answer.url} answered with a redirect to {_said(answer.headers['location'], clean)}"
         return EndpointError(msg, "set server.url to the address that answers by itself")
@@ -129,17 +153,16 @@ def _said(text: str, clean: Clean) -> str:
     return " ".join(plain(clean(text)).split())[:_EXCERPT]
 
 
-def _text(answer: httpx.Response, clean: Clean) -> str:
+def _text(answer: httpx.Response, lines: Iterator[str], clean: Clean) -> str:
     """The text of a streamed completion; raises `EndpointError` where the stream is none or holds none."""
     content_type = answer.headers.get("content-type", "")
     if "text/event-stream" not in content_type:
-        answer.read()
-        said = _said(answer.text, clean)
+        said = _said("\n".join(lines), clean)
         msg = f"{answer.url} does not stream: it answered {content_type or 'no content type'}: {said or '(nothing)'}"
         raise EndpointError(msg, "kit needs an OpenAI-compatible endpoint with streaming chat completions")
     pieces: list[str] = []
     finished = False
-    for line in answer.iter_lines():
+    for line in lines:
         if not line.startswith("data:"):
             continue
         data = line.removeprefix("data:").strip()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import selectors
 import signal
 import socket
 import struct
@@ -14,6 +15,9 @@ from pathlib import Path
 
 from kit.ports import Output, ToolMissing, ToolTimeout
 from kit.traffic import Traffic
+
+_MOST_BYTES = 64 << 20
+"""No command that kit asks says as much."""
 
 
 class LocalHost:
@@ -34,10 +38,13 @@ class LocalHost:
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
             raise ToolMissing(f"{argv[0]}: {error.strerror}") from error
         try:
-            out, err = process.communicate(timeout=timeout_s)
+            out, err = _written(process, time.monotonic() + timeout_s)
         except subprocess.TimeoutExpired as error:
             _end(process)
             raise ToolTimeout(f"{argv[0]} gave no answer in {timeout_s:g} s") from error
+        except BufferError as error:
+            _end(process)
+            raise ToolTimeout(f"{argv[0]} wrote more than {_MOST_BYTES >> 20} MiB, and was stopped") from error
         except BaseException:
             _end(process)
             raise
@@ -91,6 +98,30 @@ class LocalHost:
             else:
                 door.listen(8)
                 yield None
+
+
+def _written(process: subprocess.Popen[bytes], until_s: float) -> tuple[bytes, bytes]:
+    """What a command writes until its end. Raises `TimeoutExpired`, or `BufferError` where it writes without end."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as ready:
+        ready.register(process.stdout, selectors.EVENT_READ, out)
+        ready.register(process.stderr, selectors.EVENT_READ, err)
+        while ready.get_map():
+            if (left_s := until_s - time.monotonic()) <= 0:
+                raise subprocess.TimeoutExpired(process.args, 0)
+            for key, _ in ready.select(left_s):
+                if data := os.read(key.fd, 65536):
+                    key.data.extend(data)
+                else:
+                    ready.unregister(key.fileobj)
+            if len(out) + len(err) > _MOST_BYTES:
+                raise BufferError
+    process.wait(max(0.0, until_s - time.monotonic()))
+    process.stdout.close()
+    process.stderr.close()
+    return bytes(out), bytes(err)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

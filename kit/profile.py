@@ -18,12 +18,10 @@ from kit.errors import Problem, ProfileError
 from kit.loadgens import GENERATORS
 from kit.model import Profile
 from kit.model.evidence import numbers, ranges
+from kit.redaction import holds_secret, names_secret
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _PLACEHOLDERS = ("model", "port", "host")
-_SECRET = re.compile(
-    r"(?i)(^|[-_])(api[-_]?key|(access|private|secret)[-_]?key|(auth|access|bearer|hf|hub)[-_]?token|password|passwd|secret)$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +225,12 @@ def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
 def _check_secrets(profile: Profile) -> Iterator[Problem]:
     hint = "secrets never stand in a profile: use server.api_key {env: NAME}, or a file that the server reads"
     for name, value in profile.server.env:
-        if _SECRET.search(name) and value:
+        if (names_secret(name) and value) or holds_secret(value):
             yield Problem(f"server.env.{name}", "looks like a secret", hint)
     for position, group in enumerate(profile.server.args):
         # A flag names a secret wherever its value stands; a plain word does where another follows it.
         named = [word.split("=", 1)[0] for word in group if word.startswith("-") or "=" in word]
-        if any(_SECRET.search(word.lstrip("-")) for word in (*named, *group[:-1])):
+        if any(map(names_secret, (*named, *group[:-1]))) or any(map(holds_secret, group)):
             yield Problem(f"server.args.{position}", "looks like a secret", hint)
 
 

@@ -16,6 +16,23 @@ STRUCK = "***"
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _read: set[str] = set()
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
+_NAMES = (
+    r"(?:api[-_]?key|(?:access|private|secret)[-_]?key|(?:auth|access|bearer|hf|hub)[-_]?token|password|passwd|secret)"
+)
+_NAMED = re.compile(rf"(?i)(?:^|[-_]){_NAMES}$")
+_KEYS = (
+    # What the keys of well-known services look like, and JSON web tokens.
+    r"\b(?:sk-[\w-]{20,}|hf_\w{30,}|gh[pousr]_\w{30,}|(?:AKIA|ASIA)[0-9A-Z]{16}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)"
+)
+_HELD = re.compile(
+    # A password in a URL, a field of JSON, a header.
+    r"://[^/\s:@]*:[^/\s@]+@"
+    rf"|(?i:[\"'](?:[\w-]*[-_])?{_NAMES}[\"']\s*:\s*[\"'][^\"'])"
+    r"|(?i:\bauthorization\s*[:=]\s*\w)|(?i:\bbearer\s+\S{8})|" + _KEYS
+)
+_WRITTEN = re.compile(
+    rf"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)|(?i:(?<=authorization: bearer ))\S+|{_KEYS}".encode(),
+)
 
 
 def read_secret(secret: Secret) -> str:
@@ -45,6 +62,16 @@ def read_secret(secret: Secret) -> str:
 def without_secrets(text: str) -> str:
     """Text without any secret that this process has read, and without passwords in URLs: the last resort, for tracebacks."""
     return _URL_PASSWORD.sub(f"{STRUCK}@", Redactor(_read).text(text))
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable or flag of that name holds a secret."""
+    return _NAMED.search(name.lstrip("-")) is not None
+
+
+def holds_secret(value: str) -> bool:
+    """Whether a value holds what looks like a secret, whatever it is called."""
+    return _HELD.search(value) is not None
 
 
 class Redactor:
@@ -94,15 +121,20 @@ def clean_lines(chunks: Iterable[bytes], redactor: Redactor, longest_line: int =
         rest += chunk
         *lines, rest = rest.split(b"\n")
         for line in lines:
-            yield redactor.strike(line + b"\n")
+            yield _unasked(redactor.strike(line + b"\n"))
         while len(rest) > longest_line:
             # A secret may lie across the cut: strike first, and keep back what may still become one.
             struck = redactor.strike(rest)
             keep = redactor.longest
-            yield struck[:-keep]
+            yield _unasked(struck[:-keep])
             rest = struck[-keep:]
     if rest:
-        yield redactor.strike(rest)
+        yield _unasked(redactor.strike(rest))
+
+
+def _unasked(line: bytes) -> bytes:
+    """A line without what is a secret by its looks: programs write down such of their own, which kit never read."""
+    return _WRITTEN.sub(STRUCK.encode(), line)
 
 
 def plain(text: str) -> str:

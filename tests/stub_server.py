@@ -305,6 +305,15 @@ def _garbage(handler: _Handler, request: Request) -> None:
     handler.close_stream()
 
 
+def _endless(handler: _Handler, request: Request) -> None:
+    """One line that never ends, until the client goes away."""
+    del request
+    handler.open_stream()
+    handler.wfile.write(b"100000\r\ndata: " + b"x" * (0x100000 - 6) + b"\r\n")
+    while not handler.server.log.stopping.is_set():
+        handler.wfile.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+
 def _silent(handler: _Handler, request: Request) -> None:
     del request
     _wait(handler)
@@ -349,6 +358,7 @@ WHOLE: dict[str, Callable[[_Handler, Request], None]] = {
     "empty": _empty,
     "no-text": _no_text,
     "garbage": _garbage,
+    "endless": _endless,
     "silent": _silent,
 }
 HALF_WAY: dict[str, Callable[[_Handler], None]] = {

@@ -12,6 +12,7 @@ from kit.engines import weights as named
 from kit.engines.failures import HOST_MEMORY, Failure
 from kit.errors import HostError, IncompleteError
 from kit.events import Kind
+from kit.formats import size
 from kit.model import Doubt, Phase, Plan, ServerPlan, ServerStart, Target
 from kit.model.bundle import Weights
 from kit.ports import Doors, Endpoint, EndpointError, Host, Running
@@ -84,19 +85,30 @@ class Serving:
         Nothing else counts: a health endpoint may well answer 503 during a long prefill.
         """
         if ended := self._running.exited():
+            limit = self._plan.program.container.memory
+            limited = _limited(limit) if ended.out_of_memory and limit is not None else None
             killed = ended.out_of_memory or ended.code in (-9, 137)
-            raise self.error(f"the server ended {when} ({ended})", HOST_MEMORY if killed else None)
+            raise self.error(f"the server ended {when} ({ended})", HOST_MEMORY if killed else None, limited)
         if self._watch.fatal is not None:
             raise self.error(f"the server cannot go on ({when}): {self._watch.fatal}")
 
-    def error(self, what: str, otherwise: Failure | None = None) -> IncompleteError:
-        """What happened, with what the server's log says about it, or `otherwise` where it says nothing."""
-        found = diagnose(self._plan.engine, self._watch.tail) or otherwise
+    def error(self, what: str, otherwise: Failure | None = None, certain: Failure | None = None) -> IncompleteError:
+        """What happened, with what is certain, else what the server's log says about it, else `otherwise`."""
+        found = certain or diagnose(self._plan.engine, self._watch.tail) or otherwise
         tail = "\n".join(f"    {line}" for line in list(self._watch.tail)[-SHOWN_LINES:])
         cause = f"\nlikely cause: {found.cause}" if found else ""
         hint = found.remedy if found else "the whole log is in server/server.log of the run"
         kind = ServerLostError if self.served else IncompleteError
         return kind(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
+
+
+def _limited(bytes_: int) -> Failure:
+    """The kernel ended a server for its own container's limit: no other program had a part in it."""
+    return Failure(
+        pattern="",
+        cause=f"its container may use {size(bytes_)} (server.container.memory), and it wanted more",
+        remedy="raise server.container.memory or have the engine keep less, and start a new run",
+    )
 
 
 def flush(server: ServerPlan | None, target: Target, endpoint: Endpoint) -> Iterator[Doubt]:

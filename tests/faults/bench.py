@@ -1,10 +1,13 @@
 """A bench for faults: kit as it is, with a tiny engine and a tiny load generator in the place of the real environments."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from kit import inventory
 from kit import profile as profiles
@@ -17,7 +20,7 @@ from kit.model.report import Report
 from kit.resources import folder
 from kit.running import leftovers
 from kit.running.beginning import Prepared
-from kit.runtimes import environments
+from kit.runtimes import environments, marks
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
 from kit.workflows import running
@@ -195,3 +198,11 @@ def processes(home: Path) -> list[int]:
         if str(home).encode() in words and b"tests.faults.stub_programs" in words and state not in "ZX":
             found.append(int(path.parent.name))
     return found
+
+
+def next_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every command does first. The next one is another process: for it, this one has ended."""
+    own, alive = marks.identity(os.getpid()), marks.owner_alive
+    with monkeypatch.context() as patched:
+        patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
+        leftovers.sweep()

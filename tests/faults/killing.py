@@ -1,8 +1,9 @@
 """Runs kit again and again and kills it at one point after the other; prints one JSON line per point with what went wrong.
 
-    python -m tests.faults.killing HOME SIGNAL FIRST STEP
+    python -m tests.faults.killing HOME SIGNAL FIRST STEP [containers]
 
-A point lies before and after each write that is made durable, each file that gets its name, and each program that is started.
+A point lies before and after each write that is made durable, each file that gets its name, and each program that is started;
+with containers, right after each request that changes something in the Docker engine.
 The hooks are in this process alone: everything is imported once, and each kit is a fork of it.
 """
 
@@ -18,14 +19,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from docker.api.client import APIClient
+
 from kit import inventory
 from kit.cli import app
 from kit.errors import KitError
 from kit.host import LocalHost
 from kit.running import leftovers
+from kit.runtimes import docker as docker_runtime
 from kit.store import RunDir
 from kit.workflows import running
 from tests.faults.bench import Bench, finished, nothing_left, processes
+from tests.faults.contained import Contained, left_in_engine, reference
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +60,19 @@ class Points:
 
         return inner
 
-    def install(self) -> None:
+    def behind(self, call: Callable[P, R]) -> Callable[P, R]:
+        def inner(*arguments: P.args, **named: P.kwargs) -> R:
+            result = call(*arguments, **named)
+            self()
+            return result
+
+        return inner
+
+    def install(self, *, containers: bool) -> None:
+        if containers:
+            for name in ("_post", "_delete"):
+                setattr(APIClient, name, self.behind(getattr(APIClient, name)))
+            return
         for name in ("fsync", "link", "replace", "rename", "symlink"):
             setattr(os, name, self.around(getattr(os, name)))
         started = self.around(subprocess.Popen.__init__)
@@ -96,21 +113,25 @@ def forked(work: Callable[[], int], log: Path) -> int:
 class Sweep:
     """One kit after the other on one bench."""
 
-    def __init__(self, home: Path, number: int) -> None:
+    def __init__(self, home: Path, number: int, *, containers: bool) -> None:
         os.environ["KIT_CACHE"] = str(home / "cache")
         self.number = number
-        self.bench = Bench(home, collected=inventory.collect(LocalHost()))
+        self.containers = containers
+        collected = inventory.collect(LocalHost())
+        self.bench = Contained(home, collected=collected) if containers else Bench(home, collected=collected)
         os.environ.update(self.bench.variables())
-        collected = self.bench.collected
-        assert collected is not None
         vars(inventory)["collect"] = lambda _: collected
         self.log = home / "log"
-        self.prepared = self.bench.plan()
+        if isinstance(self.bench, Contained):
+            vars(docker_runtime)["reference"] = reference
+            self.prepared = self.bench.contained()
+        else:
+            self.prepared = self.bench.plan()
 
     def points(self) -> int:
         """How many points an undisturbed run has; it also makes what is made once."""
         told = self.bench.home / "points"
-        for _ in range(2):
+        for _ in range(1 if self.containers else 2):
             self._forget()
             assert forked(lambda: self._run(0, told), self.log) == 0, self.log.read_text()
         self._require_whole()
@@ -126,12 +147,13 @@ class Sweep:
             wrong.append(f"it ended with {code}")
         if gentle:
             wrong += [f"right after its end: process {pid}" for pid in processes(self.bench.home)]
+            wrong += [f"right after its end: {name}" for name in self._in_engine()]
         elif code != -signal.SIGKILL:
             wrong.append(f"it was not killed: {code}")
         before = [name for run in self.bench.runs for name in finished(run)]
         if code := forked(self._next_command, self.log):
             wrong.append(f"the next command ended with {code}")
-        wrong += nothing_left(self.bench)
+        wrong += nothing_left(self.bench) + self._in_engine()
         for run in self.bench.runs:
             status = run.status()
             whole = finished(run) == ROUNDS and status.status == "complete"
@@ -147,13 +169,16 @@ class Sweep:
             self._require_whole()
         except (AssertionError, KitError, ValueError) as error:
             wrong.append(f"after going on: {error}")
-        return wrong + nothing_left(self.bench)
+        return wrong + nothing_left(self.bench) + self._in_engine()
+
+    def _in_engine(self) -> list[str]:
+        return left_in_engine() if self.containers else []
 
     def _run(self, point: int, told: Path | None) -> int:
         for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(name, app._terminate)
         points = Points(point, self.number)
-        points.install()
+        points.install(containers=self.containers)
         self.bench.run(self.prepared)
         if told is not None:
             told.write_text(str(points.passed))
@@ -189,7 +214,7 @@ class Sweep:
 
 def main() -> None:
     home, number, first, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    sweep = Sweep(home, number)
+    sweep = Sweep(home, number, containers=sys.argv[5:] == ["containers"])
     total = sweep.points()
     print(json.dumps({"total": total}), flush=True)
     for point in range(first, total + 1, step):

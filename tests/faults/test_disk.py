@@ -22,11 +22,11 @@ from kit.inventory import Collected
 from kit.model import Preflight
 from kit.running import leftovers, runner
 from kit.running.beginning import Prepared, begun
-from kit.runtimes import marks, notes, output
+from kit.runtimes import notes, output
 from kit.store import RunDir
 from kit.workflows import running
 from tests.fakes import Play, Stage
-from tests.faults.bench import Bench, finished, light
+from tests.faults.bench import Bench, finished, light, next_command
 from tests.unit.test_runner import ROUNDS as ALL_ROUNDS
 from tests.unit.test_runner import World, sends
 
@@ -63,14 +63,6 @@ def fill(where: Path, free: int) -> Path:
         while (rest := shutil.disk_usage(where).free - free) > 0:
             file.write(b"\0" * min(rest, 1 << 20))
     return filler
-
-
-def next_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What every command does first. The next one is another process: for it, this one has ended."""
-    own, alive = marks.identity(os.getpid()), marks.owner_alive
-    with monkeypatch.context() as patched:
-        patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
-        leftovers.sweep()
 
 
 def blames_the_disk(said: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.bench import ROOT
 
-KILLED, ASKED = 68, 120
+KILLED, ASKED = 100, 120
 """Every so many points of about 800 in each part of the sweep."""
 
 
@@ -28,15 +28,31 @@ def test_a_run_that_is_ended_at_any_point_is_gone_on_with(
     number: signal.Signals, first: int, step: int, tmp_path: Path
 ) -> None:
     """The points are before and after each durable write, each commit of a file, and each start of a program."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killing", str(tmp_path), str(int(number)), str(first), str(step)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert swept(tmp_path, number, first, step) > 5
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+@pytest.mark.parametrize(
+    ("number", "first", "step"),
+    [(signal.SIGKILL, 2, 3), (signal.SIGTERM, 4, 6)],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else str(value),
+)
+def test_a_run_in_containers_that_is_ended_at_any_point_is_gone_on_with(
+    number: signal.Signals, first: int, step: int, tmp_path: Path
+) -> None:
+    """The points are right after each of the 24 requests that make, start, stop or remove a container or a network."""
+    assert swept(tmp_path, number, first, step, "containers") > 3
+
+
+def swept(home: Path, number: signal.Signals, first: int, step: int, *containers: str) -> int:
+    """How many points were tried; nothing was wrong at any of them."""
+    words = [str(home), str(int(number)), str(first), str(step), *containers]
+    argv = [sys.executable, "-m", "tests.faults.killing", *words]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     total, *points = [json.loads(line) for line in done.stdout.splitlines()]
     wrong = {point["point"]: point["wrong"] for point in points if point["wrong"]}
-    assert wrong == {}, (tmp_path / "log").read_text()[-4000:]
-    assert len(points) == len(range(first, total["total"] + 1, step)) > 5
+    assert wrong == {}, (home / "log").read_text()[-4000:]
+    assert len(points) == len(range(first, total["total"] + 1, step))
+    return len(points)

@@ -1,5 +1,6 @@
 """Engines of the tests' own, each with a socket and a store of its own: a second dockerd, and Podman's service."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from docker.errors import DockerException
 
 from tests.integration.driver import await_true
 
+_NETWORK = 0x40000000
+"""The kind of namespace that a network is, as the kernel calls it."""
 _PODMAN = """\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -26,6 +29,8 @@ class OwnEngine:
 
     def __init__(self, folder: Path, argv: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
         self.address = f"unix://{folder}/engine.sock"
+        self.data = folder / "data-root"
+        self.network: Path | None = None
         self._argv = argv
         self._log = folder / "engine.log"
         self._variables = {**os.environ, **(variables or {})}
@@ -57,11 +62,44 @@ class OwnEngine:
 
 
 @contextmanager
-def own_dockerd() -> Iterator[OwnEngine]:
-    """A second dockerd, in a network of its own: one without a bridge would take that of the first away."""
+def own_network() -> Iterator[Path]:
+    """A network of its own, by the file that stands for it: with nothing but a loopback, until somebody adds to it."""
+    script = "busybox ip link set lo up && echo up && exec sleep infinity"
+    with subprocess.Popen(["unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"up\n"
+            yield Path(f"/proc/{holder.pid}/ns/net")
+        finally:
+            holder.kill()
+
+
+@contextmanager
+def within(network: Path) -> Iterator[None]:
+    """Be in a network with this thread and all that it starts."""
+    with open("/proc/thread-self/ns/net", "rb") as before, open(network, "rb") as wanted:
+        _enter(wanted.fileno())
+        try:
+            yield
+        finally:
+            _enter(before.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, _NETWORK):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+@contextmanager
+def own_dockerd(network: Path | None = None, size: str | None = None) -> Iterator[OwnEngine]:
+    """A second dockerd, in a network of its own or a given one: without a bridge it would take that of the first away.
+
+    With a size, all that it keeps lies on a file system of that size.
+    """
     folder = _folder()
     argv = [
-        *("unshare", "--net", "dockerd"),
+        *(("nsenter", f"--net={network}") if network is not None else ("unshare", "--net")),
+        "dockerd",
         f"--host=unix://{folder}/engine.sock",
         *(f"--{name}={folder}/{name}" for name in ("data-root", "exec-root")),
         f"--pidfile={folder}/pid",
@@ -69,8 +107,13 @@ def own_dockerd() -> Iterator[OwnEngine]:
         "--iptables=false",
         "--ip-masq=false",
     ]
+    made = OwnEngine(folder, argv)
+    made.network = network
     try:
-        with _ended(OwnEngine(folder, argv)) as engine:
+        if size is not None:
+            made.data.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(made.data)], check=True)
+        with _ended(made) as engine:
             yield engine
     finally:
         # It leaves mounts of its own behind.

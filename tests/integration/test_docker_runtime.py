@@ -224,6 +224,22 @@ def test_a_secret_is_a_file_inside_and_nowhere_else(runtime: DockerRuntime, imag
     assert secret not in log.read_text()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+@pytest.mark.parametrize("mode", [0o755, 0o700], ids=["everybody may read the tokenizer", "only root may"])
+def test_a_load_generator_is_not_root_where_what_it_reads_allows_that(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path, mode: int
+) -> None:
+    tokenizer, work = tmp_path / "tokenizer", tmp_path / "work"
+    tokenizer.mkdir(mode=mode)
+    work.mkdir()
+    (work / "before").touch()
+    script = f"id -u; ls {tokenizer}; echo x > before; touch after; cat $KEY_FILE"
+    wanted = program(image, "sh", "-c", script, name="load", mounts=(Mount(path=str(tokenizer)),), secrets=("KEY",))
+    said = output(runtime, wanted, work, {"KEY": "canary-0123456789"}).split()
+    assert said == ["65534" if mode == 0o755 else "0", "***"]
+    assert {path.name: path.stat().st_uid for path in work.iterdir()} == {"before": 0, "after": 0, "log": 0}
+
+
 def test_least_privilege(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
     status = output(runtime, program(image, "cat", "/proc/self/status"), tmp_path)
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)

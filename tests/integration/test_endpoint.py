@@ -131,6 +131,11 @@ def test_a_long_page_is_cut_short() -> None:
     assert len(caught.value.what) < 500
 
 
+def test_an_answer_without_end_is_left() -> None:
+    error, url = refusal("endless", timeout_s=30.0)
+    assert error.what.startswith(f"{url} answers a question for one word without end: ")
+
+
 def test_a_server_that_quotes_the_key_does_not_get_it_printed() -> None:
     with serving(Behaviour(key="sk-another-one")) as stub, pytest.raises(EndpointError) as caught:
         ask(stub, "good", KEY)

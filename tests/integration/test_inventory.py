@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import inventory
+from kit import host, inventory
 from kit.host import LocalHost
 from kit.model import Inventory
 from kit.ports import Output, ToolMissing, ToolTimeout
@@ -73,6 +73,13 @@ def test_a_child_that_keeps_the_output_open_is_not_waited_for_longer(tmp_path: P
         LocalHost().run((str(tmp_path / "forking"),), timeout_s=1.0)
     # Its parent has ended: the group is ended nevertheless.
     await_true(lambda: not children(), "the end of what the tool started", 20.0)
+
+
+def test_a_tool_that_writes_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_MOST_BYTES", 4 << 20)
+    tool(tmp_path, "endless", "#!/bin/sh\ncat /dev/zero\n")
+    with pytest.raises(ToolTimeout, match="wrote more than 4 MiB, and was stopped"):
+        LocalHost().run((str(tmp_path / "endless"),), timeout_s=60.0)
 
 
 def test_a_tool_that_may_not_be_run_is_no_tool_that_is_missing(tmp_path: Path) -> None:

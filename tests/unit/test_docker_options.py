@@ -22,7 +22,7 @@ def program(**changes: object) -> Program:
 
 
 def test_a_container_gets_the_least_unless_the_profile_asks_for_more() -> None:
-    options = create_options(program(), Path("/runs/1/server"), "kit-net", None, {"kit.owner": "1.2.3"})
+    options = create_options(program(), Path("/runs/1/server"), "kit-net", None, {"kit.owner": "1.2.3"}, "7:7")
     assert options.image == IMAGE.digest
     assert options.cap_drop == ("ALL",)
     assert options.security_opt == ("no-new-privileges",)
@@ -48,7 +48,7 @@ def test_everything_that_ascend_needs_is_handed_over_as_it_is_written() -> None:
     )
     mounts = (Mount(path="/usr/local/dcmi"), Mount(path="/data", writable=True))
     options = create_options(
-        program(container=wanted, mounts=mounts, env=(("A", "b"),)), Path("/r"), "host", None, {"kit.owner": "x"}
+        program(container=wanted, mounts=mounts, env=(("A", "b"),)), Path("/r"), "host", None, {"kit.owner": "x"}, "0:0"
     )
     assert options.devices == ("/dev/davinci0:/dev/davinci0:rwm", "/dev/davinci_manager:/dev/davinci_manager:rwm")
     assert options.mounts == (
@@ -68,20 +68,20 @@ def test_everything_that_ascend_needs_is_handed_over_as_it_is_written() -> None:
 def test_the_load_generator_changes_nothing_of_its_image() -> None:
     """What it may write is its own directory, and /tmp in memory."""
     wanted = program(container=Container(read_only=True))
-    assert create_options(wanted, Path("/r"), "host", None, {}).read_only
+    assert create_options(wanted, Path("/r"), "host", None, {}, "7:7").read_only
     assert "--read-only --tmpfs /tmp" in " ".join(command_line(wanted, None))
-    assert not create_options(program(), Path("/r"), "host", None, {}).read_only
+    assert not create_options(program(), Path("/r"), "host", None, {}, "7:7").read_only
 
 
 def test_a_secret_reaches_the_container_as_a_file_and_never_as_a_value() -> None:
-    options = create_options(program(secrets=("KIT_API_KEY",)), Path("/r"), "host", Path("/tmp/s"), {})
+    options = create_options(program(secrets=("KIT_API_KEY",)), Path("/r"), "host", Path("/tmp/s"), {}, "7:7")
     assert ("KIT_API_KEY_FILE", f"{SECRETS}/KIT_API_KEY") in options.environment
     assert ("/tmp/s", SECRETS, True) in options.mounts
 
 
 def test_privileged_drops_nothing_and_is_visible_in_the_command() -> None:
     wanted = program(container=Container(privileged=True))
-    options = create_options(wanted, Path("/r"), "kit-net", None, {})
+    options = create_options(wanted, Path("/r"), "kit-net", None, {}, "7:7")
     assert (options.privileged, options.cap_drop, options.security_opt) == (True, (), ())
     assert "--privileged" in command_line(wanted, None)
 
@@ -106,7 +106,7 @@ def test_the_command_line_says_what_the_container_gets(network: str | None, expe
 
 def test_a_directory_is_mounted_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    options = create_options(program(), Path("runs/1/server"), "kit-net", None, {})
+    options = create_options(program(), Path("runs/1/server"), "kit-net", None, {}, "7:7")
     whole = str(tmp_path / "runs/1/server")
     assert (options.working_dir, options.mounts) == (whole, ((whole, whole, False),))
 

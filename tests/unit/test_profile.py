@@ -370,6 +370,11 @@ def test_an_endpoint_that_already_runs_has_its_own_rules(setting: str, said: str
         "server.args.2=[--admin-api-key, sk-1]",
         "server.args.2=[--auth-token, x]",
         "server.args.2=[x, --password, y]",
+        "server.env={HTTPS_PROXY: 'http://me:sk-1@proxy:3128'}",
+        "server.args.2=[--model-url, 'https://me:sk-1@host/m']",
+        'server.args.2=[--json, \'{"api_key": "sk-1"}\']',
+        "server.args.2=[--header, 'Authorization: Bearer sk-1']",
+        "server.args.2=[--anything, sk-12345678901234567890123]",
     ],
 )
 def test_a_secret_in_a_profile_is_refused(setting: str) -> None:

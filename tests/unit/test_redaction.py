@@ -90,6 +90,23 @@ def test_lines_come_out_as_they_went_in() -> None:
     assert list(clean_lines([b"a\r\nb", b"c\n\nd"], Redactor(["12345678"]))) == [b"a\r\n", b"bc\n", b"\n", b"d"]
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("connecting to redis://me:hush@10.0.0.1:6379", "connecting to redis://***@10.0.0.1:6379"),
+        ("download with hf_abcdefghijklmnopqrstuvwxyzABCDEFGH", "download with ***"),
+        ("headers: Authorization: Bearer abc.def-123", "headers: Authorization: Bearer ***"),
+        ("key sk-abcdefghijklmnopqrstuvwx in use", "key *** in use"),
+        (
+            "see http://127.0.0.1:8000/docs or mail me@example.org",
+            "see http://127.0.0.1:8000/docs or mail me@example.org",
+        ),
+    ],
+)
+def test_what_a_program_writes_of_its_own_secrets_is_struck_by_its_looks(line: str, kept: str) -> None:
+    assert list(clean_lines([line.encode() + b"\n"], Redactor([]))) == [kept.encode() + b"\n"]
+
+
 def test_a_cleaned_file_keeps_its_size_and_everything_else(tmp_path: Path) -> None:
     path = tmp_path / "benchmark_data.db"
     before = b"\x00\x01" + SECRET + b"\xff middle " + base64.b64encode(SECRET) + b" end"

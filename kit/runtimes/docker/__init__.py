@@ -14,6 +14,7 @@ from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import marks, named_platform, notes
+from kit.runtimes.docker import lending
 from kit.runtimes.docker.engine import OWNER, Container, Engine
 from kit.runtimes.docker.options import command_line, create_options
 from kit.runtimes.output import Pump
@@ -67,7 +68,8 @@ class DockerRuntime:
             if network is None:
                 network = stack.enter_context(self._engine.network(self._label()))
             files = stack.enter_context(_secret_files(program, secrets))
-            options = create_options(program, directory, network, files, self._label())
+            user = stack.enter_context(lending.lent(program, directory, files))
+            options = create_options(program, directory, network, files, self._label(), user)
             container = stack.enter_context(self._engine.container(program, options))
             self._running[program.name] = container.id
             stack.callback(self._running.pop, program.name)

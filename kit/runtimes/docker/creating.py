@@ -1,4 +1,4 @@
-"""A container as the SDK is asked to make it."""
+"""A container as the SDK is asked to make it, and the removal of one that nobody took hold of."""
 
 import docker
 from docker.models.containers import Container as SdkContainer
@@ -39,3 +39,16 @@ def create(client: docker.DockerClient, options: Options) -> SdkContainer:
         tmpfs={"/tmp": ""} if options.read_only else {},
         log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
     )
+
+
+def remove_unheld(client: docker.DockerClient, label: str) -> None:
+    """Remove what was made and never started: of such there is one at a time, and by its label it is found."""
+    wanted: dict[str, str | list[str] | bool] = {"label": label, "status": "created"}
+    for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
+        container.remove(force=True, v=True)
+
+
+def remove_network(client: docker.DockerClient, name: str) -> None:
+    """Remove a network by its name, where there is one."""
+    for network in client.networks.list(names=[name]):
+        network.remove()

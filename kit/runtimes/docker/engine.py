@@ -16,7 +16,7 @@ from kit.model import Program
 from kit.ports import Exit
 from kit.runtimes import notes
 from kit.runtimes.docker.causes import check_platform, translated
-from kit.runtimes.docker.creating import create
+from kit.runtimes.docker.creating import create, remove_network, remove_unheld
 from kit.runtimes.docker.options import Options
 
 OWNER = "kit.owner"
@@ -114,6 +114,11 @@ class Engine:
             if not isinstance(error, _AWAY):
                 note.drop()
             raise translated(error, f"network {name}") from error
+        except BaseException:
+            # An interrupt may come when the engine has made it, and before anybody holds it.
+            if _removed(lambda: remove_network(client, name)):
+                note.drop()
+            raise
         try:
             yield name
         finally:
@@ -134,6 +139,10 @@ class Engine:
             if not isinstance(error, _AWAY):
                 note.drop()
             raise translated(error, program.name) from error
+        except BaseException:
+            if _removed(lambda: remove_unheld(client, f"{OWNER}={dict(options.labels)[OWNER]}")):
+                note.drop()
+            raise
         with ExitStack() as stack:
             stack.callback(_remove, created, note)
             try:
@@ -150,14 +159,16 @@ class Engine:
         told: list[str] = []
         wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
         try:
-            for container in self._client.containers.list(all=True, filters=wanted):
+            for container in self._client.containers.list(all=True, filters=wanted, ignore_removed=True):
                 if not owner_alive(container.labels.get(OWNER, "")):
-                    container.remove(force=True, v=True)
+                    with suppress(NotFound):
+                        container.remove(force=True, v=True)
                     told.append(f"container {container.name}")
             for network in self._client.networks.list(filters=wanted):
                 labels = (network.attrs or {}).get("Labels") or {}
                 if not owner_alive(labels.get(OWNER, "")):
-                    network.remove()
+                    with suppress(NotFound):
+                        network.remove()
                     told.append(f"network {network.name}")
         except (DockerException, *_AWAY) as error:
             raise translated(error, "leftovers") from error

@@ -1,6 +1,5 @@
 """What is asked of the engine for one program: a value, compared in tests, printed as a command line in the report."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ class Options:
 
 
 def create_options(
-    program: Program, directory: Path, network: str, secrets: Path | None, labels: Mapping[str, str]
+    program: Program, directory: Path, network: str, secrets: Path | None, labels: Mapping[str, str], user: str
 ) -> Options:
     """The options for one program: nothing that its profile did not ask for is granted."""
     wanted, directory = program.container, directory.absolute()
@@ -53,7 +52,7 @@ def create_options(
         environment=(("HOME", "/tmp"), *program.env, *_secret_variables(program)),
         labels=tuple(labels.items()),
         working_dir=str(directory),
-        user=wanted.user or f"{os.getuid()}:{os.getgid()}",
+        user=user,
         network_mode=network,
         mounts=_mounts(program, directory, secrets),
         published=program.port if own_network else None,
