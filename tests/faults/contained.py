@@ -42,6 +42,20 @@ load:
   transport: evalscope
   cases: [{{input: 10, output: 8, concurrency: [1]}}]
 """
+EXTERNAL = """\
+schema: 1
+name: canary
+server:
+  engine: endpoint
+  url: {url}
+  model: good
+  api_key: {{env: ENDPOINT_KEY}}
+load:
+  rounds: 2
+  tokenizer: {tokenizer}
+  transport: evalscope
+  cases: [{{input: 10, output: 8, concurrency: [1]}}]
+"""
 SERVE = """\
 #!/bin/sh
 echo "phase: load begin"
@@ -83,13 +97,17 @@ done
 echo "sending"
 while [ -e "$made/waits-$seed" ]; do sleep 0.1; done
 cp -r "$made"/made/. .
+[ -n "$KIT_API_KEY_FILE" ] || exit 0
+key=$(cat "$KIT_API_KEY_FILE")
+echo "a line with $key and $(printf %s "$key" | base64)"
+printf '\\000%s\\000' "$key" > kept.bin
 """
-"""Leaves the files of a round that was made beforehand, after a file `waits-<seed>` beside them is gone."""
+"""Tells the key that it is given, if it is, as a careless program would. Leaves the files of a round that was made beforehand, after a file `waits-<seed>` beside them is gone."""
 PROBE = """\
 #!/bin/sh
 echo 'kit-probe {"threads": true}'
 """
-_COMMANDS = ("sh", "sleep", "tail", "nc", "cat", "head", "tr", "printf", "cp", "echo", "[", "test")
+_COMMANDS = ("sh", "base64", "sleep", "tail", "nc", "cat", "head", "tr", "printf", "cp", "echo", "[", "test")
 
 
 def reference(image: str, variant: str | None, platform: str | None) -> str:
@@ -101,7 +119,7 @@ def reference(image: str, variant: str | None, platform: str | None) -> str:
 def archive(kind: str) -> bytes:
     """An image as `docker load` takes it: the same bytes, and so the same id, whenever it is made."""
     busybox = shutil.which("busybox") or pytest.fail("these tests need the package busybox-static")
-    programs = {"llamacpp-serve": SERVE, "answer": ANSWER, "evalscope": LOAD, "python3": PROBE}
+    programs = {"llamacpp-serve": SERVE, "answer": ANSWER, "evalscope": LOAD, "evalscope-noted": LOAD, "python3": PROBE}
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as packed:
         content = Path(busybox).read_bytes()
@@ -150,6 +168,12 @@ class Contained(Bench):
     def contained(self, *, restart: str = "never", container: str = "{}") -> Prepared:
         text = PROFILE.format(port=free_port(), tokenizer=self.tokenizer, restart=restart, container=container)
         prepared = running.planned(profiles.parse(text, "contained.yaml"), "docker", self.out)
+        return Prepared(prepared.plan, prepared.profile, prepared.out, collected=self.collected)
+
+    def against(self, url: str) -> Prepared:
+        """A plan whose load alone runs in containers, with the key in `ENDPOINT_KEY`."""
+        text = EXTERNAL.format(url=url, tokenizer=self.tokenizer)
+        prepared = running.planned(profiles.parse(text, "canary.yaml"), "docker", self.out)
         return Prepared(prepared.plan, prepared.profile, prepared.out, collected=self.collected)
 
     @contextmanager

@@ -21,7 +21,8 @@ def lent(program: Program, directory: Path, secrets: Path | None) -> Iterator[st
         return
     own = os.getuid(), os.getgid()
     folders = [folder for folder in (directory, secrets) if folder is not None]
-    if own[0] != 0 or program.name not in LOADS or not all(_open_to_all(Path(one.path)) for one in program.mounts):
+    able = _reachable(directory) and all(_open_to_all(Path(one.path)) for one in program.mounts)
+    if own[0] != 0 or program.name not in LOADS or not able:
         yield f"{own[0]}:{own[1]}"
         return
     try:
@@ -44,8 +45,15 @@ def _give(folders: list[Path], uid: int, gid: int) -> None:
                 os.chown(path, uid, gid, follow_symlinks=False)
 
 
+def _reachable(path: Path) -> bool:
+    """Whether others than root get to a path in a container: images close the home of root, below which it would lie."""
+    return path.absolute().parts[1:2] != ("root",)
+
+
 def _open_to_all(path: Path) -> bool:
     """Whether everybody may read what is mounted: a directory and the files right in it."""
+    if not _reachable(path):
+        return False
     try:
         if not path.is_dir():
             return bool(path.stat().st_mode & stat.S_IROTH)
