@@ -57,8 +57,9 @@ unit: $(VENV)/.kit-dev ## Unit tests only
 fuzz: $(VENV)/.kit-dev ## Feed every parser of foreign input INPUTS changed inputs (200000 each unless told; hours)
 	@KIT_FUZZ=$(INPUTS) $(BIN)/python -m pytest -n $(WORKERS) tests/fuzz
 
-soak: $(VENV)/.kit-dev ## ROUNDS rounds back to back (500 unless told): memory, descriptors, threads, programs and files stay flat
+soak: $(VENV)/.kit-dev ## ROUNDS rounds back to back (500 unless told), 60 in containers: memory, descriptors, threads, programs and files stay flat
 	@$(BIN)/python -m benchmarks.soak --rounds $(ROUNDS)
+	@$(BIN)/python -m benchmarks.soak --rounds 60 --containers
 
 vulnerabilities: $(VENV)/.kit-dev ## Known vulnerabilities of the locked Python packages; needs the network
 	@for lock in $(LOCKS); do echo "$$lock"; \

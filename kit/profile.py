@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from kit.errors import Problem, ProfileError
 from kit.loadgens import GENERATORS
 from kit.model import Profile
 from kit.model.evidence import numbers, ranges
+from kit.model.profile import of_engine
 from kit.redaction import holds_secret, names_secret
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -215,6 +217,8 @@ def _check_running(profile: Profile) -> Iterator[Problem]:
 def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
     if not profile.load.tokenizer.strip("/. "):
         yield Problem("load.tokenizer", "is not the directory of a model's tokenizer")
+    elif of_engine(os.path.abspath(os.path.expanduser(profile.load.tokenizer))):
+        yield Problem("load.tokenizer", "is the container engine's socket or files: no container gets them")
     for name in _placeholders((profile.load.tokenizer,)):
         if name != "model":
             yield Problem("load.tokenizer", f"unknown placeholder {{{name}}}", "there is {model}")

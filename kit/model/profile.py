@@ -60,6 +60,11 @@ def _mount(value: object) -> object:
     return {"path": path, "writable": mode == "rw"}
 
 
+def of_engine(path: str) -> bool:
+    """Whether a path is a container engine's socket, or a directory that holds it or the engine's files."""
+    return _ENGINE.search(path) is not None
+
+
 class Mount(Record):
     """A path of this machine that a program in a container may read, at the same path; read-only unless stated."""
 
@@ -71,7 +76,7 @@ class Mount(Record):
     def _absolute(cls, value: str) -> str:
         if not value.startswith("/") or "/../" in f"{value}/" or not value.strip("/."):
             raise ValueError(f"{value!r}: an absolute path below / without .. is needed")
-        if _ENGINE.search(value):
+        if of_engine(value):
             raise ValueError(f"{value!r}: no container gets the container engine's socket or files: they are root's")
         return value
 

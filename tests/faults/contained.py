@@ -33,11 +33,10 @@ server:
   model: good
   ready_timeout: 60s
   stall_limit: 60s
-  restart: {restart}
   container: {container}
   args: [[--host, "{{host}}"], [--port, "{{port}}"]]
 load:
-  rounds: 2
+  rounds: {rounds}
   tokenizer: {tokenizer}
   transport: evalscope
   cases: [{{input: 10, output: 8, concurrency: [1]}}]
@@ -165,8 +164,8 @@ class Contained(Bench):
     def tokenizer(self) -> Path:
         return self.home / "tokenizer"
 
-    def contained(self, *, restart: str = "never", container: str = "{}") -> Prepared:
-        text = PROFILE.format(port=free_port(), tokenizer=self.tokenizer, restart=restart, container=container)
+    def contained(self, *, rounds: int = 2, container: str = "{}") -> Prepared:
+        text = PROFILE.format(port=free_port(), tokenizer=self.tokenizer, rounds=rounds, container=container)
         prepared = running.planned(profiles.parse(text, "contained.yaml"), "docker", self.out)
         return Prepared(prepared.plan, prepared.profile, prepared.out, collected=self.collected)
 

@@ -1,5 +1,6 @@
 """What is asked of a Docker engine, as values: nothing that the profile did not ask for is granted."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import cast
 
 import pytest
 
+from kit.errors import UsageError
 from kit.model import Container, Environment, Mount, Program
 from kit.runtimes.docker.engine import Engine
 from kit.runtimes.docker.images import DockerImages
-from kit.runtimes.docker.options import SECRETS, command_line, create_options
+from kit.runtimes.docker.options import SECRETS, command_line, create_options, require_no_engine
 
 IMAGE = Environment(name="ftransformers", kind="image", digest="sha256:" + "a" * 64)
 
@@ -77,6 +79,17 @@ def test_a_secret_reaches_the_container_as_a_file_and_never_as_a_value() -> None
     options = create_options(program(secrets=("KIT_API_KEY",)), Path("/r"), "host", Path("/tmp/s"), {}, "7:7")
     assert ("KIT_API_KEY_FILE", f"{SECRETS}/KIT_API_KEY") in options.environment
     assert ("/tmp/s", SECRETS, True) in options.mounts
+
+
+def test_no_link_and_no_other_name_leads_to_the_engines_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "innocent").symlink_to("/var/run/docker.sock")
+    (tmp_path / "engine").touch()
+    os.link(tmp_path / "engine", tmp_path / "other-name")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'engine'}")
+    for name in ("innocent", "other-name"):
+        with pytest.raises(UsageError, match="no container gets the container engine's socket"):
+            require_no_engine(program(mounts=(Mount(path=str(tmp_path / name)),)))
+    require_no_engine(program(mounts=(Mount(path=str(tmp_path)),)))
 
 
 def test_privileged_drops_nothing_and_is_visible_in_the_command() -> None:

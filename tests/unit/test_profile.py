@@ -327,7 +327,7 @@ def test_a_model_placeholder_in_the_arguments_needs_a_made_model() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["/", "'.'", "./", "''"])
+@pytest.mark.parametrize("path", ["/", "'.'", "./", "''", "/var/run/docker.sock", "/run"])
 def test_a_tokenizer_is_a_directory_of_its_own(path: str) -> None:
     assert problems(STARTED, f"load.tokenizer={path}")[0].startswith("load.tokenizer")
 

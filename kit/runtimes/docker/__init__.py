@@ -16,7 +16,7 @@ from kit.redaction import Redactor
 from kit.runtimes import marks, named_platform, notes
 from kit.runtimes.docker import lending
 from kit.runtimes.docker.engine import OWNER, Container, Engine
-from kit.runtimes.docker.options import command_line, create_options
+from kit.runtimes.docker.options import command_line, create_options, require_no_engine
 from kit.runtimes.output import Pump
 
 STOP_S = 10
@@ -62,6 +62,7 @@ class DockerRuntime:
     def start(
         self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
     ) -> Iterator[Running]:
+        require_no_engine(program)
         log.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             network = self._network(program)

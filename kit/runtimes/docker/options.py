@@ -1,13 +1,17 @@
 """What is asked of the engine for one program: a value, compared in tests, printed as a command line in the report."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kit.errors import UsageError
 from kit.model import Program
+from kit.model.profile import of_engine
 
 SECRETS = "/run/kit-secrets"
+_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,17 @@ class Options:
     cpuset: str | None
     init: bool
     read_only: bool
+
+
+def require_no_engine(program: Program) -> None:
+    """Refuse a mount that leads to the engine's socket by a link, or by another name. Raises `UsageError`."""
+    sockets = [path for path in (*_SOCKETS, os.environ.get("DOCKER_HOST", "").removeprefix("unix://")) if path]
+    for mount in program.mounts:
+        real = os.path.realpath(mount.path)
+        same = any(os.path.exists(path) and os.path.exists(real) and os.path.samefile(path, real) for path in sockets)
+        if same or of_engine(real):
+            msg = f"the mount {mount.path} of the {program.name} leads to {real}: no container gets the container engine's socket or files"
+            raise UsageError(msg, hint="take it out of server.mounts")
 
 
 def create_options(
