@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import instrument
 from tests.integration.driver import Kit, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -43,6 +44,7 @@ def test_the_smoke_profile_runs_in_containers(kit: Kit) -> None:
     assert {entry["kind"] for entry in plan["environments"]} == {"image"}
     assert len(list(kit.the_run.glob("cases/*/round-*/result.json"))) == 12
     report = (kit.the_run / "report" / "report.md").read_text("utf-8")
+    instrument.check(kit.the_run)
     assert "llama.cpp v" in report
     assert "docker run" in report
 

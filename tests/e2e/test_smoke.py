@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kit.model import Plan, RoundResult, Sample
+from tests.e2e import instrument
 from tests.integration.driver import Done, Kit, await_true, free_port
 
 pytestmark = pytest.mark.xdist_group("smoke")
@@ -113,6 +114,10 @@ def test_the_run_directory_holds_what_the_design_says(run: Smoke) -> None:
         assert {"command.txt", "stdout.log", "result.json", "samples.jsonl", "raw"} <= names
         assert len(list(directory.glob("raw/**/benchmark_data.db"))) == 1
     assert not list(run.path.rglob("*.part"))
+
+
+def test_the_run_tried_its_own_instrument(run: Smoke) -> None:
+    instrument.check(run.path)
 
 
 def test_the_run_directory_holds_every_case_and_round_and_no_other(run: Smoke) -> None:
