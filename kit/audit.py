@@ -64,7 +64,10 @@ def table(source: str, rows: Sequence[Row], skipped: Iterable[str] = (), extra: 
     for identity, check in _RELATIONS.items():
         record(identity, [held for row in sane if (held := check(row)) is not None])
     record("ttft-input", list(_trend(sane, "ttft-input", "ttft", _by_input)))
-    record("latency-concurrency", list(_trend(sane, "latency-concurrency", "latency", _by_concurrency)))
+    record(
+        "latency-concurrency",
+        list(_trend([row for row in sane if row.rate is None], "latency-concurrency", "latency", _by_concurrency)),
+    )
     return Audit(
         source=source,
         rows=len(rows),
@@ -101,7 +104,7 @@ def _throughput(row: Row) -> _Held | None:
         held = _equal("throughput", row, ("output_throughput",), _Range(middle, middle, middle), EXACT, EXACT)
         return _explained(held, "recount")
     # As many requests as clients, all at once: the time that counts is the latency. With more, it is not known.
-    if row.latency is None or row.requests not in (None, row.concurrency):
+    if row.latency is None or row.rate is not None or row.requests not in (None, row.concurrency):
         return None
     tokens = row.concurrency * row.output.tokens
     # One request ends when it ends; several need not end together, and then the last one's time counts.
@@ -112,7 +115,7 @@ def _throughput(row: Row) -> _Held | None:
 
 def _per_stream(row: Row) -> _Held | None:
     total = row.output_throughput
-    if row.per_stream_throughput is None or total is None:
+    if row.per_stream_throughput is None or total is None or row.rate is not None:
         return None
     share = _Range(*(value / row.concurrency for value in (total.low, total.value, total.high)))
     return _equal("per-stream", row, ("per_stream_throughput", "output_throughput"), share, EXACT / 10, EXACT / 10)
@@ -245,20 +248,23 @@ def _named(name: str, cell: Cell) -> tuple[str, str, str]:
 
 # --- relations between rows --------------------------------------------------------------------------------------
 
+_Alike = tuple[int | str | None, ...]
+"""What rows have in common that differ in one thing only."""
 
-def _by_input(row: Row) -> tuple[tuple[int | None, ...], int]:
-    return (row.output.tokens, row.concurrency, row.loop), row.input.tokens
+
+def _by_input(row: Row) -> tuple[_Alike, int]:
+    return (row.output.tokens, row.load, row.loop), row.input.tokens
 
 
-def _by_concurrency(row: Row) -> tuple[tuple[int | None, ...], int]:
+def _by_concurrency(row: Row) -> tuple[_Alike, int]:
     return (row.input.tokens, row.output.tokens, row.loop), row.concurrency
 
 
 def _trend(
-    rows: Sequence[Row], identity: str, metric: str, place: Callable[[Row], tuple[tuple[int | None, ...], int]]
+    rows: Sequence[Row], identity: str, metric: str, place: Callable[[Row], tuple[_Alike, int]]
 ) -> Iterator[_Held]:
     """Rows that differ in one thing only: along it the metric does not fall."""
-    groups: dict[tuple[int | None, ...], list[tuple[int, Row, Cell]]] = {}
+    groups: dict[_Alike, list[tuple[int, Row, Cell]]] = {}
     for row in rows:
         if (cell := dict(row.cells()).get(metric)) is not None:
             group, at = place(row)

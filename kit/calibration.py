@@ -1,6 +1,7 @@
 """The instrument's own error: what the load path says of a load, beside what the reference server knows of it."""
 
 import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,9 +123,10 @@ def points(results: Sequence[RoundResult], budget_s: float) -> tuple[Point, ...]
         found = result.figures
         if found.ttft_s is None or found.tpot_s is None:
             continue
-        best = known.get(result.case.concurrency)
+        clients = _clients(result.case, found)
+        best = known.get(clients)
         if best is None or best.figures.tpot_s is None or found.tpot_s.mean < best.figures.tpot_s.mean:
-            known[result.case.concurrency] = result
+            known[clients] = result
     wanted = [_point(known[concurrency]) for concurrency in sorted(known, reverse=True)]
     rest = budget_s - _START_S
     chosen: list[Point] = []
@@ -143,13 +145,22 @@ def points(results: Sequence[RoundResult], budget_s: float) -> tuple[Point, ...]
     return tuple(sorted(chosen, key=lambda point: point.concurrency))
 
 
+def _clients(case: Case, found: Figures) -> int:
+    """Those of the case; of a rate as many as were under way on average (Little), to the next power of two: no load is tried twice
+    for rounds that are alike."""
+    if case.rate is None or found.latency_s is None:
+        return case.concurrency
+    return int(2 ** math.ceil(math.log2(case.rate.under_way(found.latency_s.mean))))
+
+
 def _point(result: RoundResult) -> Point:
     found, case = result.figures, result.case
     assert found.ttft_s is not None
     assert found.tpot_s is not None
+    clients = _clients(case, found)
     return Point(
-        concurrency=case.concurrency,
-        requests=case.concurrency * (2 if case.requests >= 2 * case.concurrency else 1),
+        concurrency=clients,
+        requests=clients * (2 if case.requests >= 2 * clients else 1),
         tokens=max(2, min(MOST_TOKENS, case.output.tokens)),
         asked_ttft_s=min(LONGEST_TTFT_S, found.ttft_s.mean),
         asked_itl_s=found.tpot_s.mean,
@@ -186,13 +197,14 @@ def trial(found: Error, demand: float | None) -> Trial:
     )
 
 
-def shares(calibration: Calibration | None, concurrency: int, figures: Figures) -> dict[str, float]:
+def shares(calibration: Calibration | None, case: Case, figures: Figures) -> dict[str, float]:
     """The instrument's error in these figures by metric, as a share of each: the median of the trials.
 
     The seconds by which TTFT, TPOT and latency were wrong in the trial are held against the figure itself; throughput is
     wrong by the same share. A metric that was not tried is not there.
     """
-    tried = [point for point in calibration.points if point.concurrency == concurrency] if calibration else []
+    clients = _clients(case, figures)
+    tried = [point for point in calibration.points if point.concurrency == clients] if calibration else []
     trials = [one for point in tried for one in point.trials]
     if not trials:
         return {}

@@ -70,9 +70,9 @@ def of(requests: Sequence[Timed]) -> Flow | None:
 
 
 def doubts(case: Case, requests: Sequence[Timed]) -> Iterator[Doubt]:
-    """Where the load generator did not keep as many requests under way as it was asked to."""
+    """Where the load generator did not keep as many requests under way as it was asked to. A rate asks for no number."""
     found = of(requests)
-    if found is None:
+    if found is None or case.rate is not None:
         return
     asked = min(case.concurrency, found.requests)
     if found.peak < asked:

@@ -130,8 +130,7 @@ def resolved(profile: Profile) -> bytes:
     data = profile.model_dump(mode="json", by_alias=True, exclude_none=True)
     data["server"]["env"] = dict(data["server"]["env"])
     data["server"]["container"]["ulimits"] = dict(data["server"]["container"]["ulimits"])
-    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120, default_flow_style=None)
-    return str(text).encode()
+    return str(yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120, default_flow_style=None)).encode()
 
 
 def schema() -> dict[str, object]:
@@ -156,14 +155,17 @@ def check(profile: Profile) -> Iterator[Problem]:
         yield from _check_started(profile)
     else:
         yield from _check_running(profile)
-    generator = GENERATORS.get(profile.load.generator)
+    load, generator = profile.load, GENERATORS.get(profile.load.generator)
     if generator is None:
-        yield _unknown("load.generator", profile.load.generator, GENERATORS)
-    elif doubt := generator.refuse(profile.load.version):
-        yield Problem("load.version", f"{profile.load.generator} {profile.load.version}: {doubt}")
+        yield _unknown("load.generator", load.generator, GENERATORS)
+    elif doubt := generator.refuse(load.version):
+        yield Problem("load.version", f"{load.generator} {load.version}: {doubt}")
+    else:
+        for said in dict.fromkeys(generator.cannot(case, load.version, load.transport) for case in load.expanded()):
+            yield from (Problem("load.cases", said, "use load.transport: precise"),) if said else ()
     yield from _check_tokenizer(profile)
     yield from _check_secrets(profile)
-    if shared := set(numbers(profile.load.cpuset or "")) & set(numbers(profile.server.container.cpuset or "")):
+    if shared := set(numbers(load.cpuset or "")) & set(numbers(profile.server.container.cpuset or "")):
         msg = f"the server has CPU {ranges(shared)} too (server.container.cpuset), and the load must not slow it down"
         yield Problem("load.cpuset", msg, "leave it out: the load then gets all CPUs that the server does not have")
 

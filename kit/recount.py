@@ -38,6 +38,7 @@ def _row(entry: RoundPlan, result: RoundResult) -> Row:
         input=case.input,
         output=case.output,
         concurrency=case.concurrency,
+        rate=case.rate,
         loop=entry.round,
         requests=found.succeeded,
         tokens=found.output_tokens.mean if found.output_tokens else None,

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kit import flow
+from kit import clocks, flow
 from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spread
 
 READINGS_AGREE = 0.01
@@ -38,6 +38,7 @@ _STUDENT_T = (
 
 def figures(case: Case, samples: Sequence[Sample]) -> Figures:
     """All metrics of a round."""
+    samples = clocks.counted(case, samples)
     good = [sample for sample in samples if sample.succeeded]
     window = window_s(samples)
     throughput = output_throughput(good, window)
@@ -55,7 +56,7 @@ def figures(case: Case, samples: Sequence[Sample]) -> Figures:
         itl_s=spread(gap for sample in good for gap in sample.gaps_s),
         window_s=window,
         output_throughput=throughput,
-        per_stream_throughput=throughput / case.concurrency if throughput is not None else None,
+        per_stream_throughput=throughput / case.concurrency if throughput is not None and case.rate is None else None,
         tps=1 / tpot.mean if tpot is not None and tpot.mean > 0 else None,
         input_tokens=spread(sample.input_tokens for sample in good),
         output_tokens=spread(sample.output_tokens for sample in good),
@@ -167,6 +168,7 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
     yield from _token_doubts("output", case.output.tokens, [sample.output_tokens for sample in good])
     yield from _token_doubts("input", case.input.tokens, [sample.input_tokens for sample in good])
     yield from flow.doubts(case, samples)
+    yield from clocks.doubts(case, samples)
     if counted := sum(sample.tokens_from == "tokenizer" for sample in good):
         yield _doubt("no-usage", count=counted, of=len(good))
     odd = [(reason, count) for reason, count in found.finish_reasons if reason != "length"]

@@ -51,6 +51,8 @@ class Behaviour:
     first_text_s: float = 0.0
     """From the role chunk, which is sent at once, to the first chunk with text."""
     gap_s: float = 0.0
+    together: int = 0
+    """No answer has text before so many requests are there."""
 
 
 @dataclass
@@ -224,6 +226,11 @@ def stream(handler: _Handler, request: Request) -> None:
     handler.open_stream()
     handler.event(chunk({"role": "assistant", "content": ""}))
     handler.server.log.stopping.wait(behaviour.first_text_s)
+    log = handler.server.log
+    while request.number is not None and len(log.measured) < behaviour.together:
+        # A probe waits for nobody.
+        if log.stopping.wait(0.01):
+            break
     tokens = max(1, request.max_tokens // 2) if fault == "short" else request.max_tokens
     for position in range(tokens):
         if position and behaviour.gap_s:

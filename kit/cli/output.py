@@ -88,7 +88,7 @@ def table(report: Report) -> None:
         view.add_row(
             row.case.input.label,
             row.case.output.label,
-            str(row.case.concurrency),
+            str(row.case.load),
             figure(row.latency_s),
             figure(row.output_throughput),
             figure(row.ttft_s),

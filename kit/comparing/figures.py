@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from kit import intervals
-from kit.comparing.sides import CaseKey, Measured, Side
+from kit.comparing.sides import Measured, Side
 from kit.intervals import Pair
 from kit.model.comparison import COMPARED, HIGHER, CaseFigures, CaseRatios, Difference, Ratio
+from kit.model.rates import CaseKey
 
 FAMILY = 0.01
 """The probability of a false alarm anywhere in a comparison. Not 5 %: what is called a difference is acted upon."""
@@ -37,6 +38,7 @@ def against(baseline: Side, other: Side) -> tuple[tuple[CaseRatios, ...], tuple[
                 input=baseline.cases[key].input,
                 output=baseline.cases[key].output,
                 concurrency=baseline.cases[key].concurrency,
+                rate=baseline.cases[key].rate,
                 ratios=tuple(row),
             )
             for key, row in zip(keys, rows, strict=True)
@@ -170,15 +172,17 @@ def cases(side: Side, hourly: float | None) -> tuple[CaseFigures, ...]:
 
 def _case(case: Measured, side: Side, hourly: float | None) -> CaseFigures:
     throughput, tpot = mean(case, "output_throughput"), mean(case, "tpot")
-    alike = [other for other in side.cases.values() if (other.input.tokens, other.output.tokens) == case.key[:2]]
-    least = min(alike, key=lambda other: other.concurrency)
+    alike = [other for other in side.cases.values() if other.key[:2] == case.key[:2] and other.rate is None]
+    least = min(alike, key=lambda other: other.concurrency, default=case)
     first = mean(least, "output_throughput")
-    more = len(alike) > 1 and throughput is not None and first is not None
+    # At a rate the throughput is what is sent.
+    more = len(alike) > 1 and case.rate is None and throughput is not None and first is not None
     tps = mean(case, "tps")
     return CaseFigures(
         input=case.input,
         output=case.output,
         concurrency=case.concurrency,
+        rate=case.rate,
         rounds=case.rounds,
         output_throughput=throughput,
         latency=mean(case, "latency"),

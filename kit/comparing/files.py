@@ -6,12 +6,13 @@ from pathlib import Path
 
 from kit import store
 from kit.comparing import runs
-from kit.comparing.sides import KEYS, CaseKey, Measured, Side, arguments, lengths, weights
+from kit.comparing.sides import KEYS, Measured, Side, arguments, lengths, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
 from kit.legacy import lines, software, tables
 from kit.legacy import report as reports
 from kit.loadgens import GENERATORS
+from kit.model.rates import CaseKey
 from kit.model.table import METRICS, Row
 
 TABLES = (".csv", ".xlsx")
@@ -110,6 +111,7 @@ def _case(rows: Sequence[Row]) -> Measured:
         input=first.input,
         output=first.output,
         concurrency=first.concurrency,
+        rate=first.rate,
         rounds=len(rows),
         values=values,
         requests=first.requests,

@@ -7,6 +7,7 @@ from kit import intervals, recount
 from kit.comparing import runs
 from kit.inventory import Difference
 from kit.model import Case, Figures, Plan, Profile
+from kit.model.rates import CaseKey
 from kit.model.reproduction import Otherwise, Repeated
 from kit.model.table import METRICS, Row
 
@@ -14,7 +15,7 @@ TOLERANCE = 0.1
 """How far a figure may be from the original's where the profile says nothing."""
 SUCCESS = "success_rate"
 
-Key = tuple[int, int, int]
+Key = CaseKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from kit import calibration, rounds
+from kit import calibration, clocks, rounds
 from kit.comparing.sides import Measured, Side, arguments, lengths, success, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
@@ -94,7 +94,7 @@ def _errors(results: Sequence[RoundResult], tried: Calibration | None) -> dict[s
     """How wrong the instrument may be in the figures of a case, by metric: the most of all rounds."""
     found: dict[str, float] = {}
     for result in results:
-        for name, share in calibration.shares(tried, result.case.concurrency, result.figures).items():
+        for name, share in calibration.shares(tried, result.case, result.figures).items():
             metric = "output_throughput" if name == "throughput" else name
             found[metric] = max(found.get(metric, 0.0), abs(share))
     return found
@@ -120,7 +120,7 @@ def _measured(
     }
     single: dict[str, tuple[float, ...]] = {}
     if single_round:
-        good = [sample for sample in run.samples(entry) if sample.succeeded]
+        good = [sample for sample in clocks.counted(case, run.samples(entry)) if sample.succeeded]
         for metric in ("latency", "ttft"):
             named = [getattr(sample, f"{metric}_s") for sample in good]
             single[metric] = tuple(value for value in named if isinstance(value, float))
@@ -128,6 +128,7 @@ def _measured(
         input=case.input,
         output=case.output,
         concurrency=case.concurrency,
+        rate=case.rate,
         rounds=len(results),
         values=values,
         requests=case.requests,
@@ -160,5 +161,5 @@ def _hardware(inventory: Inventory, accelerator: str | None, count: int | None) 
 
 
 def _per_client(plan: Plan) -> list[float | int]:
-    ratios = {case.requests / case.concurrency for case in plan.cases}
+    ratios = {case.requests / case.concurrency for case in plan.cases if case.rate is None}
     return sorted(int(ratio) if ratio == int(ratio) else ratio for ratio in ratios)

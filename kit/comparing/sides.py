@@ -10,14 +10,13 @@ from kit.engines import weights as engine_weights
 from kit.inventory.comparing import Named
 from kit.model import Length
 from kit.model.bundle import Weights
+from kit.model.rates import CaseKey, Condition, Rate
 
 KEYS = (
     *("model", "weights", "lengths", "generator", "generator_version", "transport", "dataset", "seed"),
     *("success", "complete"),
 )
 """What must be the same for figures to be comparable, or whole (`success`, `complete`)."""
-
-CaseKey = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,22 @@ class Measured:
     sent: int | None = None
     succeeded: int | None = None
     tokens_out: float | None = None
+    rate: Rate | None = None
     steps: dict[str, float] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     single: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
+    def condition(self) -> Condition:
+        return Condition(input=self.input, output=self.output, concurrency=self.concurrency, rate=self.rate)
+
+    @property
     def key(self) -> CaseKey:
-        return self.input.tokens, self.output.tokens, self.concurrency
+        return self.condition.key
 
     @property
     def name(self) -> str:
-        return f"{self.input}-{self.output}-c{self.concurrency}"
+        return self.condition.id
 
     def known(self, metric: str) -> tuple[float, ...]:
         """The figures of all rounds; none where one of them lacks it."""

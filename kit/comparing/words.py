@@ -16,8 +16,7 @@ def verdict(found: Comparison) -> tuple[str, ...]:
     best = max(((v, e, c) for v, e, c in known if v is not None), key=lambda entry: entry[0], default=None)
     if best is not None and all(entry.accelerators for entry in found.contenders):
         value, entry, case = best
-        name = f"{case.input}-{case.output}-c{case.concurrency}"
-        lines.append(say(lang, "compare-best", letter=entry.letter, case=name, value=f"{value:.4g}"))
+        lines.append(say(lang, "compare-best", letter=entry.letter, case=case.id, value=f"{value:.4g}"))
     return tuple(lines)
 
 
@@ -89,6 +88,6 @@ def _counts(entry: Contender, lang: Language) -> Iterator[str]:
         worse=counted["worse"],
         noise=counted["noise"] + counted["instrument"],
         unknown=counted["unknown"],
-        case=case.name,
+        case=case.id,
         ratio=f"{most.ratio:.3f}",
     )

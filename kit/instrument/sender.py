@@ -10,17 +10,21 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from kit.instrument import arrivals
+from kit.instrument.arrivals import Clock
 from kit.instrument.wire import Wire
 
 
 def run(words: list[str]) -> int:
     """Run the load generator with these words, and send for it; `--processes N` before them says with how many.
 
-    Returns how it ended.
+    Words that tell of a clock are for the sender alone: what the load generator decides then is only what is sent. Returns how it
+    ended.
     """
     asked = None
     if words[:1] == ["--processes"]:
         asked, words = int(words[1]), words[2:]
+    clock, words = arrivals.told(words)
     ours, theirs = socket.socketpair()
     argv = [sys.executable, sys.argv[0], "books", str(theirs.fileno()), *words]
     with subprocess.Popen(argv, pass_fds=(theirs.fileno(),)) as books:
@@ -29,14 +33,14 @@ def run(words: list[str]) -> int:
         try:
             # Where the load generator ends early, it says itself why.
             with suppress(EOFError, ConnectionError):
-                _send_for(wire, asked)
+                _send_for(wire, asked, clock)
         finally:
             wire.close()
         code = books.wait()
     return code if code >= 0 else 128 - code
 
 
-def _send_for(wire: Wire, asked: int | None) -> None:
+def _send_for(wire: Wire, asked: int | None, clock: Clock | None) -> None:
     # Here, since it takes a while, in which the load generator starts too.
     from kit.instrument import sharing
     from kit.instrument.sending import send
@@ -45,7 +49,7 @@ def _send_for(wire: Wire, asked: int | None) -> None:
     clients = int(str(head["connections"]))
     processes = sharing.number(asked, clients)
     if processes == 1:
-        send(wire, head)
+        send(wire, head, clock)
         return
     shared = sharing.Shared(processes, Path.cwd(), wire)
     try:
@@ -57,7 +61,7 @@ def _send_for(wire: Wire, asked: int | None) -> None:
         while "at_once" not in (received := wire.hear())[0]:
             shared.add(position, *received)
             position += 1
-        shared.run(received[0])
+        shared.run(received[0], clock.times_s(position) if clock is not None else None)
         wire.tell({"over": position})
     finally:
         shared.close()

@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
+from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
+from kit.instrument.arrivals import Clock
 from kit.instrument.decoding import decode
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
@@ -22,8 +24,11 @@ def key() -> str:
     return os.environ.get(VARIABLE, "")
 
 
-def send(wire: Wire, head: dict[str, object]) -> None:
-    """Open the connections that `head` asks for, take the requests, and send them once the other end says how many at once."""
+def send(wire: Wire, head: dict[str, object], clock: Clock | None = None) -> None:
+    """Open the connections that `head` asks for, take the requests, and send them once the other end says how many at once.
+
+    They are sent by the clock where there is one, or at the times that the other end says.
+    """
     secret = key()
     try:
         transport = Transport(
@@ -49,7 +54,8 @@ def send(wire: Wire, head: dict[str, object]) -> None:
             exchanges.write(spool, exchange, secret.encode())
             exchange.request, exchange.pieces = b"", []
 
-        transport.run(requests, int(str(head["at_once"])), take)
+        times_s = clock.times_s(len(requests)) if clock is not None else arrivals.of(head)
+        transport.run(requests, int(str(head["at_once"])), take, times_s, begin_ns=arrivals.begin_ns(head))
         transport.close()
     decode(Path.cwd(), secret.encode())
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")

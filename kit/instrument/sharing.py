@@ -8,15 +8,21 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic_ns
 
+from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
 from kit.instrument.sending import SAID, send
 from kit.instrument.wire import Wire
 
 _CLIENTS = 512
 """One process reads the streams of so many clients at 100 tokens per second each (benchmarks/load_error.py)."""
+
+_READY_NS = 500_000_000
+"""Until then every process is ready for the first of the times that they share."""
 
 
 def number(asked: int | None, clients: int) -> int:
@@ -59,10 +65,15 @@ class Shared:
         """Hand over the request at that position."""
         self._wires[position % len(self._wires)].tell(head, body)
 
-    def run(self, head: dict[str, object]) -> None:
-        """Let all send, and make one of what came: `sender.json` is of the busiest. Raises `EOFError` where one ended early."""
+    def run(self, head: dict[str, object], times_s: Sequence[float] | None = None) -> None:
+        """Let all send, at these times if there are any, and make one of what came: `sender.json` is of the busiest.
+
+        Raises `EOFError` where one ended early.
+        """
+        begin_ns = monotonic_ns() + _READY_NS
         for index, wire in enumerate(self._wires):
-            wire.tell({**head, "at_once": self._share(int(str(head["at_once"])), index)})
+            times = arrivals.share(times_s, index, len(self._wires), begin_ns) if times_s is not None else {}
+            wire.tell({**head, "at_once": self._share(int(str(head["at_once"])), index), **times})
         waiting = {wire.sock: wire for wire in self._wires}
         while waiting:
             for sock in select.select(list(waiting), [], [])[0]:

@@ -1,7 +1,8 @@
 """kit's transport: requests go out and answers come in over connections that are open beforehand, each read with its time of arrival.
 
 All connections hang on one epoll, and nothing else runs on its thread: it keeps so many requests under way, and sends the next
-one when an answer is whole. What is there is read before anything is looked at; HTTP, events and JSON are read when all is over.
+one when an answer is whole; or it sends each at its time, whatever is under way. What is there is read before anything is
+looked at; HTTP, events and JSON are read when all is over.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _MOST_OVER = 64
 """Exchanges that wait for a quiet moment to be taken."""
 _OPENERS = 16
 _LOOK_S = 1.0
+_FINE_S = 0.002
+"""An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
 _MANY_CLIENTS = 100
 _GATHER_S = 0.0005
 """With so many clients reads are gathered for so long: to be woken for each costs more than to read it, on both sides. What the
@@ -58,6 +61,8 @@ class Transport:
         self._idle: list[Connection] = []
         self._unseen: deque[Connection] = deque()
         self._waiting: deque[Exchange] = deque()
+        self._due_ns: deque[int] | None = None
+        """When what waits is to be sent; None in a closed loop."""
         self._over: deque[Exchange] = deque()
         self._under_way = 0
         self._looked_ns = 0
@@ -91,14 +96,29 @@ class Transport:
 
     # --- while it runs -------------------------------------------------------------------------------------------
 
-    def run(self, requests: Sequence[bytes], at_once: int, take: Callable[[Exchange], None]) -> None:
-        """Send all requests in their order, so many at once. `take` gets each exchange, whole or failed, when there is time."""
+    def run(
+        self,
+        requests: Sequence[bytes],
+        at_once: int,
+        take: Callable[[Exchange], None],
+        times_s: Sequence[float] | None = None,
+        *,
+        begin_ns: int | None = None,
+    ) -> None:
+        """Send all requests in their order, so many at once, or each at its time, in seconds from `begin_ns` or now.
+
+        `take` gets each exchange, whole or failed, when there is time.
+        """
         gc.collect()
         gc.freeze()
         gc.disable()
         self.load.begin()
         now = monotonic_ns()
         self._waiting.extend(Exchange(index, request, now) for index, request in enumerate(requests))
+        if times_s is not None:
+            begin_ns = begin_ns if begin_ns is not None else now
+            self._due_ns = deque(begin_ns + round(at_s * 1e9) for at_s in times_s)
+            at_once = 0
         for number in range(1, min(at_once, len(requests)) + 1):
             self._next(now)
             if number % _SENDS_BETWEEN_READS == 0:
@@ -107,10 +127,9 @@ class Transport:
             began = monotonic_ns()
             if began - self._looked_ns > _LOOK_S * 1e9:
                 self._look_for_silence(began)
+            self._send_due()
             busy = bool(self._unseen or self._over)
-            if not busy and self._under_way >= _MANY_CLIENTS:
-                sleep(_GATHER_S)
-            read = self._read(0 if busy else _LOOK_S)
+            read = self._read(0 if busy else self._waited_s())
             if self._unseen:
                 # More may have come meanwhile, and reading comes first: what is read late is read with what follows it.
                 for _ in range(1 if read > _MANY else min(_LOOKS_BETWEEN_READS, len(self._unseen))):
@@ -120,6 +139,23 @@ class Transport:
         self.load.end()
         while self._over:
             take(self._over.popleft())
+
+    def _send_due(self) -> None:
+        """Send what is due by now, in an open loop."""
+        sent = 0
+        while self._due_ns and self._due_ns[0] <= monotonic_ns():
+            self._next(self._due_ns.popleft())
+            sent += 1
+            if sent % _SENDS_BETWEEN_READS == 0:
+                self._read(0)
+
+    def _waited_s(self) -> float:
+        """How long a read may wait: until a request is due; where there is little time, or much to gather, a part is slept here."""
+        rest_s = max(0.0, (self._due_ns[0] - monotonic_ns()) / 1e9) if self._due_ns else _LOOK_S
+        if rest_s < _FINE_S or self._under_way >= _MANY_CLIENTS:
+            sleep(min(rest_s, _GATHER_S))
+            rest_s -= _GATHER_S
+        return 0 if rest_s < _FINE_S else min(_LOOK_S, rest_s - 0.001)
 
     def _next(self, due_ns: int) -> None:
         """Send the request that is next; it was due at that time."""
@@ -200,7 +236,8 @@ class Transport:
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
         self._over.append(exchange)
-        self._next(exchange.end_ns or monotonic_ns())
+        if self._due_ns is None:
+            self._next(exchange.end_ns or monotonic_ns())
 
     def watch(self, connection: Connection, *, sending: bool) -> None:
         self._epoll.modify(connection.sock, select.EPOLLIN | (select.EPOLLOUT if sending else 0))

@@ -48,7 +48,11 @@ def report(found: OldReport, content: bytes) -> Report:
 
 def _case(row: Row) -> Case:
     return Case(
-        input=row.input, output=row.output, concurrency=row.concurrency, requests=row.requests or row.concurrency
+        input=row.input,
+        output=row.output,
+        concurrency=row.concurrency,
+        rate=row.rate,
+        requests=row.requests or row.concurrency,
     )
 
 

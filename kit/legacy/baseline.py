@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from kit import stats
 from kit.errors import Problem, ProfileError, UsageError
 from kit.legacy import tables
+from kit.model.rates import CaseKey
 from kit.model.table import METRICS, Cell, Row
 
 
@@ -14,7 +15,7 @@ def read(content: bytes, name: str) -> tuple[Row, ...]:
         found = tables.read(content, name)
     except UsageError as error:
         raise ProfileError(f"acceptance.baseline: {error.message}", hint=error.hint) from error
-    cases: dict[tuple[int, int, int], list[Row]] = {}
+    cases: dict[CaseKey, list[Row]] = {}
     for row in found.rows:
         cases.setdefault(row.key, []).append(row)
     problems = [*found.problems, *(problem for rows in cases.values() for problem in _wrong(rows))]
@@ -42,7 +43,7 @@ def _mean(rows: Sequence[Row]) -> Row:
         return rows[0].model_copy(update={"loop": None})
     means = {metric: _cell([getattr(row, metric) for row in rows]) for metric in METRICS}
     first = rows[0]
-    return Row(input=first.input, output=first.output, concurrency=first.concurrency, **means)
+    return Row(input=first.input, output=first.output, concurrency=first.concurrency, rate=first.rate, **means)
 
 
 def _cell(cells: Sequence[Cell | None]) -> Cell | None:

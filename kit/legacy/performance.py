@@ -9,6 +9,7 @@ from kit.errors import Problem, UsageError
 from kit.legacy import cells, tables
 from kit.legacy.blocks import Grid, TableRow
 from kit.model import Length
+from kit.model.rates import CaseKey, labelled
 from kit.model.table import Row
 from kit.texts import CATALOGUE
 
@@ -62,7 +63,7 @@ def performance(grid: Grid) -> Performance:
         return Performance(problems=(*problems, Problem(grid.where, error.message)))
     problems += read.problems
     rows: list[Row] = []
-    seen: set[tuple[int, int, int]] = set()
+    seen: set[CaseKey] = set()
     for found in read.rows:
         where = found.cells()[0][1].where.partition(",")[0] if found.cells() else grid.where
         if where in slid and not _agrees(found):
@@ -77,7 +78,7 @@ def performance(grid: Grid) -> Performance:
     return Performance(tuple(rows), labels.get("model"), labels.get("environment"), tuple(problems))
 
 
-def requests(grid: Grid) -> dict[tuple[int, int, int], int]:
+def requests(grid: Grid) -> dict[CaseKey, int]:
     """Of one of kit's own tables, how many requests a round of each case sent."""
     titles = [tables.column(title) for title in grid.rows[0].cells]
     rounds = next((at for at, title in enumerate(grid.rows[0].cells) if title in CATALOGUE["rounds"]), None)
@@ -90,7 +91,10 @@ def requests(grid: Grid) -> dict[tuple[int, int, int], int]:
             lengths = [Length.model_validate(told[name]).tokens for name in ("input", "output")]
             sent, done = cells.count(told["requests"], least=1), cells.count(row.cells[rounds], least=1)
             if sent % done == 0:
-                found[lengths[0], lengths[1], cells.count(told["concurrency"], least=1)] = sent // done
+                load = (
+                    rate.label if (rate := labelled(told["concurrency"])) else cells.count(told["concurrency"], least=1)
+                )
+                found[lengths[0], lengths[1], load] = sent // done
     return found
 
 

@@ -239,7 +239,12 @@ class _Writing:
             self._miss("load.tokenizer is not told and must be added", self._found.load_where)
         yield from self._per_client()
         yield "  cases:"
-        for (given, made), rows in groupby(self._found.rows, lambda row: (row.input.label, row.output.label)):
+        for row in self._found.rows:
+            if row.rate is not None:
+                self._miss(f"{row.name} was sent at a rate: load.cases must have it added")
+        for (given, made), rows in groupby(
+            (row for row in self._found.rows if row.rate is None), lambda row: (row.input.label, row.output.label)
+        ):
             group = list(rows)
             clients = ", ".join(str(row.concurrency) for row in group)
             sent = [row.requests for row in group]
@@ -281,5 +286,5 @@ class _Writing:
                 self._miss(f"{row.name} lacks {', '.join(missing)} and is not in the baseline")
                 continue
             figures = (f"{cells[name].value:.10g}" for name in METRICS)
-            written.append(",".join((row.input.label, row.output.label, str(row.concurrency), *figures)))
+            written.append(",".join((row.input.label, row.output.label, str(row.load), *figures)))
         return "\n".join(written) + "\n"

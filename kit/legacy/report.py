@@ -9,6 +9,7 @@ from kit.legacy import cells, lines, markdown, tables, word
 from kit.legacy.blocks import MOST_BYTES, Block, Code, Grid, Heading, Paragraph, TableRow
 from kit.legacy.performance import performance, requests
 from kit.model.profile import Language
+from kit.model.rates import CaseKey
 from kit.model.table import Row
 from kit.texts import CATALOGUE
 
@@ -92,7 +93,7 @@ class _Reading:
     titles: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     pending: str | None = None
-    sent: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    sent: dict[CaseKey, int] = field(default_factory=dict)
     language: Language = "zh-CN"
 
     def whole(self, blocks: Sequence[Block]) -> OldReport:

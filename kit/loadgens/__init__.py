@@ -6,7 +6,8 @@ from typing import Protocol
 
 from kit.loadgens import evalscope
 from kit.loadgens.reading import Reading, ReadingError
-from kit.model import Doubt, Order
+from kit.model import Case, Doubt, Order
+from kit.model.profile import Transport
 
 __all__ = ["GENERATORS", "LoadGenerator", "Reading", "ReadingError"]
 
@@ -22,6 +23,9 @@ class LoadGenerator(Protocol):
 
     def refuse(self, version: str) -> str | None:
         """Why this version cannot be used, or None where it can."""
+
+    def cannot(self, case: Case, version: str, transport: Transport) -> str | None:
+        """What of a case this version cannot send with this transport, or None."""
 
     def doubts(self, version: str) -> Iterable[Doubt]:
         """What a reader must know of every figure that this version gives."""

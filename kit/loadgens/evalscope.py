@@ -12,9 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import packed
 from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
+from kit.loadgens.evalscope_command import argv, cannot
 from kit.loadgens.reading import Reading, ReadingError
 from kit.model import Doubt, NativeSummary, Order, Sample
 from kit.redaction import plain
@@ -22,8 +22,7 @@ from kit.redaction import plain
 TITLE = "evalscope"
 IMAGE = "evalscope"
 KEY_VARIABLE = "KIT_API_KEY"
-PRECISE = "kit-precise"
-"""The name under which kit's transport is registered."""
+__all__ = ["IMAGE", "KEY_VARIABLE", "TITLE", "argv", "blame", "cannot", "doubts", "env", "read", "refuse"]
 
 _KNOWN = ("1.0.1", "1.14.1")
 _BAD = dict.fromkeys(("1.1.1", "1.2.0", "1.3.0"), "its throughput at concurrency 1 is wrong (corrected after 1.3.0)")
@@ -79,50 +78,6 @@ def doubts(version: str) -> Iterable[Doubt]:
     return ()
 
 
-def argv(order: Order) -> tuple[str, ...]:
-    case = order.case
-    command, api = _plain(order) if order.transport == "evalscope" else (_sender(order), PRECISE)
-    words = [
-        *command,
-        *("--url", f"{order.target.url}/v1/chat/completions"),
-        *("--api", api),
-        *("--model", order.target.model),
-        *("--tokenizer-path", order.tokenizer),
-        *("--dataset", "random"),
-        *("--parallel", str(case.concurrency)),
-        *("--number", str(case.requests)),
-        *("--min-prompt-length", str(case.input.tokens)),
-        *("--max-prompt-length", str(case.input.tokens)),
-        *("--prefix-length", "0"),
-        *("--min-tokens", str(case.output.tokens)),
-        *("--max-tokens", str(case.output.tokens)),
-        *("--extra-args", '{"ignore_eos": true}'),
-        *("--read-timeout", f"{order.read_timeout_s:.0f}"),
-        *("--connect-timeout", "30"),
-        *("--seed", str(order.seed)),
-        "--stream",
-        *("--outputs-dir", "."),
-        *("--name", "result"),
-    ]
-    if order.version != "1.0.1":
-        # In 1.0.1 the first does nothing and the second does not exist: its test request is sent before the clock starts.
-        words += ["--no-test-connection", "--no-timestamp"]
-    return tuple(words)
-
-
-def _sender(order: Order) -> tuple[str, ...]:
-    return (*packed.COMMAND, "evalscope", *(("--processes", str(order.processes)) if order.processes else ()))
-
-
-def _plain(order: Order) -> tuple[tuple[str, ...], str]:
-    """The command without kit's transport, and the name of the API."""
-    # Kit's own entry point of the image takes a key from the environment, since on a command line anyone could read it,
-    # and notes what 1.14.1 forgets. Without need for either, the command is evalscope's own.
-    if order.version == "1.0.1" and order.target.api_key is None:
-        return ("evalscope", "perf"), "openai"
-    return ("evalscope-noted", "perf"), "openai-noted"
-
-
 def env(order: Order) -> tuple[tuple[str, str], ...]:
     del order
     return _OFFLINE
@@ -160,7 +115,8 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
         msg = f"{database.name} holds {len(samples)} of {order.case.requests} requests"
         raise ReadingError(msg)
     # It stamps with `time.perf_counter()`, which on Linux is the machine's monotonic clock, in containers too.
-    return Reading(samples, native, origin if rows else None)
+    own = (Doubt(kind="rate-from-sending"),) if order.case.rate is not None else ()
+    return Reading(samples, native, origin if rows else None, own)
 
 
 def _precise(raw: Path, order: Order) -> Reading:
@@ -170,10 +126,12 @@ def _precise(raw: Path, order: Order) -> Reading:
         raise ReadingError(f"the transport kept {len(samples)} of {order.case.requests} requests")
     native = _native(_only(raw, "benchmark_summary.json"), order.version)
     counted = all(sample.tokens_from == "usage" for sample in samples if sample.succeeded)
+    # It counts from when a request was sent, which at a rate is not what its clock starts with.
+    since_sent = ("latency_s", "ttft_s") if order.case.rate is None else ()
     told = (
         ("requests", "succeeded")
         if order.version == "1.0.1"
-        else (("requests", "succeeded", "latency_s", "ttft_s", *(("tpot_s", "output_throughput") if counted else ())))
+        else (("requests", "succeeded", *since_sent, *(("tpot_s", "output_throughput") if counted else ())))
     )
     values = {name: getattr(native, name) for name in told}
     return Reading(

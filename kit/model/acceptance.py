@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from kit.model.rates import CaseKey
 from kit.model.record import Counts, Length, Record
 
 Relation = Literal["<=", ">="]
@@ -41,13 +42,17 @@ class Where(Record):
     input: Length | None = None
     output: Length | None = None
     concurrency: Counts | None = Field(default=None, min_length=1)
+    rate: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="only what is sent at so many per second"
+    )
 
-    def fits(self, key: tuple[int, int, int]) -> bool:
-        """Whether it concerns the case of `key`: tokens in, tokens out, concurrency."""
+    def fits(self, key: CaseKey) -> bool:
+        """Whether it concerns the case of `key`: tokens in, tokens out, concurrency or rate."""
         return (
             (self.input is None or self.input.tokens == key[0])
             and (self.output is None or self.output.tokens == key[1])
             and (self.concurrency is None or key[2] in self.concurrency)
+            and (self.rate is None or str(key[2]).startswith(f"{self.rate:g}/s"))
         )
 
 

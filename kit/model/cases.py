@@ -1,31 +1,47 @@
 """The cases of a load: written out, or looked for."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from kit.model.rates import MOST_REQUESTS, Condition, Rate, Rates
 from kit.model.record import Counts, Length, Record
 from kit.model.search import MOST_CLIENTS, Find, ladder
 
+_RATES: TypeAdapter[tuple[Rate, ...]] = TypeAdapter(Rates)
+
 
 class CaseGroup(Record):
-    """Cases that share input and output length: one case per concurrency, or per concurrency that a search may try."""
+    """Cases that share input and output length: one per concurrency, per concurrency that a search may try, or per rate."""
 
     input: Length
     output: Length
     concurrency: Counts = Field(min_length=1)
+    rate: Rates | None = Field(
+        default=None, min_length=1, description="requests per second, sent by a clock, whatever is still under way"
+    )
     find: Find | None = Field(default=None, description="look for the highest concurrency that keeps limits")
     requests: Counts | None = Field(
-        default=None, description="one number for each concurrency, where it is no fixed multiple: [10, 20, 20]"
+        default=None,
+        description="one number for each concurrency, where it is no fixed multiple: [10, 20, 20]; for rates one will do",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _laddered(cls, value: object) -> object:
-        if not isinstance(value, dict) or "concurrency" in value or not isinstance(value.get("find"), dict):
+        if not isinstance(value, dict) or "concurrency" in value:
+            return value
+        # Whatever else is wrong with it is told where it stands.
+        if value.get("rate") is not None:
+            rates: tuple[Rate, ...] = ()
+            with suppress(ValidationError):
+                rates = _RATES.validate_python(value["rate"])
+            return {**value, "concurrency": tuple(rate.connections for rate in rates) or (1,)}
+        if not isinstance(value.get("find"), dict):
             return value
         most = value["find"].get("concurrency")
-        # Whatever else is wrong with it is told where it stands.
         return {**value, "concurrency": ladder(most) if isinstance(most, int) and 1 < most <= MOST_CLIENTS else (1,)}
 
     @field_validator("concurrency")
@@ -39,37 +55,45 @@ class CaseGroup(Record):
     def _searched(self) -> Self:
         if self.find is not None and self.requests is not None:
             raise ValueError("requests: a search sends as many as load.requests_per_client says")
-        if self.find is not None and self.concurrency != ladder(self.find.concurrency):
+        if self.find is not None and (self.rate or self.concurrency != ladder(self.find.concurrency)):
             raise ValueError("give either concurrency or find: a search chooses its concurrencies by itself")
+        return self
+
+    @model_validator(mode="after")
+    def _by_clock(self) -> Self:
+        if self.rate is None or self.find is not None:
+            return self
+        if self.concurrency != tuple(rate.connections for rate in self.rate):
+            raise ValueError("give either concurrency or rate: at a rate as many are under way as there come to be")
+        if self.requests is None:
+            raise ValueError("requests: a rate needs a number of requests, such as 200, or one for each rate")
+        if max(self.requests, default=0) > MOST_REQUESTS:
+            raise ValueError(f"requests must be at most {MOST_REQUESTS}, found {max(self.requests)}")
         return self
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
         if self.requests is not None and len(self.requests) != len(self.concurrency):
-            raise ValueError(f"{len(self.requests)} numbers of requests for {len(self.concurrency)} of concurrency")
+            if self.rate is None:
+                raise ValueError(f"{len(self.requests)} numbers of requests for {len(self.concurrency)} of concurrency")
+            if len(self.requests) != 1:
+                raise ValueError(f"{len(self.requests)} numbers of requests for {len(self.rate)} rates")
         if self.requests is not None and min(self.requests) < 1:
             raise ValueError(f"requests must be at least 1, found {min(self.requests)}")
         return self
 
-    def numbers(self, per_client: int) -> tuple[int, ...]:
-        """The requests of each case: what is written, or so many per client."""
-        return self.requests or tuple(concurrency * per_client for concurrency in self.concurrency)
+    def cases(self, per_client: int) -> Iterator["Case"]:
+        """Its cases in their order, each with the requests that are written, or so many per client."""
+        rates = self.rate or (None,) * len(self.concurrency)
+        requests = self.requests or tuple(concurrency * per_client for concurrency in self.concurrency)
+        if len(requests) < len(rates):
+            requests *= len(rates)
+        for concurrency, rate, number in zip(self.concurrency, rates, requests, strict=True):
+            yield Case(input=self.input, output=self.output, concurrency=concurrency, requests=number, rate=rate)
 
 
-class Case(Record):
-    """One working condition: input length x output length x concurrency."""
+class Case(Condition):
+    """One working condition, and how many requests are sent in it."""
 
-    input: Length
-    output: Length
     concurrency: int = Field(gt=0)
     requests: int = Field(gt=0)
-
-    @property
-    def id(self) -> str:
-        """The case's name in paths and messages, such as `2k-512-c4`."""
-        return f"{self.input}-{self.output}-c{self.concurrency}"
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """What makes two cases the same: tokens in, tokens out, concurrency."""
-        return self.input.tokens, self.output.tokens, self.concurrency

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from kit.model.profile import Language
-from kit.model.record import Length, Record, Utc
+from kit.model.rates import Condition
+from kit.model.record import Record, Utc
 
 Difference = Literal["better", "worse", "noise", "instrument", "unknown"]
 """What can be said of a ratio: larger than the noise (in the direction that users want or not), within the noise, within the
@@ -32,20 +33,13 @@ class Ratio(Record):
     difference: Difference = "unknown"
 
 
-class CaseRatios(Record):
+class CaseRatios(Condition):
     """One case of one side against the baseline."""
 
-    input: Length
-    output: Length
-    concurrency: int
     ratios: tuple[Ratio, ...]
 
-    @property
-    def name(self) -> str:
-        return f"{self.input}-{self.output}-c{self.concurrency}"
 
-
-class CaseFigures(Record):
+class CaseFigures(Condition):
     """One case of one side: means over its rounds. `None`: not measured, or a round lacks it.
 
     `per_accelerator` is output throughput over the accelerators; `per_joule` tokens per joule of the accelerators (tokens per
@@ -53,9 +47,6 @@ class CaseFigures(Record):
     lengths with the fewest clients, `scaling_of` how many times as many clients there are.
     """
 
-    input: Length
-    output: Length
-    concurrency: int
     rounds: int
     output_throughput: float | None = None
     latency: float | None = None
@@ -68,10 +59,6 @@ class CaseFigures(Record):
     per_cost: float | None = None
     scaling: float | None = None
     scaling_of: float | None = None
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        return self.input.tokens, self.output.tokens, self.concurrency
 
 
 class Contender(Record):

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from kit.model.acceptance import Acceptance
 from kit.model.cases import Case, CaseGroup
 from kit.model.machine import Machine
+from kit.model.rates import CaseKey
 from kit.model.record import Bytes, Pairs, Record, Seconds, Text
 from kit.model.repeating import Rounds, Until, Warmup, repeated
 
@@ -204,16 +205,7 @@ class Load(Record):
 
     def expanded(self) -> tuple[Case, ...]:
         """Every case in the order of the profile."""
-        return tuple(
-            Case(
-                input=group.input,
-                output=group.output,
-                concurrency=concurrency,
-                requests=requests,
-            )
-            for group in self.cases
-            for concurrency, requests in zip(group.concurrency, group.numbers(self.requests_per_client), strict=True)
-        )
+        return tuple(case for group in self.cases for case in group.cases(self.requests_per_client))
 
     @model_validator(mode="before")
     @classmethod
@@ -236,7 +228,7 @@ class Load(Record):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        seen: dict[tuple[int, int, int], str] = {}
+        seen: dict[CaseKey, str] = {}
         for case in self.expanded():
             if case.key in seen:
                 raise ValueError(f"the case {case.id} stands here twice (also as {seen[case.key]})")

@@ -104,6 +104,8 @@ class LoadUse(Record):
 
     `in_flight` is the mean over the rounds of their time-weighted means, `burst` counts the requests of all rounds that were
     sent before any answer of their round was over. `instrument` is the instrument's error by metric, as a share of the case's figure.
+    Of a rate, `sent_rate` is what was reached, the mean over the rounds, and `late_s` and `late_most_s` how long after they were due
+    requests were sent.
     """
 
     input_tokens: Tokens | None
@@ -113,6 +115,9 @@ class LoadUse(Record):
     burst: int | None
     burst_ttft_s: float | None
     steady_ttft_s: float | None
+    sent_rate: float | None = None
+    late_s: float | None = None
+    late_most_s: float | None = None
     instrument: tuple[tuple[str, float], ...] = ()
 
 
@@ -175,7 +180,8 @@ class CaseDetail(Record):
 
 
 class RequestRow(Record):
-    """One request; `None` where it was not measured."""
+    """One request; `None` where it was not measured. At a rate `sent_s` is when it was due, from where its times count, and it was
+    sent `late_s` after that."""
 
     case: Case
     round: int
@@ -189,6 +195,7 @@ class RequestRow(Record):
     input_tokens: int | None
     output_tokens: int | None
     finish_reason: str | None
+    late_s: float | None = None
 
 
 class Execution(Record):

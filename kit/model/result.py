@@ -13,8 +13,8 @@ from kit.model.telemetry import Telemetry
 class Sample(Record):
     """One request as the client saw it. Times in seconds; `None` means not measured, never zero.
 
-    `scheduled_s` (a client was free for it) and `sent_s` count from the first request of the round that was sent; all other
-    times count from `sent_s`. `first_byte_s` is the head of the answer, `role_s` a chunk without text before the first one
+    `scheduled_s` (a client was free for it, or a rate had it due) and `sent_s` count from the first request of the round that was
+    sent; all other times count from `sent_s`. `first_byte_s` is the head of the answer, `role_s` a chunk without text before the first one
     with text, `gaps_s` are the times between consecutive chunks that carry text, of which there are `texts`. Tokens are the
     server's own count (`usage`), else the load generator's (`tokenizer`). Some servers also say how many tokens of the prompt they had in a
     cache, and how long the queue, prefill and decoding (from the first token to the last) took them.

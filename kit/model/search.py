@@ -42,7 +42,7 @@ class Find(Record):
             metric, _, _ = limit.parts()
             if metric not in (*TIMES, *RATES):
                 raise ValueError(f"{limit.limit!r}: a search goes by {', '.join((*TIMES, *RATES))}")
-            if (limit.input, limit.output, limit.concurrency) != (None, None, None):
+            if (limit.input, limit.output, limit.concurrency, limit.rate) != (None, None, None, None):
                 raise ValueError(f"{limit.limit!r}: the limits of a search hold for all that it tries")
         return self
 

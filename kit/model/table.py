@@ -1,6 +1,7 @@
 """A table of results as somebody wrote it down: figures with the precision they were written in, and where they stand."""
 
-from kit.model.record import Length, Record
+from kit.model.rates import Condition
+from kit.model.record import Record
 
 
 class Cell(Record):
@@ -21,16 +22,13 @@ class Cell(Record):
         return self.value + self.step / 2
 
 
-class Row(Record):
+class Row(Condition):
     """The figures of one case, or of one round of it; `None` where nothing is written.
 
     `requests` is the number of requests where it is known. `tokens` and `window_s` are only known of kit's own runs: the
     mean output tokens of the successful requests, whether these `varied`, and the time that the throughput counts.
     """
 
-    input: Length
-    output: Length
-    concurrency: int
     loop: int | None = None
     requests: int | None = None
     tokens: float | None = None
@@ -44,15 +42,9 @@ class Row(Record):
     per_stream_throughput: Cell | None = None
 
     @property
-    def key(self) -> tuple[int, int, int]:
-        """What makes two cases the same: tokens in, tokens out, concurrency."""
-        return self.input.tokens, self.output.tokens, self.concurrency
-
-    @property
     def name(self) -> str:
         """The case, such as `2k-512-c4`, with its round where there are several."""
-        case = f"{self.input}-{self.output}-c{self.concurrency}"
-        return case if self.loop is None else f"{case}#{self.loop}"
+        return self.id if self.loop is None else f"{self.id}#{self.loop}"
 
     def cells(self) -> tuple[tuple[str, Cell], ...]:
         """What is written, by the metric's name."""

@@ -25,17 +25,23 @@ def load(report: Report) -> Table:
     lang = report.language
     details = [detail for detail in report.details if detail.requests]
     # As many requests as clients, all sent at once: no request of such a case met a server that was already at work.
-    burst_only = any(detail.load.burst == detail.requests and detail.case.concurrency > 1 for detail in details)
+    burst_only = any(
+        detail.load.burst == detail.requests and detail.case.concurrency > 1 and detail.case.rate is None
+        for detail in details
+    )
+    rated = any(detail.case.rate is not None for detail in details)
+    clock = ("sent-rate", "late", "late-most") if rated else ()
     return Table(
         title=say(lang, "applied"),
         columns=(
             *case_columns(lang),
-            *(say(lang, f"applied-{key}") for key in ("input", "output", "in-flight", "peak", "burst")),
+            *(say(lang, f"applied-{key}") for key in ("input", "output", *clock, "in-flight", "peak", "burst")),
             *(say(lang, "unit-s", title=say(lang, f"applied-{key}")) for key in ("burst-ttft", "steady-ttft")),
         ),
-        rows=tuple((*case_cells(detail), *_cells(detail)) for detail in details),
+        rows=tuple((*case_cells(detail), *_cells(detail, rated)) for detail in details),
         notes=(
             say(lang, "applied-note"),
+            *((say(lang, "applied-rate-note"),) if rated else ()),
             *((say(lang, "applied-burst-note"),) if burst_only else ()),
             *(() if trust(report).rows else _unknown(report)),
         ),
@@ -81,11 +87,13 @@ def _unknown(report: Report) -> tuple[str, ...]:
     return tuple(note for note in (report.instrument_note, report.server_note) if note is not None)
 
 
-def _cells(detail: CaseDetail) -> tuple[str, ...]:
+def _cells(detail: CaseDetail, rated: bool) -> tuple[str, ...]:
     found = detail.load
+    late = (None if value is None else value * 1000 for value in (found.late_s, found.late_most_s))
     return (
         _tokens(found.input_tokens),
         _tokens(found.output_tokens),
+        *((figure(found.sent_rate), *map(figure, late)) if rated else ()),
         figure(found.in_flight),
         "—" if found.in_flight_peak is None else str(found.in_flight_peak),
         "—" if found.burst is None else percent(found.burst, detail.requests),

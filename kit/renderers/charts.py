@@ -64,10 +64,12 @@ class Chart:
 
 def of(report: Report, language: Language) -> tuple[Chart, ...]:
     """The charts of a report; one that would show no line is left out."""
+    # What was sent at a rate has no number of clients.
+    rows = [row for row in report.rows if row.case.rate is None]
     by_concurrency = (
-        ("latency", [(row, row.latency_s) for row in report.rows]),
-        ("ttft", [(row, row.ttft_s) for row in report.rows]),
-        ("throughput", [(row, row.output_throughput) for row in report.rows]),
+        ("latency", [(row, row.latency_s) for row in rows]),
+        ("ttft", [(row, row.ttft_s) for row in rows]),
+        ("throughput", [(row, row.output_throughput) for row in rows]),
     )
     charts = [
         _chart(
@@ -80,9 +82,9 @@ def of(report: Report, language: Language) -> tuple[Chart, ...]:
         )
         for key, values in by_concurrency
     ]
-    if report.rows:
-        least = min(row.case.concurrency for row in report.rows)
-        charts.append(_prefill(report.rows, least, language))
+    if rows:
+        least = min(row.case.concurrency for row in rows)
+        charts.append(_prefill(rows, least, language))
     return tuple(chart for chart in charts if any(len(series.points) > 1 for series in chart.series))
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from kit.model.rates import CaseKey
 from kit.model.report import Report, RoundRow
 
 _CASE = ["Input Length", "Output Length", "Concurrency"]
@@ -13,7 +14,7 @@ WORKBOOK = (_TPS, _PER_STREAM, "所有轮次平均 TPS", "所有轮次平均单�
 DRAFT = "Draft"
 """What marks a run that is not whole, or a rehearsal: kit's own column."""
 
-Requests = Counter[tuple[tuple[int, int, int], int]]
+Requests = Counter[tuple[CaseKey, int]]
 """How many requests, by case and round."""
 
 
@@ -29,7 +30,7 @@ def frame(report: Report) -> pd.DataFrame:
             "Input Length": row.case.input.tokens,
             "Output Length": row.case.output.tokens,
             "Loop": row.loop,
-            "Concurrency": row.case.concurrency,
+            "Concurrency": row.case.load,
             "Average latency (s)": row.latency_s,
             "Output token throughput (tok/s)": row.output_throughput,
             "Average time to first token (s)": row.ttft_s,
@@ -46,7 +47,7 @@ def frame(report: Report) -> pd.DataFrame:
     sent = Counter((row.case.key, row.round) for row in report.requests)
     failed = Counter((row.case.key, row.round) for row in report.requests if not row.succeeded)
     states = [_state(row, sent, failed) for row in report.rounds]
-    if any(state != (row.case.concurrency, 0, "ok") for state, row in zip(states, report.rounds, strict=True)):
+    if any(state != (row.case.load, 0, "ok") for state, row in zip(states, report.rounds, strict=True)):
         requests, failures, status = zip(*states, strict=True)
         rows["Requests"] = list(requests)
         rows["Failed Requests"] = pd.Series(failures, dtype="Int64")

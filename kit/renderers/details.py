@@ -100,7 +100,7 @@ def comparison(report: Report) -> Table:
             say(lang, "metric-per_stream_throughput"),
         ),
         rows=tuple(
-            (case.input.label, case.output.label, str(case.concurrency), *_both(old.get(key), new.get(key)))
+            (case.input.label, case.output.label, str(case.load), *_both(old.get(key), new.get(key)))
             for key, case in cases.items()
         ),
         notes=(say(lang, "comparison-note", name=report.baseline.name),) if report.baseline else (),

@@ -204,7 +204,7 @@ class Content:
                 for text, merge in zip(texts, merges, strict=True)
             ]
             figures = [
-                str(row.case.concurrency),
+                str(row.case.load),
                 *map(figure, (row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s)),
             ]
             rows.append(

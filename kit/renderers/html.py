@@ -114,7 +114,7 @@ def _histograms(report: Report) -> list[Spreads]:
             requests[request.case.id].append(request)
     return [
         Spreads(
-            name=f"{detail.case.input.label} / {detail.case.output.label} / {detail.case.concurrency}",
+            name=f"{detail.case.input.label} / {detail.case.output.label} / {detail.case.load}",
             cells=tuple(
                 (say(report.language, key), len(values), charts.histogram(values))
                 for key, values in (

@@ -43,7 +43,7 @@ def table(report: Report) -> list[tuple[str, ...]]:
     for row in report.rows:
         merged = (report.model_label, report.environment_label, row.case.input.label, row.case.output.label)
         shown = tuple("" if merged[: i + 1] == before[: i + 1] else merged[i] for i in range(len(merged)))
-        lines.append((*map(escape, shown), str(row.case.concurrency), *_figures(row)))
+        lines.append((*map(escape, shown), str(row.case.load), *_figures(row)))
         before = merged
     return lines
 

@@ -25,4 +25,4 @@ def case_columns(lang: Language) -> Sequence[str]:
 
 def case_cells(detail: CaseDetail) -> tuple[str, str, str]:
     """The cells that name a case."""
-    return detail.case.input.label, detail.case.output.label, str(detail.case.concurrency)
+    return detail.case.input.label, detail.case.output.label, str(detail.case.load)

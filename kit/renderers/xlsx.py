@@ -21,7 +21,8 @@ def render(report: Report) -> bytes:
     book = Book()
     _results(book, report)
     book.sheet("metrics", _METRICS, [_metrics(detail) for detail in report.details], number_format="0.000000")
-    book.long("requests", _REQUESTS, _requests(report))
+    late = any(row.late_s is not None for row in report.requests)
+    book.long("requests", (*_REQUESTS, *((_LATE,) if late else ()), "error"), _requests(report, late))
     book.sheet("telemetry", _TELEMETRY, map(_telemetry, report.machine))
     book.sheet("environment", ("section", "name", "value"), _environment(report), widths=(18, 24, 100))
     title = clean(report.project)[:200]
@@ -75,16 +76,21 @@ def _percentiles(spread: Spread | None) -> tuple[Value, ...]:
 
 _REQUESTS = (
     *(*_CASE, "round", "index", "succeeded", "sent_s", "latency_s", "ttft_s", "tpot_s"),
-    *("input tokens", "output tokens", "finish reason", "error"),
+    *("input tokens", "output tokens", "finish reason"),
 )
+_LATE = "late_s"
+"""How long after it was due, at a rate, a request was sent: its times count from when it was due."""
 
 
-def _requests(report: Report) -> Iterable[list[Value]]:
+def _requests(report: Report, late: bool) -> Iterable[list[Value]]:
     for row in report.requests:
+        sent = row.sent_s + (row.late_s or 0.0) if row.sent_s is not None else None
         yield [
             *row.case.key,
-            *(row.round, row.index, row.succeeded, row.sent_s, row.latency_s, row.ttft_s, row.tpot_s),
-            *(row.input_tokens, row.output_tokens, row.finish_reason, *_pieces(row.error or "")),
+            *(row.round, row.index, row.succeeded, sent, row.latency_s, row.ttft_s, row.tpot_s),
+            *(row.input_tokens, row.output_tokens, row.finish_reason),
+            *((row.late_s,) if late else ()),
+            *_pieces(row.error or ""),
         ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from kit import calibration as calibrations
-from kit import flow, intervals, servertimes, stats
+from kit import clocks, flow, intervals, servertimes, stats
 from kit.legacy import again
 from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
@@ -56,7 +56,7 @@ def instrument(calibration: Calibration | None, case: Case, results: Sequence[Ro
     found: dict[str, float] = {}
     for result in results:
         if result.case.id == case.id:
-            for metric, share in calibrations.shares(calibration, case.concurrency, result.figures).items():
+            for metric, share in calibrations.shares(calibration, case, result.figures).items():
                 found[metric] = max(found.get(metric, 0.0), share, key=abs)
     return found
 
@@ -70,10 +70,10 @@ def baseline(content: bytes | None, name: str) -> Baseline | None:
 
 def rounds_note(plan: Plan, lang: Language) -> str:
     """How often each case was run, and with how many requests."""
-    ratios = {case.requests / case.concurrency for case in plan.cases}
+    ratios = {case.requests / case.concurrency for case in plan.cases if case.rate is None}
     counts = sorted({len(plan.numbers(case)) for case in plan.cases})
     rounds = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
-    mixed = len(ratios) > 1 or not (ratio := ratios.pop()).is_integer()
+    mixed = len(ratios) != 1 or any(case.rate for case in plan.cases) or not (ratio := ratios.pop()).is_integer()
     told = [
         say(lang, "rounds-note-mixed", rounds=rounds)
         if mixed
@@ -111,7 +111,7 @@ def _detail(
         ttft_s=ttft,
         tpot_s=stats.spread(request.tpot_s for request in good),
         prefill_speed=stats.prefill_speed(stats.spread(request.input_tokens for request in good), ttft),
-        load=_load(requests).model_copy(update={"instrument": tuple(errors.items())}),
+        load=_load(case, requests).model_copy(update={"instrument": tuple(errors.items())}),
         latency_points=_points([request.latency_s for request in good]),
         ttft_points=_points([request.ttft_s for request in good]),
         tpot_points=_points([request.tpot_s for request in good]),
@@ -120,7 +120,7 @@ def _detail(
     )
 
 
-def _load(requests: Sequence[RequestRow]) -> LoadUse:
+def _load(case: Case, requests: Sequence[RequestRow]) -> LoadUse:
     """How the load of a case met the server; a figure that one of its rounds lacks is none of the case."""
     by_round: dict[int, list[RequestRow]] = {}
     for request in requests:
@@ -129,6 +129,7 @@ def _load(requests: Sequence[RequestRow]) -> LoadUse:
     known = [found for found in flows if found is not None]
     whole = bool(known) and len(known) == len(flows)
     good = [request for request in requests if request.succeeded]
+    lates = [request.late_s for request in requests if request.late_s is not None]
     return LoadUse(
         input_tokens=_tokens([request.input_tokens for request in good]),
         output_tokens=_tokens([request.output_tokens for request in good]),
@@ -137,6 +138,9 @@ def _load(requests: Sequence[RequestRow]) -> LoadUse:
         burst=sum(found.burst for found in known) if whole else None,
         burst_ttft_s=stats.mean(value for found in known for value in found.burst_ttfts_s) if whole else None,
         steady_ttft_s=stats.mean(value for found in known for value in found.steady_ttfts_s) if whole else None,
+        sent_rate=stats.mean(_reached(case, sent) for sent in by_round.values()),
+        late_s=stats.mean(lates),
+        late_most_s=max(lates, default=None),
     )
 
 
@@ -163,6 +167,10 @@ def server(done: Sequence[RoundResult]) -> ServerUse | None:
         ahead=tuple(ahead),
         counted=sum(found.requests for _, found in told),
     )
+
+
+def _reached(case: Case, sent: Sequence[RequestRow]) -> float | None:
+    return clocks.reached(case, [one.sent_s + (one.late_s or 0.0) for one in sent if one.sent_s is not None])
 
 
 def _points(values: Sequence[float | None]) -> Points:

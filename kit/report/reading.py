@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kit import commands, rounds, servertimes, stats
+from kit import clocks, commands, rounds, servertimes, stats
 from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
@@ -92,6 +92,8 @@ def signed(run: RunDir) -> Signed | None:
 
 def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
     """The requests of a round, without the times between their chunks, which are most of what is stored."""
+    raw = run.samples(entry)
+    lates = [clocks.late_s(entry.case, sample) for sample in raw]
     return [
         RequestRow(
             case=entry.case,
@@ -106,8 +108,9 @@ def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
             input_tokens=sample.input_tokens,
             output_tokens=sample.output_tokens,
             finish_reason=sample.finish_reason,
+            late_s=late,
         )
-        for sample in run.samples(entry)
+        for sample, late in zip(clocks.counted(entry.case, raw), lates, strict=True)
     ]
 
 

@@ -7,6 +7,7 @@ from kit import estimate, rounds
 from kit.events import Event, Kind, Seen
 from kit.legacy import baseline as baselines
 from kit.model import Plan, RoundPlan, RoundResult
+from kit.model.rates import CaseKey
 from kit.ports import Host
 from kit.redaction import Redactor
 from kit.store import RunDir
@@ -27,7 +28,7 @@ class Teller:
         self._redactor = redactor
         self._missing = missing
         self._observe = observe
-        self.known: dict[estimate.Key, estimate.Known] = {}
+        self.known: dict[CaseKey, estimate.Known] = {}
         self._results: list[RoundResult] = []
         self._overheads: list[float] = []
         self._telling = threading.Lock()
@@ -45,7 +46,7 @@ class Teller:
             self._results.append(result)
         found = result.figures
         if found.latency_s is not None and found.ttft_s is not None:
-            self.known[result.case.key] = estimate.Known(result.case.key, found.latency_s.mean, found.ttft_s.mean)
+            self.known[result.case.key] = estimate.known(result.case, found.latency_s.mean, found.ttft_s.mean)
         if found.window_s is not None:
             self._overheads.append(max(0.0, result.duration_s - found.window_s))
 

@@ -1,6 +1,7 @@
 """The strongest check of a run: its figures, worked out once more from the single requests, and those from the raw output."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from kit.legacy import page, tables
 from kit.legacy import report as reports
 from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Plan, RoundPlan, RoundResult, Sample
+from kit.model.rates import CaseKey
 from kit.model.report import PerformanceRow, Report, RoundRow
 from kit.model.table import METRICS, Row
 from kit.store import RunDir
@@ -126,13 +128,13 @@ def copy(name: str, content: bytes, built: Report) -> list[Problem] | None:
     else:
         return None
     problems = [Problem(f"{name}: {problem.where}", problem.what) for problem in unread]
-    if sorted(map(_key, rows)) != sorted(expected):
+    if Counter(map(_key, rows)) != Counter(list(expected)):
         problems.append(Problem(name, f"has {len(rows)} rows, which are not the {len(expected)} of the run"))
         return problems
     return [*problems, *(found for row in rows for found in _row(name, row, expected[_key(row)]))]
 
 
-_Key = tuple[tuple[int, int, int], int]
+_Key = tuple[CaseKey, int]
 
 
 def _key(row: Row) -> _Key:

@@ -40,6 +40,14 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "applied-burst": ("首批请求占比", "Share of the burst"),
     "applied-burst-ttft": ("首批 TTFT", "TTFT of the burst"),
     "applied-steady-ttft": ("其余 TTFT", "TTFT of the others"),
+    "applied-sent-rate": ("实际每秒发出请求", "Requests sent per second"),
+    "applied-late": ("平均发出滞后（ms）", "Sent late, mean (ms)"),
+    "applied-late-most": ("最大发出滞后（ms）", "Sent late, most (ms)"),
+    "applied-rate-note": (
+        "按速率发送（并发数一栏写作 4/s）的工况：发送时刻事先排定，与已有请求是否完成无关；时延与 TTFT 从排定时刻算起，发出滞后包含在内。",
+        "Cases sent at a rate (4/s in place of a concurrency): the times of sending were fixed beforehand, whatever was under way; "
+        "latency and TTFT count from them, and so include what was sent late.",
+    ),
     "applied-note": (
         "在途请求按时间加权，自每轮第一个请求发出至最后一个回答收完；首批请求指该轮第一个回答结束之前发出的请求。",
         "Requests under way are weighted by time, from the first request sent to the last answer received; the burst is what was "
@@ -66,6 +74,21 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "concurrency-mean": (
         "首批之后、最后一个请求发出之前，平均在途请求只有 {mean} 个，少于要求的 {asked} 个",
         "after the burst, while requests were left to send, only {mean} of {asked} clients were busy on average",
+    ),
+    "rate-late": (
+        "请求比排定时刻平均晚 {mean} ms、最多晚 {most} ms 发出，占平均 TTFT 的 {share}：客户端、连接或服务端接收跟不上该速率，时延中已含这段等待",
+        "requests were sent {mean} ms late on average and {most} ms at most, {share} of the mean TTFT: the client, the connections or the "
+        "server did not take them at this rate; the times include that wait",
+    ),
+    "rate-unsettled": (
+        "最后一个请求发出时，{of} 个请求中仍有 {count} 个未完成：未达到稳态，时延取决于请求数（load.cases 的 requests 可增加）",
+        "when the last request was sent, {count} of {of} were still under way: the load had not settled, and the times depend on how "
+        "many requests there are (more requests tell)",
+    ),
+    "rate-from-sending": (
+        "按速率发送时，evalscope 自身不记录排定时刻：时延从实际发出时刻算起，发出滞后未知（load.transport: precise 从排定时刻算起）",
+        "at a rate evalscope itself does not write down when a request was due: the times count from its sending, and how late that was is "
+        "not known (load.transport: precise counts from when it was due)",
     ),
     "cache-not-flushed": (
         "测试前未能清空前缀缓存：{reason}",

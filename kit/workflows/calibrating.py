@@ -53,12 +53,14 @@ def points(load: Load, baseline: tuple[Row, ...]) -> tuple[Point, ...]:
     """Each concurrency of a profile once: at the shortest TPOT that the baseline has for it, which asks most of a client."""
     found: dict[int, Point] = {}
     for case in load.expanded():
-        rows = [row for row in baseline if row.concurrency == case.concurrency and row.tpot and row.ttft]
+        # At a rate as many may come to be under way as have a connection beforehand.
+        clients = case.concurrency if case.rate is None else min(case.concurrency, case.requests)
+        rows = [row for row in baseline if row.load == case.load and row.tpot and row.ttft]
         quickest = min(rows, key=lambda row: row.tpot.value if row.tpot else 0.0, default=None)
         ttft = quickest.ttft.value if quickest is not None and quickest.ttft is not None else TTFT_S
         itl = quickest.tpot.value if quickest is not None and quickest.tpot is not None else ITL_S
         tokens = max(_LEAST_TOKENS, min(_MOST_TOKENS, int(LONGEST_ROUND_S / itl)))
-        found[case.concurrency] = Point(case.concurrency, min(ttft, LONGEST_TTFT_S), itl, tokens, quickest is not None)
+        found[clients] = Point(clients, min(ttft, LONGEST_TTFT_S), itl, tokens, quickest is not None)
     return tuple(found[concurrency] for concurrency in sorted(found))
 
 

@@ -11,6 +11,7 @@ from kit.legacy import baseline as baselines
 from kit.legacy.profiles import COLUMNS
 from kit.loadgens import GENERATORS
 from kit.model import Load, Machine, MadeModel, Profile, Server
+from kit.model.cases import CaseGroup
 from kit.model.table import METRICS, Row
 from kit.running.beginning import Prepared
 from kit.workflows import running
@@ -68,10 +69,19 @@ def rehearsal(profile: Profile, known: Sequence[Row], speed: float, tokenizer: s
             # Sped up, plain evalscope's own time would weigh as many times more: the precise transport takes least.
             "load": load.model_copy(
                 update={"tokenizer": tokenizer, "trust_remote_code": False, "cpuset": None, "transport": "precise"}
+                | {"cases": tuple(_quick(group, speed) for group in load.cases)}
             ),
             "acceptance": profile.acceptance.model_copy(update={"baseline": baseline}),
         }
     )
+
+
+def _quick(group: CaseGroup, speed: float) -> CaseGroup:
+    """The cases, with rates that many times as high."""
+    if group.rate is None:
+        return group
+    rates = tuple(rate.times(speed) for rate in group.rate)
+    return group.model_copy(update={"rate": rates, "concurrency": tuple(rate.connections for rate in rates)})
 
 
 def points(known: Sequence[Row], speed: float) -> tuple[str, ...]:
@@ -89,9 +99,13 @@ def points(known: Sequence[Row], speed: float) -> tuple[str, ...]:
             itl = row.tpot.value
         else:
             continue
-        place = row.input.tokens, row.concurrency
+        # At a rate as many stand beside each other as come while one is answered.
+        streams = row.concurrency
+        if row.rate is not None:
+            streams = round(row.rate.under_way(itl * (row.output.tokens - 1) + row.ttft.value))
+        place = row.input.tokens, streams
         times = f"{_ms(row.ttft.value / speed)},{_ms(itl / speed)}"
-        told.setdefault(place, f"{row.input.tokens},{row.concurrency}={times}")
+        told.setdefault(place, f"{row.input.tokens},{streams}={times}")
     return tuple(told[place] for place in sorted(told))
 
 
@@ -104,7 +118,8 @@ def quickened(known: Sequence[Row], speed: float) -> bytes:
             cell = getattr(row, metric)
             factor = 1 / speed if metric in _TIMES else speed
             figures.append("" if cell is None else f"{cell.value * factor:.{_DIGITS}g}")
-        lines.append(",".join((row.input.label, row.output.label, str(row.concurrency), *figures)))
+        load = str(row.load) if row.rate is None else row.rate.times(speed).label
+        lines.append(",".join((row.input.label, row.output.label, load, *figures)))
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -27,9 +27,13 @@ from cryptography.x509.oid import NameOID
 
 from kit import packed
 from kit.instrument import exchange
+from kit.model import Sample
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
-from tests.stub_server import Behaviour, Stub
+from kit.signing import rereading
+from kit.store import RunDir
+from tests.integration.driver import Kit
+from tests.stub_server import Behaviour, Stub, serving
 
 KEY = "sk-canary-7f3a+9c/41=d2"
 HOST = "model.test"
@@ -44,13 +48,15 @@ try:
                           connect_timeout_s=5, read_timeout_s=10)
     transport.open(2)
     body = {"model": "good", "stream": True, "max_tokens": 4, "messages": [{"role": "user", "content": "a prompt that is no probe"}]}
-    transport.run([transport.prepared(json.dumps(body).encode())] * 4, 2, out.append)
+    times = json.loads(sys.argv[3])
+    transport.run([transport.prepared(json.dumps(body).encode())] * (len(times) if times else 4), 2, out.append, times)
     transport.close()
 except ConnectError as error:
     print(json.dumps({"refused": str(error)}))
 else:
     print(json.dumps({"status": [found.status for found in out], "error": [found.error for found in out],
-                      "whole": [b"data: [DONE]\\n\\n" in found.body for found in out], "late": transport.load.opened}))
+                      "whole": [b"data: [DONE]\\n\\n" in found.body for found in out], "late": transport.load.opened,
+                      "ns": [(found.scheduled_ns, found.sent_ns, found.end_ns) for found in out]}))
 """
 
 
@@ -66,10 +72,10 @@ def instruments(tmp_path: Path) -> Path:
     return tmp_path / "there" / packed.FILE
 
 
-def sent(python: Path, instruments: Path, url: str, **variables: str) -> dict[str, Any]:
-    """What the transport says of four requests, two at once, to that address."""
+def sent(python: Path, instruments: Path, url: str, *times: float, **variables: str) -> dict[str, Any]:
+    """What the transport says of four requests, two at once, to that address; or of one at each of these times."""
     clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    argv = [str(python), "-c", DRIVER, str(instruments), url]
+    argv = [str(python), "-c", DRIVER, str(instruments), url, json.dumps(times or None)]
     done = subprocess.run(
         argv, env={**clean, "KEY": KEY, **variables}, capture_output=True, text=True, timeout=120, check=False
     )
@@ -79,7 +85,12 @@ def sent(python: Path, instruments: Path, url: str, **variables: str) -> dict[st
 
 
 def good(found: dict[str, Any]) -> bool:
-    return found == {"status": [200] * 4, "error": [None] * 4, "whole": [True] * 4, "late": 0}
+    return {name: value for name, value in found.items() if name != "ns"} == {
+        "status": [200] * 4,
+        "error": [None] * 4,
+        "whole": [True] * 4,
+        "late": 0,
+    }
 
 
 @contextmanager
@@ -432,3 +443,32 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_at_a_rate_nobody_waits_for_an_answer(python: Path, instruments: Path) -> None:
+    """The server answers nobody before all six are there, over two connections opened beforehand and four more."""
+    stub = Stub(Behaviour(together=6))
+    times = [number / 20 for number in range(5)] + [0.2]
+    with running(stub):
+        found = sent(python, instruments, stub.url, *times)
+    assert (found["status"], found["error"], found["late"]) == ([200] * 6, [None] * 6, 4)
+    due, at, ended = zip(*sorted(found["ns"]), strict=True)
+    assert [one - due[0] for one in due] == [round(time * 1e9) for time in times]
+    assert all(one >= planned for planned, one in zip(due, at, strict=True))
+    assert max(at) < min(ended)
+
+
+def test_a_profile_with_a_rate_is_run_whole(kit: Kit, tokenizer: Path) -> None:
+    cases = "[{input: 64, output: 4, rate: {per_second: 40, arrivals: constant, burst: 3}, requests: 9}]"
+    with serving(Behaviour(together=9)) as stub:
+        settings = (f"server.url={stub.url}", f"load.tokenizer={tokenizer}", f"load.cases={cases}", "server.model=good")
+        words = [word for setting in (*settings, "load.processes=2") for word in ("--set", setting)]
+        done = kit.run("run", "external", *words)
+    assert done.code == 0, done.err
+    [path] = kit.the_run.glob("cases/64-4-r40-constant-x3/round-1/samples.jsonl")
+    samples = [Sample.model_validate_json(line) for line in path.read_text("utf-8").splitlines()]
+    due = sorted(one.scheduled_s for one in samples if one.scheduled_s is not None)
+    assert [one - due[0] for one in due] == pytest.approx([number // 3 * 3 / 40 for number in range(9)])
+    assert all(one.succeeded and one.sent_s >= one.scheduled_s for one in samples if one.sent_s and one.scheduled_s)
+    assert "40/s constant x3" in (kit.the_run / "report" / "report.md").read_text("utf-8")
+    assert rereading.run(RunDir(kit.the_run)).problems == ()

@@ -31,17 +31,17 @@ def test_while_nothing_is_known_nothing_is_estimated() -> None:
 
 
 def test_a_known_case_takes_its_latency_once_per_wave_and_the_overhead_once() -> None:
-    known = (Known((128, 512, 4), 10.0, 1.0),)
+    known = (Known((128, 512, 4), 10.0, 1.0, 4),)
     assert seconds(rounds(128, 512, 4, times=3), known, 2.0) == 3 * (10 + 2)
     assert seconds(rounds(128, 512, 4, requests=9), known, 2.0) == 3 * 10 + 2
 
 
 def test_nothing_left_takes_no_time() -> None:
-    assert seconds([], (Known((1, 1, 1), 1.0, 0.5),)) == 0
+    assert seconds([], (Known((1, 1, 1), 1.0, 0.5, 1),)) == 0
 
 
 def test_an_unknown_case_is_scaled_from_the_nearest_known_one() -> None:
-    known = (Known((1000, 100, 1), 11.0, 1.0), Known((100_000, 100, 1), 500.0, 400.0))
+    known = (Known((1000, 100, 1), 11.0, 1.0, 1), Known((100_000, 100, 1), 500.0, 400.0, 1))
     # Prefill doubles with the input, decoding does not change.
     assert seconds(rounds(2000, 100, 1), known, 0.0) == pytest.approx(2 + 10)
     # Four clients: prefill of four prompts, decoding twice as slow.
@@ -52,7 +52,7 @@ def test_an_unknown_case_is_scaled_from_the_nearest_known_one() -> None:
 def test_an_estimate_is_more_than_nothing(
     given_tokens: int, made: int, clients: int, latency: float, part: float
 ) -> None:
-    known = (Known((128, 512, 1), latency, latency * part),)
+    known = (Known((128, 512, 1), latency, latency * part, 1),)
     found = seconds(rounds(given_tokens, made, clients), known, 0.0)
     assert found is not None
     assert found > 0
@@ -65,7 +65,7 @@ def test_a_row_of_a_baseline_tells_where_it_has_both_times() -> None:
         return Row.model_validate({"input": label("2k"), "output": label("3k"), "concurrency": 4, **written})
 
     assert from_rows([row(latency=100, ttft=50), row(latency=100), row(ttft=50)]) == (
-        Known((2000, 3000, 4), 100.0, 50.0),
+        Known((2000, 3000, 4), 100.0, 50.0, 4),
     )
 
 

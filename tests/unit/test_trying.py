@@ -12,6 +12,7 @@ from kit.instrument import exchange as kept
 from kit.loadgens import exchanges
 from kit.model import Case, Figures, Length, NativeSummary, Plan, RoundResult, Spread
 from kit.model.calibration import Calibration, Point, Trial
+from kit.model.rates import Rate
 from kit.report import details
 from kit.running import trying
 from kit.texts import doubt
@@ -89,10 +90,20 @@ def test_what_is_tried_takes_no_longer_than_there_is(budget_s: float) -> None:
 
 
 def test_the_error_of_a_case_is_held_against_its_own_figure() -> None:
-    figures = result(4, 0.5, 0.05).figures
-    found = calibration.shares(calibrated(0.101, 0.102, 0.130), 4, figures)
+    done = result(4, 0.5, 0.05)
+    figures = done.figures
+    found = calibration.shares(calibrated(0.101, 0.102, 0.130), done.case, figures)
     assert found == pytest.approx({"ttft": 0.004, "tpot": 0.002, "latency": 0.005, "throughput": -0.01})
-    assert calibration.shares(calibrated(0.101), 8, figures) == calibration.shares(None, 4, figures) == {}
+    assert calibration.shares(calibrated(0.101), result(8, 0.5, 0.05).case, figures) == {}
+    assert calibration.shares(None, done.case, figures) == {}
+
+
+def test_a_rate_is_tried_with_as_many_clients_as_it_had_under_way() -> None:
+    done = result(100, 0.4, 0.05)
+    case = done.case.model_copy(update={"rate": Rate(per_second=3)})
+    [point] = calibration.points([done.model_copy(update={"case": case})], 60.0)
+    assert point.concurrency == 4, "three per second for a second, to the next power of two"
+    assert calibration.shares(calibrated(0.101), case, done.figures) != {}
 
 
 def test_an_error_above_one_percent_is_a_doubt() -> None:

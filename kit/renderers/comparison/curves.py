@@ -32,7 +32,7 @@ def of(found: Comparison) -> tuple[Chart, ...]:
             say(lang, f"chart-{key}"),
             say(lang, "axis-concurrency"),
             say(lang, f"axis-{key}"),
-            lambda case: float(case.concurrency),
+            lambda case: float(case.concurrency) if case.rate is None else None,
             value,
             lambda x: str(int(x)),
         )

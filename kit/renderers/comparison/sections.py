@@ -167,15 +167,11 @@ def _case_table(found: Comparison, group: Sequence[Contender]) -> Table:
     for first in found.baseline.cases:
         for entry in group:
             row = next(
-                (
-                    case
-                    for case in entry.against
-                    if (case.input.tokens, case.output.tokens, case.concurrency) == first.key
-                ),
+                (case for case in entry.against if case.key == first.key),
                 None,
             )
             if row is not None:
-                case = (row.input.label, row.output.label, str(row.concurrency))
+                case = (row.input.label, row.output.label, str(row.load))
                 rows.append((*case, f"{entry.letter} / {found.baseline.letter}", *map(ratio, row.ratios)))
     name = say(lang, "compare-cases")
     if found.by == "hardware":
@@ -222,7 +218,7 @@ def _phases(found: Comparison) -> Table:
         ),
         rows=tuple(
             (
-                *(case.input.label, case.output.label, str(case.concurrency), entry.letter),
+                *(case.input.label, case.output.label, str(case.load), entry.letter),
                 *map(figure, (case.output_throughput, case.ttft, case.prefill_speed)),
                 *map(rate, (case.tpot, case.tps)),
                 *(_significant(getattr(case, name)) for name in told),

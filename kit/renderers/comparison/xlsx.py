@@ -53,7 +53,7 @@ def _ratios(found: Comparison) -> Iterator[tuple[Value, ...]]:
         for ratio in entry.overall:
             yield (entry.letter, found.baseline.letter, None, None, None, ratio.metric, *_ratio(ratio))
         for case in entry.against:
-            key = (case.input.tokens, case.output.tokens, case.concurrency)
+            key = case.key
             for ratio in case.ratios:
                 yield (entry.letter, found.baseline.letter, *key, ratio.metric, *_ratio(ratio))
 
