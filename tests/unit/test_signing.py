@@ -31,8 +31,9 @@ from securesystemslib.signer import HSMSigner
 
 from kit import renderers, stats
 from kit.errors import IncompleteError, KitError, UsageError, VerificationError
-from kit.loadgens import GENERATORS
-from kit.model import Check, Preflight, RoundPlan, RoundResult
+from kit.loadgens import GENERATORS, evalscope
+from kit.loadgens.reading import Reading
+from kit.model import Check, Order, Preflight, RoundPlan, RoundResult
 from kit.model.attestation import ROLES, Attestation, Role
 from kit.model.report import Report
 from kit.signing import attesting, keys, rereading, signatures, trust
@@ -790,6 +791,26 @@ def test_signed_requests_that_the_raw_output_does_not_hold_are_found(
         people.sign(measured, "tester")
     text = fails(lambda: people.verify(measured, people.text("tester")))
     assert "cases/128-512-c1/round-1/samples.jsonl: line 1: latency_s is" in text
+
+
+def test_what_an_earlier_kit_did_not_take_from_the_raw_output_is_no_difference(
+    measured: RunDir, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = evalscope.read
+
+    def more(raw: Path, log: Path, order: Order) -> Reading:
+        found = read(raw, log, order)
+        return replace(found, samples=tuple(one.model_copy(update={"server_prefill_s": 0.5}) for one in found.samples))
+
+    monkeypatch.setattr(evalscope, "read", more)
+    people.sign(measured, "tester")
+    entry = measured.plan().rounds[0]
+    samples = [one.model_copy(update={"server_prefill_s": 0.4}) for one in measured.samples(entry)]
+    result = RoundResult.model_validate_json((measured.round_directory(entry) / "result.json").read_bytes())
+    for name in ("command.txt", "samples.jsonl", "result.json"):
+        (measured.round_directory(entry) / name).unlink()
+    measured.write_round(entry, result, samples)
+    assert "server_prefill_s is 0.4, raw/ gives 0.5" in fails(lambda: people.sign(measured, "reviewer"))
 
 
 def test_raw_output_without_its_database_is_found(measured: RunDir, people: People) -> None:
