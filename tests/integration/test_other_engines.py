@@ -134,6 +134,7 @@ def test_an_image_for_another_platform_is_refused_with_what_would_run_it(dockerd
 
 def test_podman_runs_a_server_and_a_load_beside_it(runtime: DockerRuntime, tools: str, tmp_path: Path) -> None:
     port = free_port()
+    (own := tmp_path / "raw").mkdir()
     (tmp_path / "index.html").write_text("hello")
     serve = program(tools, "httpd", "-f", "-p", f"0.0.0.0:{port}", "-h", str(tmp_path), port=port)
     load = program(tools, "wget", "-q", "-O", "-", f"http://127.0.0.1:{port}/index.html", name="load", beside="server")
@@ -144,7 +145,7 @@ def test_podman_runs_a_server_and_a_load_beside_it(runtime: DockerRuntime, tools
     ) as server:
         await_true(lambda: _answer(port) == "hello" or server.exited(), "the server answers", 60)
         with runtime.start(
-            load, directory=tmp_path, log=tmp_path / "load", secrets=nothing, on_line=lines.append
+            load, directory=own, log=tmp_path / "load", secrets=nothing, on_line=lines.append
         ) as running:
             ended = running.wait(60)
     assert ended is not None
