@@ -16,7 +16,7 @@ from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
 from kit.running.scraping import Asked
-from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, flush, serving
+from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, blamed, flush, serving
 from kit.running.stalls import Vigil
 from kit.running.telling import Observe as Observe
 from kit.running.telling import Teller
@@ -232,9 +232,9 @@ class _Execution:
             self._lines += 1
 
         with ExitStack() as stack:
-            load = stack.enter_context(
-                self._doors.runtime.start(entry.program, directory=raw, log=log, secrets=self._secrets, on_line=line)
-            )
+            start, program = self._doors.runtime.start, entry.program
+            with blamed(server, f"during {entry.id}"):
+                load = stack.enter_context(start(program, directory=raw, log=log, secrets=self._secrets, on_line=line))
             connections = self._doors.host.connections(_port(self._plan.target.url), load.network())
             stack.callback(connections.close)
             known = self._teller.known.get(entry.case.key)

@@ -10,7 +10,7 @@ from kit import packed, weights
 from kit.engines import ENGINES, diagnose, fatal
 from kit.engines import weights as named
 from kit.engines.failures import HOST_MEMORY, Failure
-from kit.errors import HostError, IncompleteError
+from kit.errors import HostError, IncompleteError, KitError
 from kit.events import Kind
 from kit.formats import size
 from kit.model import Doubt, Phase, Plan, ServerPlan, ServerStart, Target
@@ -79,12 +79,14 @@ class Serving:
         """How often its log told of a prompt that it works on."""
         return self._watch.worked
 
-    def require_alive(self, when: str) -> None:
+    def require_alive(self, when: str, soon_s: float = 0.0) -> None:
         """Raise `IncompleteError` with the end of its log and the likely cause if the server has ended or cannot go on.
+
+        It may end within `soon_s` too.
 
         Nothing else counts: a health endpoint may well answer 503 during a long prefill.
         """
-        if ended := self._running.exited():
+        if ended := self._running.wait(soon_s) if soon_s else self._running.exited():
             limit = self._plan.program.container.memory
             limited = _limited(limit) if ended.out_of_memory and limit is not None else None
             killed = ended.out_of_memory or ended.code in (-9, 137)
@@ -100,6 +102,17 @@ class Serving:
         hint = found.remedy if found else "the whole log is in server/server.log of the run"
         kind = ServerLostError if self.served else IncompleteError
         return kind(f"{what}{cause}\nthe end of its log:\n{tail or '    (it wrote nothing)'}", hint=hint)
+
+
+@contextmanager
+def blamed(server: Serving | None, when: str) -> Iterator[None]:
+    """What fails because the server has just ended is told as the server's end: a container that would join it, for one."""
+    try:
+        yield
+    except KitError:
+        if server is not None:
+            server.require_alive(when, soon_s=1.0)
+        raise
 
 
 def _limited(bytes_: int) -> Failure:

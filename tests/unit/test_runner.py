@@ -1,10 +1,12 @@
 """Executing plans in a fake world: programs are played, time moves when somebody waits, files are real."""
 
 import errno
+import itertools
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,8 @@ from kit.errors import (
     UsageError,
 )
 from kit.events import Event, Seen
-from kit.model import Plan, RunStatus, ServerTimes
-from kit.ports import Doors, EndpointError
+from kit.model import Plan, Program, RunStatus, ServerTimes
+from kit.ports import Doors, EndpointError, Running
 from kit.running import preparing, resuming, runner
 from kit.store import RunDir
 from tests.fakes import Clock, FakeEndpoint, FakeHost, FakeRuntime, Play, Stage, ends, forever
@@ -468,6 +470,28 @@ def test_a_server_that_dies_in_a_round_ends_the_run_and_keeps_what_is_finished(w
     assert world.done == ROUNDS[:2]
     assert (world.status.status, world.status.rounds_done) == ("incomplete", 2)
     assert world.kinds[-1] == "stopped"
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "alive"])
+def test_a_load_that_cannot_start_since_the_server_has_just_ended_is_told_as_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    if ended:
+        world.runtime.plays_in_turn("server", dies_during(world, 3))
+    start, loads = world.runtime.start, itertools.count(1)
+
+    @contextmanager
+    def refuses(program: Program, **options: Any) -> Iterator[Running]:
+        with start(program, **options) as running:
+            if program.name == "load" and next(loads) == 3:
+                raise HostError("the Docker engine refused: can't join the namespace")
+            yield running
+
+    monkeypatch.setattr(world.runtime, "start", refuses)
+    said = world.fails(IncompleteError if ended else HostError)
+    assert ("the server ended during 10-3-c2/round-1 (exit code 1)" in said) == ended
+    assert ("the Docker engine refused" in said) == (not ended)
+    assert world.done == ROUNDS[:2]
 
 
 def hangs_with(world: World, line: str) -> Play:
