@@ -4,8 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from kit.instrument import decoding
-from kit.instrument.decoding import Parsers
 from kit.instrument.events import choice_of, events, parsed, text_of
 from kit.instrument.exchange import Exchange
 
@@ -16,12 +14,12 @@ class Conversations:
     """The requests that are not yet sent, each by the number of the one before it.
 
     What follows is made when an answer ends: its JSON is read then, and not later as all else is. Arrivals are stamped by the kernel, so
-    that the times of other answers do not notice.
+    that the times of other answers do not notice. `prepared` makes the bytes of a request, `take_off` leaves of an answer its body alone.
     """
 
-    def __init__(self, prepared: Callable[[bytes], bytes]) -> None:
+    def __init__(self, prepared: Callable[[bytes], bytes], take_off: Callable[[Exchange], None]) -> None:
         self._prepared = prepared
-        self._parsers = Parsers()
+        self._take_off = take_off
         self._waiting: dict[int, tuple[int, bytes]] = {}
 
     def add(self, after: int, number: int, body: bytes) -> None:
@@ -51,7 +49,7 @@ class Conversations:
         if over.error is not None or over.status != 200:
             return None
         plain = replace(over)
-        decoding.take_off(plain, self._parsers.parser())
+        self._take_off(plain)
         content, all_of_it = [], []
         try:
             for event in events(plain.body, plain.times_ns, plain.sizes):
@@ -63,6 +61,3 @@ class Conversations:
         except ValueError:
             return None
         return "".join(content) or "".join(all_of_it) or None
-
-    def close(self) -> None:
-        self._parsers.close()
