@@ -8,7 +8,7 @@ from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
 from kit.instrument.arrivals import Clock, Ramp
 from kit.instrument.conversations import Conversations
-from kit.instrument.decoding import decode, take_off
+from kit.instrument.decoding import decode, plain
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
 from kit.instrument.transport import Transport
@@ -45,7 +45,7 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
         return
     wire.tell({"opened": head["connections"]})
     requests: dict[int, bytes] = {}
-    conversations = Conversations(transport.prepared, lambda over: take_off(over, transport.parser()))
+    conversations = Conversations(transport.prepared, lambda answer: plain(answer, transport.parser()))
     while True:
         head, body = wire.hear()
         if "at_once" in head:

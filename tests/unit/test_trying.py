@@ -161,7 +161,7 @@ def written(folder: Path, point: Mapping[str, object]) -> None:
             kept.write(spool, found, b"")
             told = {"number": index + 1, "received_ns": begin, "sent_ns": left, "due_ns": left, "ended": "done"}
             lines.append(json.dumps({**told, "tokens_sent": 2}))
-    kept.pack(folder, lambda _: None)
+    kept.pack(folder)
     (folder / "sent.jsonl").write_text("\n".join(lines))
     sender_said(folder, wall_s=2.0, cpu_s=0.5, waited_s=0.0)
 
