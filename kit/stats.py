@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kit import clocks, flow
 from kit.model import Case, Doubt, Failure, Figures, NativeSummary, Sample, Spread
+from kit.model.shapes import Shape
 
 READINGS_AGREE = 0.01
+MEANS_AGREE = 0.1
+"""So far the mean of lengths that differ may be from the length that names the case."""
 CHUNKS_AGREE = 1.1
 """So many tokens per chunk are told as such: a last token often brings no text, and half a character waits for its rest."""
 
@@ -167,6 +170,8 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
         yield _doubt("failed", count=failure.requests, of=found.requests, reason=failure.reason)
     yield from _token_doubts("output", [(_asked(case, one, "output"), one.output_tokens) for one in good])
     yield from _token_doubts("input", [(_asked(case, one, "input"), one.input_tokens) for one in good])
+    if case.shape is not None and (case.shape.lengths or case.shape.prompts):
+        yield from _mean_doubts(case, case.shape, good)
     yield from flow.doubts(case, samples)
     yield from clocks.doubts(case, samples)
     if counted := sum(sample.tokens_from == "tokenizer" for sample in good):
@@ -213,6 +218,15 @@ def _token_doubts(side: str, pairs: Sequence[tuple[int | None, int | None]]) -> 
     if wrong:
         asked, measured = (_range([one[at] for one in wrong]) for at in (0, 1))
         yield _doubt(f"{side}-tokens", count=len(wrong), of=len(pairs), asked=asked, measured=measured)
+
+
+def _mean_doubts(case: Case, shape: Shape, good: Sequence[Sample]) -> Iterator[Doubt]:
+    """Where lengths that differ are, on average, not those by which tables name the case."""
+    sides = (("input", case.input, shape.turns is None), ("output", case.output, True))
+    for side, length, named in sides:
+        found = mean(getattr(sample, f"{side}_tokens") for sample in good)
+        if named and found is not None and abs(found / length.tokens - 1) > MEANS_AGREE:
+            yield _doubt(f"{side}-mean", asked=length.tokens, measured=f"{found:.4g}")
 
 
 def _range(values: Sequence[int | None]) -> str:

@@ -13,7 +13,8 @@ from kit.instrument.prompts import Prompt
 DATASET = "kit-prompts"
 """The name under which evalscope knows such requests."""
 LONGEST = 8
-"""No length is drawn that is more than so many times the mean: one in two thousand of the widest would be (lognormal 100%: one in 500)."""
+"""No length is drawn that is more than so many times the mean: of the widest (lognormal 100%) one in 550 would be, and their mean is 0.4 %
+lower for it."""
 
 
 @dataclass(frozen=True, slots=True)

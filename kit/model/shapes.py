@@ -13,7 +13,8 @@ from kit.model.record import SHORTEST_S, Length, Record, Seconds
 MOST_TURNS = 100
 
 _VARIED = re.compile(r"(?:(?P<distribution>uniform|lognormal)\s+)?(?P<percent>[0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%")
-_MOST_PERCENT = {"uniform": 100.0, "lognormal": 300.0}
+_MOST_PERCENT = 100.0
+"""Of a wider lognormal distribution more than a few would be cut off (`asking.LONGEST`), and the mean were no longer that of the case."""
 _MARKS = {"uniform": "±", "lognormal": "σ"}
 _BETWEEN = " · "
 _DIGEST = r"^[0-9a-f]{64}$"
@@ -45,8 +46,8 @@ class Variation(Record):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.percent > (most := _MOST_PERCENT[self.distribution]):
-            raise ValueError(f"{self}: {self.distribution} takes {most:g}% at most")
+        if self.percent > _MOST_PERCENT:
+            raise ValueError(f"{self}: {_MOST_PERCENT:g}% at most")
         return self
 
     @model_serializer

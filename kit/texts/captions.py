@@ -70,6 +70,14 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Each prompt holds all of the conversation before it, with the server's own answers; a turn is sent as soon as the answer before it "
         "is over. How many tokens came from a cache is what the server says.",
     ),
+    "input-mean": (
+        "提示词平均 {measured} 个 token，与表中所列 {asked} 不同",
+        "prompts have {measured} tokens on average, not the {asked} that tables name",
+    ),
+    "output-mean": (
+        "回答平均 {measured} 个 token，与表中所列 {asked} 不同",
+        "answers have {measured} tokens on average, not the {asked} that tables name",
+    ),
     "ramp-unfinished": (
         "全部请求在负载升高的 {ramp} s 内发完，没有到达顶点的数据",
         "all requests were sent within the {ramp} s in which the load rises: none met the whole load",

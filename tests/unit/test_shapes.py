@@ -121,8 +121,8 @@ def test_cases_of_different_shapes_are_different_cases() -> None:
     ("written", "said"),
     [
         ("concurrency: 8, lengths: half", "write 50%, uniform 50%, or lognormal 80%"),
-        ("concurrency: 8, lengths: 120%", "uniform takes 100% at most"),
-        ("concurrency: 8, lengths: lognormal 301%", "lognormal takes 300% at most"),
+        ("concurrency: 8, lengths: 120%", "uniform 120%: 100% at most"),
+        ("concurrency: 8, lengths: lognormal 101%", "100% at most"),
         ("concurrency: 8, lengths: {}", "say how input, output, or both vary"),
         ("concurrency: 8, prefix: 2k", "2k of 2k tokens leave none that differ"),
         ("concurrency: 8, turns: 1", "greater than or equal to 2"),
@@ -250,7 +250,7 @@ def test_a_case_without_a_shape_is_sent_as_ever() -> None:
     assert option(entry, "--dataset") == "random"
 
 
-@pytest.mark.parametrize("varied", ["uniform 50%", "lognormal 80%", "uniform 100%"])
+@pytest.mark.parametrize("varied", ["uniform 50%", "lognormal 80%", "uniform 100%", "lognormal 100%"])
 def test_lengths_vary_around_the_mean_of_the_case(varied: str) -> None:
     source = random.Random(7)
     lengths = [asking.drawn(source, 1000, varied) for _ in range(20_000)]
@@ -266,7 +266,7 @@ def test_lengths_vary_around_the_mean_of_the_case(varied: str) -> None:
 
 def test_no_length_is_drawn_that_is_many_times_the_mean() -> None:
     source = random.Random(7)
-    assert max(asking.drawn(source, 10, "lognormal 300%") for _ in range(20_000)) == asking.LONGEST * 10
+    assert max(asking.drawn(source, 10, "lognormal 100%") for _ in range(20_000)) == asking.LONGEST * 10
 
 
 @given(st.integers(0, 2**31), st.integers(1, 40), st.integers(1, 5))
@@ -458,6 +458,19 @@ def test_where_nobody_could_know_what_would_be_asked_nothing_is_held_against_it(
     own = [Sample(index=0, succeeded=True, input_tokens=999, output_tokens=10)]
     assert not {"input-tokens"} & {one.kind for one in doubts(case(shape("lengths: {input: 50%}")), own)}
     assert {"input-tokens"} <= {one.kind for one in doubts(case(shape("ramp: 1s")), own)}
+
+
+def test_lengths_that_are_not_those_of_the_tables_are_told() -> None:
+    of = case(shape("prompts: chat.jsonl"))
+    good = [
+        Sample(index=number, succeeded=True, input_tokens=60 + 20 * number, output_asked=10, output_tokens=10)
+        for number in range(3)
+    ]
+    [found] = [one for one in doubts(of, good) if one.kind.endswith("-mean")]
+    assert (found.kind, dict(found.values)) == ("input-mean", {"asked": "100", "measured": "80"})
+    assert not [one for one in doubts(of, good[2:]) if one.kind.endswith("-mean")]
+    turns = case(shape("lengths: {output: 50%}, turns: 2"))
+    assert [one.kind for one in doubts(turns, good) if one.kind.endswith("-mean")] == []
 
 
 def doubts(of: Case, samples: list[Sample]) -> list[Doubt]:
