@@ -148,7 +148,9 @@ def test_a_comparison_draws_rates_apart_from_numbers_of_clients(tmp_path: Path) 
     assert [*found] == ["pareto", *("throughput", "latency", "ttft"), *("throughput-rate", "latency-rate", "ttft-rate")]
     lines = {name: [x for x, _ in line] for name, line in points(found["ttft-rate"]).items()}
     assert lines == {
-        f"{side} · 2k/512{kind} · req/s": rates for side in "AB" for kind, rates in (("", [0.5, 2]), (" x4", [100, 200]))
+        f"{side} · 2k/512{kind} · req/s": rates
+        for side in "AB"
+        for kind, rates in (("", [0.5, 2]), (" x4", [100, 200]))
     }
     assert {name: [x for x, _ in line] for name, line in points(found["ttft"]).items()} == {
         "A · 2k/512": [1, 4],
