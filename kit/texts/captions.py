@@ -122,10 +122,9 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "and a prefix cache that is not emptied makes its TTFT too short (load.seeds: per-case avoids that).",
     ),
     "caveat-rounds-rate": (
-        "按速率发送的工况，其系统吞吐取决于发送速率，而非服务的能力：load.rounds: auto 以吞吐的置信区间决定轮数，不反映这些工况的时延是否已测准"
-        "（可改为固定轮数）。",
-        "The throughput of cases sent at a rate is what is sent, not what the server can do: load.rounds: auto goes by its interval, which tells "
-        "nothing of how well their times are known (a number of rounds does not).",
+        "load.rounds: auto 按系统吞吐的置信区间决定轮数，而按速率发送时吞吐取决于发送的速率：轮数够了，不等于时延与 TTFT 已测准（宜写固定的轮数）。",
+        "load.rounds: auto ends when the throughput is known well enough, which at a rate is what was sent, not what the server can do: latency "
+        "and TTFT may not be known as well by then (better give load.rounds a number).",
     ),
     # marks
     "rehearsal": (
