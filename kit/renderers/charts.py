@@ -96,14 +96,19 @@ def _over_clients(rows: Sequence[PerformanceRow], language: Language) -> Iterato
 def _over_rates(report: Report, language: Language) -> Iterator[Chart]:
     """A line for each way in which requests arrive; that of a p99 has the colour of its mean."""
     details = {detail.case.id: detail for detail in report.details}
-    rows = [(row, row.case.rate.per_second) for row in report.rows if row.case.rate is not None]
-    names = list(dict.fromkeys(line(row.case) for row, _ in rows))
+    rows = [
+        (line(row.case), row.case.rate.per_second, row, details.get(row.case.id))
+        for row in report.rows
+        if row.case.rate is not None
+    ]
+    names = list(dict.fromkeys(name for name, *_ in rows))
     for key, mean, spread in _FIGURES:
         values = [
             (label, names.index(name), at, x, y)
-            for row, x in rows
-            for name in (line(row.case),)
-            for at, (label, y) in enumerate(_mean_and_p99(language, name, mean(row), spread(details[row.case.id])))
+            for name, x, row, detail in rows
+            for at, (label, y) in enumerate(
+                _mean_and_p99(language, name, mean(row), spread(detail) if detail else None)
+            )
         ]
         series = _series((label, x, f"{x:g}", y) for label, _, _, x, y in values)
         looks = {label: (number, 2 * number + at) for label, number, at, _, _ in values}

@@ -128,6 +128,14 @@ def test_a_rate_that_lacks_a_round_is_no_point_and_no_p99(tmp_path: Path) -> Non
     }
 
 
+def test_rates_of_a_table_that_knows_no_single_request_have_their_means(rated: Report) -> None:
+    latency = next(one for one in charts.of(rated.model_copy(update={"details": ()}), "en") if "latency-r" in one.key)
+    assert points(latency) == {
+        "2k/512": [(0.5, 5.95), (2, 23.82)],
+        "2k/512 constant x8": [(1, 11.8), (2, 23.6)],
+    }
+
+
 def test_a_single_rate_of_each_kind_is_no_chart(tmp_path: Path) -> None:
     rates = "[4, {per_second: 8, arrivals: constant}]"
     built = Written(
