@@ -104,7 +104,12 @@ def _throughput(row: Row) -> _Held | None:
         held = _equal("throughput", row, ("output_throughput",), _Range(middle, middle, middle), EXACT, EXACT)
         return _explained(held, "recount")
     # As many requests as clients, all at once: the time that counts is the latency. With more, it is not known.
-    if row.latency is None or row.rate is not None or row.requests not in (None, row.concurrency):
+    if (
+        row.latency is None
+        or row.rate is not None
+        or row.shape is not None
+        or row.requests not in (None, row.concurrency)
+    ):
         return None
     tokens = row.concurrency * row.output.tokens
     # One request ends when it ends; several need not end together, and then the last one's time counts.
@@ -151,7 +156,7 @@ def _tps(row: Row) -> _Held | None:
 
 
 def _decoding(row: Row) -> _Held | None:
-    if row.tps is None or row.varied:
+    if row.tps is None or row.uneven:
         return None
     share, names = row.per_stream_throughput, ("tps", "per_stream_throughput")
     if share is None:
@@ -187,7 +192,7 @@ _RELATIONS: dict[str, Callable[[Row], _Held | None]] = {
 def _decode(row: Row) -> _Range | None:
     """The time per output token that latency and TTFT tell."""
     if (
-        row.varied
+        row.uneven
         or row.latency is None
         or row.ttft is None
         or row.output.tokens < 2
@@ -257,7 +262,7 @@ def _by_input(row: Row) -> tuple[_Alike, int]:
 
 
 def _by_concurrency(row: Row) -> tuple[_Alike, int]:
-    return (row.input.tokens, row.output.tokens, row.loop), row.concurrency
+    return (row.input.tokens, row.output.tokens, row.shape.label if row.shape else None, row.loop), row.concurrency
 
 
 def _trend(

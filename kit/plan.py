@@ -106,7 +106,13 @@ def make(
         rounds_per_case=load.rounds,
         until=load.until,
         searches=tuple(
-            Search(input=group.input, output=group.output, concurrencies=group.concurrency, limits=group.find.limits)
+            Search(
+                input=group.input,
+                output=group.output,
+                concurrencies=group.concurrency,
+                limits=group.find.limits,
+                shape=group.shape,
+            )
             for group in load.cases
             if group.find is not None
         ),

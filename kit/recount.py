@@ -39,6 +39,7 @@ def _row(entry: RoundPlan, result: RoundResult) -> Row:
         output=case.output,
         concurrency=case.concurrency,
         rate=case.rate,
+        shape=case.shape,
         loop=entry.round,
         requests=found.succeeded,
         tokens=found.output_tokens.mean if found.output_tokens else None,

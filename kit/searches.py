@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kit import stats
 from kit.model import Plan, RoundPlan, RoundResult
+from kit.model.rates import CaseKey, load_of
 from kit.model.search import Search
 
 
@@ -54,8 +55,9 @@ def narrowed(plan: Plan, rounds: tuple[RoundPlan, ...], results: Sequence[RoundR
     return rounds
 
 
-def _keys(search: Search) -> set[tuple[int, int, int]]:
-    return {(search.input.tokens, search.output.tokens, number) for number in search.concurrencies}
+def _keys(search: Search) -> set[CaseKey]:
+    lengths = search.input.tokens, search.output.tokens
+    return {(*lengths, load_of(number, None, search.shape)) for number in search.concurrencies}
 
 
 def _walk(search: Search, rounds: Sequence[RoundPlan], results: Sequence[RoundResult]) -> tuple[Outcome, set[int]]:

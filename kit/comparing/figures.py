@@ -39,6 +39,7 @@ def against(baseline: Side, other: Side) -> tuple[tuple[CaseRatios, ...], tuple[
                 output=baseline.cases[key].output,
                 concurrency=baseline.cases[key].concurrency,
                 rate=baseline.cases[key].rate,
+                shape=baseline.cases[key].shape,
                 ratios=tuple(row),
             )
             for key, row in zip(keys, rows, strict=True)
@@ -172,7 +173,11 @@ def cases(side: Side, hourly: float | None) -> tuple[CaseFigures, ...]:
 
 def _case(case: Measured, side: Side, hourly: float | None) -> CaseFigures:
     throughput, tpot = mean(case, "output_throughput"), mean(case, "tpot")
-    alike = [other for other in side.cases.values() if other.key[:2] == case.key[:2] and other.rate is None]
+    alike = [
+        other
+        for other in side.cases.values()
+        if other.key[:2] == case.key[:2] and other.rate is None and other.shape == case.shape
+    ]
     least = min(alike, key=lambda other: other.concurrency, default=case)
     first = mean(least, "output_throughput")
     # At a rate the throughput is what is sent.
@@ -183,6 +188,7 @@ def _case(case: Measured, side: Side, hourly: float | None) -> CaseFigures:
         output=case.output,
         concurrency=case.concurrency,
         rate=case.rate,
+        shape=case.shape,
         rounds=case.rounds,
         output_throughput=throughput,
         latency=mean(case, "latency"),

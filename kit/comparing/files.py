@@ -112,6 +112,7 @@ def _case(rows: Sequence[Row]) -> Measured:
         output=first.output,
         concurrency=first.concurrency,
         rate=first.rate,
+        shape=first.shape,
         rounds=len(rows),
         values=values,
         requests=first.requests,

@@ -129,6 +129,7 @@ def _measured(
         output=case.output,
         concurrency=case.concurrency,
         rate=case.rate,
+        shape=case.shape,
         rounds=len(results),
         values=values,
         requests=case.requests,

@@ -11,6 +11,7 @@ from kit.inventory.comparing import Named
 from kit.model import Length
 from kit.model.bundle import Weights
 from kit.model.rates import CaseKey, Condition, Rate
+from kit.model.shapes import Shape
 
 KEYS = (
     *("model", "weights", "lengths", "generator", "generator_version", "transport", "dataset", "seed"),
@@ -37,13 +38,16 @@ class Measured:
     succeeded: int | None = None
     tokens_out: float | None = None
     rate: Rate | None = None
+    shape: Shape | None = None
     steps: dict[str, float] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     single: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def condition(self) -> Condition:
-        return Condition(input=self.input, output=self.output, concurrency=self.concurrency, rate=self.rate)
+        return Condition(
+            input=self.input, output=self.output, concurrency=self.concurrency, rate=self.rate, shape=self.shape
+        )
 
     @property
     def key(self) -> CaseKey:

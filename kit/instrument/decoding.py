@@ -59,3 +59,11 @@ def _decode(exchange: Exchange, parser: HttpResponseParser) -> None:
             sizes.append(len(piece))
             pieces.append(piece)
     exchange.times_ns, exchange.sizes, exchange.pieces = times, sizes, pieces
+
+
+def plain(answer: bytes, parser: HttpResponseParser) -> bytes:
+    """The body of a whole answer."""
+    payload = None
+    for head, body in parser.feed_data(answer)[0]:
+        payload = body if head.code >= 200 else payload
+    return payload.read_nowait() if payload is not None else b""

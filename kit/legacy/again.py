@@ -52,6 +52,7 @@ def _case(row: Row) -> Case:
         output=row.output,
         concurrency=row.concurrency,
         rate=row.rate,
+        shape=row.shape,
         requests=row.requests or row.concurrency,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from kit import stats
 from kit.errors import Problem, ProfileError, UsageError
 from kit.legacy import tables
-from kit.model.rates import CaseKey
+from kit.model.rates import CaseKey, Condition
 from kit.model.table import METRICS, Cell, Row
 
 
@@ -43,7 +43,8 @@ def _mean(rows: Sequence[Row]) -> Row:
         return rows[0].model_copy(update={"loop": None})
     means = {metric: _cell([getattr(row, metric) for row in rows]) for metric in METRICS}
     first = rows[0]
-    return Row(input=first.input, output=first.output, concurrency=first.concurrency, rate=first.rate, **means)
+    condition = {name: getattr(first, name) for name in Condition.model_fields}
+    return Row.model_validate({**condition, **means})
 
 
 def _cell(cells: Sequence[Cell | None]) -> Cell | None:

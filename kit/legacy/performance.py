@@ -9,7 +9,7 @@ from kit.errors import Problem, UsageError
 from kit.legacy import cells, tables
 from kit.legacy.blocks import Grid, TableRow
 from kit.model import Length
-from kit.model.rates import CaseKey, labelled
+from kit.model.rates import CaseKey, Condition, load_told
 from kit.model.table import Row
 from kit.texts import CATALOGUE
 
@@ -88,13 +88,11 @@ def requests(grid: Grid) -> dict[CaseKey, int]:
     for row in grid.rows[1:]:
         told = dict(zip(titles, row.cells, strict=False))
         with suppress(ValueError, IndexError):
-            lengths = [Length.model_validate(told[name]).tokens for name in ("input", "output")]
+            lengths = {name: Length.model_validate(told[name]) for name in ("input", "output")}
+            load = load_told(told["concurrency"]) or {"concurrency": cells.count(told["concurrency"], least=1)}
             sent, done = cells.count(told["requests"], least=1), cells.count(row.cells[rounds], least=1)
             if sent % done == 0:
-                load = (
-                    rate.label if (rate := labelled(told["concurrency"])) else cells.count(told["concurrency"], least=1)
-                )
-                found[lengths[0], lengths[1], load] = sent // done
+                found[Condition.model_validate({**lengths, **load}).key] = sent // done
     return found
 
 

@@ -240,10 +240,11 @@ class _Writing:
         yield from self._per_client()
         yield "  cases:"
         for row in self._found.rows:
-            if row.rate is not None:
-                self._miss(f"{row.name} was sent at a rate: load.cases must have it added")
+            if row.rate is not None or row.shape is not None:
+                self._miss(f"{row.name} is no case of clients alone: load.cases must have it added")
         for (given, made), rows in groupby(
-            (row for row in self._found.rows if row.rate is None), lambda row: (row.input.label, row.output.label)
+            (row for row in self._found.rows if row.rate is None and row.shape is None),
+            lambda row: (row.input.label, row.output.label),
         ):
             group = list(rows)
             clients = ", ".join(str(row.concurrency) for row in group)

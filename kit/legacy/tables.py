@@ -19,7 +19,7 @@ from kit.errors import Problem, UsageError
 from kit.legacy import cells
 from kit.legacy.cells import Column
 from kit.model import Length
-from kit.model.rates import labelled
+from kit.model.rates import load_told
 from kit.model.table import METRICS, Cell, Row
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def _row(
         try:
             if name in ("input", "output"):
                 values[name] = Length.model_validate(cells.length(text))
-            elif name == "concurrency" and (rate := labelled(text)) is not None:
-                values |= {"concurrency": rate.connections, "rate": rate}
+            elif name == "concurrency" and (load := load_told(text)) is not None:
+                values |= load
             elif name in ("concurrency", "loop", "requests"):
                 values[name] = cells.count(text, least=0 if name == "loop" else 1)
             elif name in METRICS and text.strip() not in _NOTHING:

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from kit.model.rates import CaseKey
+from kit.model.rates import CaseKey, clients_of
 from kit.model.record import Counts, Length, Record
 
 Relation = Literal["<=", ">="]
@@ -51,7 +51,7 @@ class Where(Record):
         return (
             (self.input is None or self.input.tokens == key[0])
             and (self.output is None or self.output.tokens == key[1])
-            and (self.concurrency is None or key[2] in self.concurrency)
+            and (self.concurrency is None or clients_of(key[2]) in self.concurrency)
             and (self.rate is None or str(key[2]).startswith(f"{self.rate:g}/s"))
         )
 

@@ -7,14 +7,16 @@ from typing import Self
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from kit.model.rates import MOST_REQUESTS, Condition, Rate, Rates
-from kit.model.record import Counts, Length, Record
+from kit.model.record import Counts, Length
 from kit.model.search import MOST_CLIENTS, Find, ladder
+from kit.model.shapes import Shape, ShapeFields
 
 _RATES: TypeAdapter[tuple[Rate, ...]] = TypeAdapter(Rates)
 
 
-class CaseGroup(Record):
-    """Cases that share input and output length: one per concurrency, per concurrency that a search may try, or per rate."""
+class CaseGroup(ShapeFields):
+    """Cases that share input and output length: one per concurrency, per concurrency that a search may try, or per rate. What is other
+    than usual about their requests stands beside."""
 
     input: Length
     output: Length
@@ -82,14 +84,44 @@ class CaseGroup(Record):
             raise ValueError(f"requests must be at least 1, found {min(self.requests)}")
         return self
 
+    @model_validator(mode="after")
+    def _shaped(self) -> Self:
+        if self.prefix is not None and self.prefix.tokens >= self.input.tokens:
+            raise ValueError(f"prefix: {self.prefix} of {self.input} tokens leave none that differ")
+        if self.prompts is not None and (beside := [n for n in ("lengths", "prefix", "turns") if getattr(self, n)]):
+            raise ValueError(f"{', '.join(beside)}: what prompts from a file are like, the file says")
+        if self.turns is not None and self.rate is not None:
+            raise ValueError(
+                "turns: a conversation is held by a client, and at a rate there are none: give a concurrency"
+            )
+        if self.turns is not None and (odd := [n for n in self.requests or () if n % self.turns.number]):
+            raise ValueError(f"requests: {odd[0]} are no whole conversations of {self.turns.number} turns")
+        if self.ramp is not None and self.find is not None:
+            raise ValueError("ramp: a search compares loads at their height")
+        return self
+
+    @property
+    def shape(self) -> Shape | None:
+        """What is other than usual about its requests, if anything is."""
+        found = Shape.model_validate({name: getattr(self, name) for name in ShapeFields.model_fields})
+        return found if found != Shape() else None
+
     def cases(self, per_client: int) -> Iterator["Case"]:
-        """Its cases in their order, each with the requests that are written, or so many per client."""
+        """Its cases in their order, each with the requests that are written, or so many (or conversations) per client."""
         rates = self.rate or (None,) * len(self.concurrency)
-        requests = self.requests or tuple(concurrency * per_client for concurrency in self.concurrency)
+        each = per_client * (self.turns.number if self.turns is not None else 1)
+        requests = self.requests or tuple(concurrency * each for concurrency in self.concurrency)
         if len(requests) < len(rates):
             requests *= len(rates)
         for concurrency, rate, number in zip(self.concurrency, rates, requests, strict=True):
-            yield Case(input=self.input, output=self.output, concurrency=concurrency, requests=number, rate=rate)
+            yield Case(
+                input=self.input,
+                output=self.output,
+                concurrency=concurrency,
+                requests=number,
+                rate=rate,
+                shape=self.shape,
+            )
 
 
 class Case(Condition):

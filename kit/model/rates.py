@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from kit.model.record import Length, Record
+from kit.model.shapes import Shape, shaped
 
 AHEAD_S = 10.0
 MOST_AHEAD = 1000
@@ -17,9 +18,10 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?")
 _LABEL = re.compile(
     r"(?P<number>[0-9]{1,6}(?:\.[0-9]{1,9})?)/s(?: (?P<arrivals>constant))?(?: x(?P<burst>[0-9]{1,4}))?"
 )
+_LOAD = re.compile(r"(?:(?P<clients>[1-9][0-9]{0,8})|(?P<rate>[^()]+?))(?: \((?P<shape>[^()]*)\))?")
 
 CaseKey = tuple[int, int, int | str]
-"""What makes two cases the same: tokens in, tokens out, and the number of clients or the label of a rate."""
+"""What makes two cases the same: tokens in, tokens out, and the number of clients or the label of a rate, each with that of a shape."""
 
 
 class Rate(Record):
@@ -97,13 +99,33 @@ Rates = Annotated[
 """Rates; profiles may write a single one without a list."""
 
 
-def load_of(concurrency: int, rate: Rate | None) -> int | str:
-    """What tables call the load of a case: the number of clients, or the label of the rate."""
-    return rate.label if rate is not None else concurrency
+def load_of(concurrency: int, rate: Rate | None, shape: Shape | None = None) -> int | str:
+    """What tables call the load of a case: the number of clients or the label of the rate, and behind it that of a shape."""
+    plain = rate.label if rate is not None else concurrency
+    return f"{plain} ({shape.label})" if shape is not None else plain
+
+
+def load_told(text: str) -> dict[str, object] | None:
+    """The fields of a condition that a label of its load tells of; None for what is no label."""
+    found = _LOAD.fullmatch(text.strip())
+    if found is None:
+        return None
+    shape = shaped(found["shape"]) if found["shape"] is not None else None
+    rate = labelled(found["rate"]) if found["rate"] else None
+    if (found["shape"] is not None and shape is None) or (found["rate"] and rate is None):
+        return None
+    concurrency = rate.connections if rate is not None else int(found["clients"])
+    return {"concurrency": concurrency, "rate": rate, "shape": shape}
+
+
+def clients_of(load: int | str) -> int | None:
+    """The number of clients of a load; None where it is a rate."""
+    found = _LOAD.fullmatch(str(load))
+    return int(found["clients"]) if found is not None and found["clients"] else None
 
 
 class Condition(Record):
-    """What makes a case: input length x output length x concurrency, or x rate.
+    """What makes a case: input length x output length x concurrency, or x rate, and the shape of its requests where it is no usual one.
 
     With a rate `concurrency` only is the number of connections that are opened beforehand: no bound of any kind.
     """
@@ -112,11 +134,12 @@ class Condition(Record):
     output: Length
     concurrency: int
     rate: Rate | None = None
+    shape: Shape | None = None
 
     @property
     def load(self) -> int | str:
         """What tables call its load."""
-        return load_of(self.concurrency, self.rate)
+        return load_of(self.concurrency, self.rate, self.shape)
 
     @property
     def key(self) -> CaseKey:
@@ -125,5 +148,6 @@ class Condition(Record):
 
     @property
     def id(self) -> str:
-        """Its name in paths and messages, such as `2k-512-c4` or `2k-512-r0.5`."""
-        return f"{self.input}-{self.output}-{self.rate.id if self.rate is not None else f'c{self.concurrency}'}"
+        """Its name in paths and messages, such as `2k-512-c4`, `2k-512-r0.5` or `2k-512-c4-u50-t4`."""
+        plain = f"{self.input}-{self.output}-{self.rate.id if self.rate is not None else f'c{self.concurrency}'}"
+        return f"{plain}-{self.shape.id}" if self.shape is not None else plain

@@ -23,6 +23,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 LONGEST_TOKENS = 10_000_000
+SHORTEST_S = 0.001
 
 
 def _counts(value: object) -> object:
@@ -116,7 +117,7 @@ def _bytes(value: object) -> object:
 
 
 def _positive(value: float) -> float:
-    if not 0.001 <= value <= 30 * 24 * 3600:
+    if not SHORTEST_S <= value <= 30 * 24 * 3600:
         raise ValueError("must be at least 1 ms and at most 30 days")
     return value
 

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from kit.model.acceptance import RATES, TIMES, Limit
 from kit.model.record import Length, Record
+from kit.model.shapes import Shape
 
 MOST_CLIENTS = 100_000
 
@@ -54,3 +55,4 @@ class Search(Record):
     output: Length
     concurrencies: tuple[int, ...]
     limits: tuple[Limit, ...]
+    shape: Shape | None = None

@@ -42,6 +42,11 @@ class Row(Condition):
     per_stream_throughput: Cell | None = None
 
     @property
+    def uneven(self) -> bool:
+        """Whether its requests differ in length: a mean of them then says nothing of each."""
+        return self.varied or (self.shape is not None and bool(self.shape.lengths or self.shape.prompts))
+
+    @property
     def name(self) -> str:
         """The case, such as `2k-512-c4`, with its round where there are several."""
         return self.id if self.loop is None else f"{self.id}#{self.loop}"

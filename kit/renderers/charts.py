@@ -1,6 +1,7 @@
 """The report's charts as data and geometry: HTML draws them as SVG, Word gets them as pictures."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a6761d", "#56b4e9", "#6
 """Told apart by people who see colours differently; the series also differ by their markers."""
 
 MARKERS = ("circle", "square", "diamond", "triangle")
+
+_NUMBER = re.compile(r"[0-9.]+(?:/s)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,9 @@ def _over_clients(rows: Sequence[PerformanceRow], language: Language) -> Iterato
             say(language, f"axis-{key}"),
             _series((line(row.case), row.case.concurrency, str(row.case.concurrency), mean(row)) for row in rows),
         )
-    if rows:
-        yield _prefill(rows, min(row.case.concurrency for row in rows), language)
+    # Prompts of other lengths than the case's, or with a part that is known already, tell nothing of prefill by length.
+    if plain := [row for row in rows if row.case.shape is None]:
+        yield _prefill(plain, min(row.case.concurrency for row in plain), language)
 
 
 def _over_rates(report: Report, language: Language) -> Iterator[Chart]:
@@ -176,9 +180,8 @@ def _chart(
 
 
 def line(case: Condition) -> str:
-    """What a line is of: `2k/512`, and how requests arrive at a rate where that is not one by one and by chance: `2k/512 constant x8`."""
-    lengths = f"{case.input.label}/{case.output.label}"
-    return lengths if case.rate is None else lengths + case.rate.label.partition("/s")[2]
+    """What a line is of: lengths, and all but the number of the load: `2k/512`, `2k/512 (±50%)`, at a rate `2k/512 constant x8`."""
+    return f"{case.input.label}/{case.output.label}{_NUMBER.sub('', str(case.load), count=1)}"
 
 
 def _series(values: Iterable[tuple[str, float, str, float | None]]) -> tuple[Series, ...]:

@@ -12,6 +12,7 @@ from kit.legacy.profiles import COLUMNS
 from kit.loadgens import GENERATORS
 from kit.model import Load, Machine, MadeModel, Profile, Server
 from kit.model.cases import CaseGroup
+from kit.model.rates import load_of
 from kit.model.table import METRICS, Row
 from kit.running.beginning import Prepared
 from kit.workflows import running
@@ -77,11 +78,12 @@ def rehearsal(profile: Profile, known: Sequence[Row], speed: float, tokenizer: s
 
 
 def _quick(group: CaseGroup, speed: float) -> CaseGroup:
-    """The cases, with rates that many times as high."""
-    if group.rate is None:
-        return group
-    rates = tuple(rate.times(speed) for rate in group.rate)
-    return group.model_copy(update={"rate": rates, "concurrency": tuple(rate.connections for rate in rates)})
+    """The cases, with rates that many times as high, and a ramp that is as much shorter."""
+    told: dict[str, object] = {"ramp": group.shape.hurried(speed).ramp if group.shape is not None else None}
+    if group.rate is not None:
+        rates = tuple(rate.times(speed) for rate in group.rate)
+        told |= {"rate": rates, "concurrency": tuple(rate.connections for rate in rates)}
+    return group.model_copy(update=told)
 
 
 def points(known: Sequence[Row], speed: float) -> tuple[str, ...]:
@@ -118,7 +120,8 @@ def quickened(known: Sequence[Row], speed: float) -> bytes:
             cell = getattr(row, metric)
             factor = 1 / speed if metric in _TIMES else speed
             figures.append("" if cell is None else f"{cell.value * factor:.{_DIGITS}g}")
-        load = str(row.load) if row.rate is None else row.rate.times(speed).label
+        rate = row.rate.times(speed) if row.rate is not None else None
+        load = str(load_of(row.concurrency, rate, row.shape.hurried(speed) if row.shape is not None else None))
         lines.append(",".join((row.input.label, row.output.label, load, *figures)))
     return ("\n".join(lines) + "\n").encode()
 

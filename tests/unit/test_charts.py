@@ -128,6 +128,25 @@ def test_a_rate_that_lacks_a_round_is_no_point_and_no_p99(tmp_path: Path) -> Non
     }
 
 
+def test_requests_of_another_shape_have_lines_of_their_own(tmp_path: Path) -> None:
+    plain = "input: 2k, output: 512, concurrency: [1, 2]"
+    shaped = "input: 128, output: 512, lengths: lognormal 80%"
+    cases = (
+        f"[{{{plain}}}, {{{plain}, turns: 4}}, {{{shaped}, concurrency: 1}}, {{{shaped}, rate: [1, 2], requests: 4}}]"
+    )
+    built = Written(tmp_path, "load.transport=precise", "load.requests_per_client=2", f"load.cases={cases}").report(
+        "en"
+    )
+    found = {chart.key: points(chart) for chart in charts.of(built, "en")}
+    assert {name: [x for x, _ in line] for name, line in found["ttft"].items()} == {
+        "2k/512": [1, 2],
+        "2k/512 (4 turns)": [1, 2],
+        "128/512 (σ80%)": [1],
+    }
+    assert {name: [x for x, _ in line] for name, line in found["throughput-rate"].items()} == {"128/512 (σ80%)": [1, 2]}
+    assert "prefill" not in found, "their prompts have other lengths than the case, or begin with what is known"
+
+
 def test_rates_of_a_table_that_knows_no_single_request_have_their_means(rated: Report) -> None:
     latency = next(one for one in charts.of(rated.model_copy(update={"details": ()}), "en") if "latency-r" in one.key)
     assert points(latency) == {
@@ -187,7 +206,7 @@ def test_the_font_of_the_pictures_has_every_character_that_charts_say() -> None:
     font = pictures.font()
     missing = bytes(font.getmask("\ue000"))
     words = (text for key, both in CATALOGUE.items() if key.startswith(("axis-", "chart-", "line-")) for text in both)
-    characters = {*"".join(words), *map(chr, range(0x21, 0x7F))} - {" "}
+    characters = {*"".join(words), *map(chr, range(0x21, 0x7F)), *"±σ·"} - {" "}
     assert len(characters) > 120
     assert [one for one in sorted(characters) if bytes(font.getmask(one)) == missing] == []
 
