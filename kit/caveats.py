@@ -14,6 +14,8 @@ def of(profile: Profile) -> Iterator[Doubt]:
         yield Doubt(kind="caveat-speculative", values=(("flag", found),))
     if _cached(profile) and flush_path(profile) is None and load.seeds == "shared" and len(load.expanded()) > 1:
         yield Doubt(kind="caveat-shared-prompts")
+    if load.until is not None and any(case.rate is not None for case in load.expanded()):
+        yield Doubt(kind="caveat-rounds-rate")
 
 
 def flush_path(profile: Profile) -> str | None:

@@ -14,7 +14,7 @@ from kit.texts import CATALOGUE
 TARGET = Path(__file__).resolve().parent.parent / "templates" / "chart.otf"
 SIMPLIFIED = 2  # its place in the collection
 WORDS = ("axis-", "chart-", "line-")
-LATIN = "".join(map(chr, range(0x20, 0x7F))) + "°±·×÷–—→"
+LATIN = "".join(map(chr, range(0x20, 0x7F))) + "°±·×÷–—→σ"
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ CHECKS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
     containers.nodes,
     room.port,
     room.hccl,
-    load.speculative,
+    load.caveats,
     models.whole,
     models.tokenizer,
     models.tokenizer_code,

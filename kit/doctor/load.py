@@ -6,10 +6,15 @@ from kit.doctor.asked import Asked, check
 from kit.model import Check
 from kit.texts import doubt
 
+_REMEDIES = {
+    "caveat-speculative": ("min_tokens", "measure without multi-token prediction too, and compare"),
+    "caveat-rounds-rate": ("rounds", "give load.rounds a number"),
+}
 
-def speculative(asked: Asked) -> Iterator[Check]:
-    """The load and the server's way of predicting tokens go together."""
+
+def caveats(asked: Asked) -> Iterator[Check]:
+    """The load goes together with the server's way of predicting tokens, and its rounds with its cases."""
     for found in asked.plan.caveats if asked.plan is not None else ():
-        if found.kind == "caveat-speculative":
-            remedy = "measure without multi-token prediction too, and compare"
-            yield check("min_tokens", "warn", doubt("en", found), remedy=remedy)
+        if found.kind in _REMEDIES:
+            name, remedy = _REMEDIES[found.kind]
+            yield check(name, "warn", doubt("en", found), remedy=remedy)

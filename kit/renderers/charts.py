@@ -1,19 +1,24 @@
 """The report's charts as data and geometry: HTML draws them as SVG, Word gets them as pictures."""
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from kit import stats
 from kit.formats import figure
-from kit.model.cases import Case
 from kit.model.profile import Language
-from kit.model.report import PerformanceRow, Report
+from kit.model.rates import Condition
+from kit.model.report import CaseDetail, PerformanceRow, Report
+from kit.model.result import Spread
 from kit.texts import say
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a6761d", "#56b4e9", "#6f4fb0", "#4d4d4d")
 """Told apart by people who see colours differently; the series also differ by their markers."""
 
 MARKERS = ("circle", "square", "diamond", "triangle")
+
+_NUMBER = re.compile(r"[0-9.]+(?:/s)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +67,73 @@ class Chart:
         return MARKERS[(self.looks[series][1] if self.looks else series) % len(MARKERS)]
 
 
+_FIGURES: tuple[tuple[str, Callable[[PerformanceRow], float | None], Callable[[CaseDetail], Spread | None]], ...] = (
+    ("latency", lambda row: row.latency_s, lambda detail: detail.latency_s),
+    ("ttft", lambda row: row.ttft_s, lambda detail: detail.ttft_s),
+    ("throughput", lambda row: row.output_throughput, lambda _: None),
+)
+"""What is drawn against the load: the mean over rounds, and how the requests spread where it is a time."""
+
+
 def of(report: Report, language: Language) -> tuple[Chart, ...]:
-    """The charts of a report; one that would show no line is left out."""
-    # What was sent at a rate has no number of clients.
-    rows = [row for row in report.rows if row.case.rate is None]
-    by_concurrency = (
-        ("latency", [(row, row.latency_s) for row in rows]),
-        ("ttft", [(row, row.ttft_s) for row in rows]),
-        ("throughput", [(row, row.output_throughput) for row in rows]),
-    )
-    charts = [
-        _chart(
+    """The charts of a report: against the number of clients, then against the rate; one that would show no line is left out."""
+    closed = [row for row in report.rows if row.case.rate is None]
+    found = (*_over_clients(closed, language), *_over_rates(report, language))
+    return tuple(chart for chart in found if any(len(series.points) > 1 for series in chart.series))
+
+
+def _over_clients(rows: Sequence[PerformanceRow], language: Language) -> Iterator[Chart]:
+    for key, mean, _ in _FIGURES:
+        yield _chart(
             language,
             key,
             say(language, f"chart-{key}"),
             say(language, "axis-concurrency"),
             say(language, f"axis-{key}"),
-            _series(((_lengths(row.case), row.case.concurrency, str(row.case.concurrency), y) for row, y in values)),
+            _series((line(row.case), row.case.concurrency, str(row.case.concurrency), mean(row)) for row in rows),
         )
-        for key, values in by_concurrency
+    # Prompts of other lengths than the case's, or with a part that is known already, tell nothing of prefill by length.
+    if plain := [row for row in rows if row.case.shape is None]:
+        yield _prefill(plain, min(row.case.concurrency for row in plain), language)
+
+
+def _over_rates(report: Report, language: Language) -> Iterator[Chart]:
+    """A line for each way in which requests arrive; that of a p99 has the colour of its mean."""
+    details = {detail.case.id: detail for detail in report.details}
+    rows = [
+        (line(row.case), row.case.rate.per_second, row, details.get(row.case.id))
+        for row in report.rows
+        if row.case.rate is not None
     ]
-    if rows:
-        least = min(row.case.concurrency for row in rows)
-        charts.append(_prefill(rows, least, language))
-    return tuple(chart for chart in charts if any(len(series.points) > 1 for series in chart.series))
+    names = list(dict.fromkeys(name for name, *_ in rows))
+    for key, mean, spread in _FIGURES:
+        values = [
+            (label, names.index(name), at, x, y)
+            for name, x, row, detail in rows
+            for at, (label, y) in enumerate(
+                _mean_and_p99(language, name, mean(row), spread(detail) if detail else None)
+            )
+        ]
+        series = _series((label, x, f"{x:g}", y) for label, _, _, x, y in values)
+        looks = {label: (number, 2 * number + at) for label, number, at, _, _ in values}
+        yield _chart(
+            language,
+            f"{key}-rate",
+            say(language, f"chart-{key}-rate"),
+            say(language, "axis-rate"),
+            say(language, f"axis-{key}"),
+            series,
+            tuple(looks[one.name] for one in series),
+        )
+
+
+def _mean_and_p99(
+    language: Language, name: str, mean: float | None, spread: Spread | None
+) -> Iterator[tuple[str, float | None]]:
+    """The names of a case's lines with its values; where a round is lacking there is no mean, and so no point at all."""
+    yield (name if spread is None else say(language, "line-mean", name=name)), mean
+    if spread is not None and mean is not None:
+        yield f"{name} p99", spread.carried("p99", stats.FEWEST["p99"])
 
 
 def main(found: Sequence[Chart]) -> Chart | None:
@@ -109,7 +157,15 @@ def _prefill(rows: Sequence[PerformanceRow], concurrency: int, language: Languag
     )
 
 
-def _chart(language: Language, key: str, title: str, x: str, y: str, series: tuple[Series, ...]) -> Chart:
+def _chart(
+    language: Language,
+    key: str,
+    title: str,
+    x: str,
+    y: str,
+    series: tuple[Series, ...],
+    looks: tuple[tuple[int, int], ...] = (),
+) -> Chart:
     told = (
         say(
             language,
@@ -120,15 +176,16 @@ def _chart(language: Language, key: str, title: str, x: str, y: str, series: tup
         for one in series
     )
     alt = say(language, "chart-alt", title=f"{title}, {x} → {y}", series="; ".join(told))
-    return Chart(key, title, x, y, say(language, "chart-series"), series, alt)
+    return Chart(key, title, x, y, say(language, "chart-series"), series, alt, looks=looks)
 
 
-def _lengths(case: Case) -> str:
-    return f"{case.input.label}/{case.output.label}"
+def line(case: Condition) -> str:
+    """What a line is of: lengths, and all but the number of the load: `2k/512`, `2k/512 (±50%)`, at a rate `2k/512 constant x8`."""
+    return f"{case.input.label}/{case.output.label}{_NUMBER.sub('', str(case.load), count=1)}"
 
 
-def _series(values: Iterable[tuple[str, int, str, float | None]]) -> tuple[Series, ...]:
-    found: dict[str, dict[int, Point]] = {}
+def _series(values: Iterable[tuple[str, float, str, float | None]]) -> tuple[Series, ...]:
+    found: dict[str, dict[float, Point]] = {}
     for name, x, x_text, y in values:
         if y is not None:
             # Two cases of one length in the prefill chart differ in their output, which prefill does not see.

@@ -216,7 +216,7 @@ class Content:
             )
         self._add(
             self._caption("table", self._say("performance")),
-            table(rows, _WIDTHS, about=self._say("performance")),
+            table(rows, _WIDTHS, about=self._say("performance"), whole_rows=word.short(groups)),
             paragraph("KitNote", run(report.rounds_note)),
             *(paragraph("KitNote", run(f"[{number}] {note}")) for number, note in enumerate(report.notes, start=1)),
         )
@@ -236,7 +236,7 @@ class Content:
         ]
         self._add(
             self._caption("table", found.title),
-            table(rows, widths, about=found.title),
+            table(rows, widths, about=found.title, whole_rows=word.short(found.rows)),
             *(paragraph("KitNote", run(note)) for note in found.notes),
         )
 

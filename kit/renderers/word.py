@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 # What XML cannot hold, and lone halves of surrogate pairs, which no encoding can.
 _IMPOSSIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAKS = re.compile(r"(\r\n|\r|\n|\t)")
+_SHORT = 60
 
 
 TABLE_OF_CONTENTS = (
@@ -78,8 +79,12 @@ def table(
     about: str,
     header: bool = True,
     first_column: bool = False,
+    whole_rows: bool = False,
 ) -> str:
-    """A table of fixed widths (twentieths of a point); its first row is repeated on every page it runs over."""
+    """A table of fixed widths (twentieths of a point); its first row is repeated on every page it runs over.
+
+    `whole_rows`: no row is cut by the end of a page. LibreOffice then loses what is longer than one: see `short`.
+    """
     grid = "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
     # Twice the same: newer readers take the names, older ones and LibreOffice the bits.
     bits = 0x0600 + 0x0020 * header + 0x0080 * first_column
@@ -88,20 +93,27 @@ def table(
         f'<w:tbl><w:tblPr><w:tblStyle w:val="KitTable"/><w:tblW w:w="{sum(widths)}" w:type="dxa"/>'
         f'<w:tblLayout w:type="fixed"/>{look} w:lastColumn="0" w:noHBand="1" w:noVBand="1"/>'
         f"<w:tblCaption w:val={attribute(about)}/></w:tblPr><w:tblGrid>{grid}</w:tblGrid>"
-        + "".join(_row(row, widths, header and number == 0) for number, row in enumerate(rows))
+        + "".join(
+            _row(row, widths, repeated=header and number == 0, whole=whole_rows) for number, row in enumerate(rows)
+        )
         + "</w:tbl>"
     )
 
 
-def _row(row: Sequence[Cell], widths: Sequence[int], repeated: bool) -> str:
+def short(rows: Iterable[Iterable[str]]) -> bool:
+    """Whether rows of these texts are far lower than a page, however narrow their columns."""
+    return all(len(text) <= _SHORT and len(text.splitlines()) < 2 for row in rows for text in row)
+
+
+def _row(row: Sequence[Cell], widths: Sequence[int], *, repeated: bool, whole: bool) -> str:
     cells = "".join(
         f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/>'
         + (f'<w:vMerge w:val="{one.merge}"/>' if one.merge else "")
         + f'<w:vAlign w:val="center"/></w:tcPr>{one.content}</w:tc>'
         for one, width in zip(row, widths, strict=True)
     )
-    properties = "<w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>" if repeated else ""
-    return f"<w:tr>{properties}{cells}</w:tr>"
+    properties = ("<w:cantSplit/>" if repeated or whole else "") + ("<w:tblHeader/>" if repeated else "")
+    return f"<w:tr>{f'<w:trPr>{properties}</w:trPr>' if properties else ''}{cells}</w:tr>"
 
 
 def merged(columns: Iterable[tuple[str, ...]]) -> list[list[str]]:

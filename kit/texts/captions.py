@@ -137,6 +137,12 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "第 {round} 轮的系统吞吐与其余各轮相差 {difference}（{value} tok/s），是离群值（Grubbs 检验，p < 5%）",
         "round {round} stands out: its throughput of {value} tok/s is {difference} beside the others (Grubbs, p < 5 %)",
     ),
+    # charts of cases sent at a rate
+    "chart-latency-rate": ("端到端时延随请求速率的变化", "Latency against request rate"),
+    "chart-ttft-rate": ("首 token 时延随请求速率的变化", "TTFT against request rate"),
+    "chart-throughput-rate": ("系统吞吐随请求速率的变化", "Output throughput against request rate"),
+    "axis-rate": ("设定的请求速率（req/s）", "Request rate asked for (req/s)"),
+    "line-mean": ("{name} 均值", "{name} mean"),
     # what is doubtful before anything is run
     "caveat-speculative": (
         "服务启用了多 token 预测（{flag}），而测试工具同时发送 min_tokens：推理引擎为推迟结束符可能放弃部分预测，TPOT 可能偏高。",
@@ -148,6 +154,11 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "其 TTFT 可能偏低（load.seeds: per-case 可避免）。",
         "The cases of a round share their seed, as in the original script: a later case begins with prompts that an earlier one has sent, "
         "and a prefix cache that is not emptied makes its TTFT too short (load.seeds: per-case avoids that).",
+    ),
+    "caveat-rounds-rate": (
+        "load.rounds: auto 按系统吞吐的置信区间决定轮数，而按速率发送时吞吐取决于发送的速率：轮数够了，不等于时延与 TTFT 已测准（宜写固定的轮数）。",
+        "load.rounds: auto ends when the throughput is known well enough, which at a rate is what was sent, not what the server can do: latency "
+        "and TTFT may not be known as well by then (better give load.rounds a number).",
     ),
     # marks
     "rehearsal": (

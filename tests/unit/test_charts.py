@@ -15,7 +15,10 @@ from kit.model import RoundPlan
 from kit.model.report import Estimate, Report
 from kit.renderers import applied, charts, details, pictures
 from kit.renderers.charts import Box
+from kit.renderers.comparison import curves
 from kit.texts import CATALOGUE
+from kit.workflows import comparing
+from tests.unit.planted import planted
 from tests.unit.test_report import Written, failing
 
 
@@ -58,6 +61,132 @@ def test_what_was_not_measured_is_no_point(built: Report) -> None:
     assert keys == ["ttft", "throughput", "prefill"]
 
 
+RATES = (
+    "load.transport=precise",
+    "load.cases=[{input: 2k, output: 512, rate: [0.5, 2], requests: [331, 330]}, {input: 128, output: 512, concurrency: [1, 2]},"
+    " {input: 2k, output: 512, rate: {per_second: [1, 2], arrivals: constant, burst: 8}, requests: 50}]",
+)
+
+
+def by_clock(entry: RoundPlan, index: int) -> dict[str, object]:
+    """Times that are the rate's tenfold, but for one request in fifty."""
+    if entry.case.rate is None:
+        return {}
+    slow = 1 if index % 50 else 10
+    return {"scheduled_s": index, "sent_s": index, "latency_s": 10 * slow * entry.case.rate.per_second, "ttft_s": slow}
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return Written(tmp_path_factory.mktemp("rated"), *RATES, change=by_clock).report("en")
+
+
+def points(chart: charts.Chart) -> dict[str, list[tuple[float, float]]]:
+    return {series.name: [(point.x, round(point.y, 2)) for point in series.points] for series in chart.series}
+
+
+def test_what_was_sent_at_rates_is_drawn_against_them_with_p99_where_the_samples_carry_it(rated: Report) -> None:
+    found = {chart.key: chart for chart in charts.of(rated, "en")}
+    assert list(found) == ["latency", "ttft", "throughput", "latency-rate", "ttft-rate", "throughput-rate"]
+    assert [*points(found["latency"])] == ["128/512"], "no rate among the numbers of clients"
+    latency = found["latency-rate"]
+    assert latency.x_title == "Request rate asked for (req/s)"
+    assert points(latency) == {
+        "2k/512 mean": [(0.5, 5.95), (2, 23.82)],
+        "2k/512 p99": [(0.5, 50)],
+        "2k/512 constant x8 mean": [(1, 11.8), (2, 23.6)],
+    }
+    assert [point.x_text for point in latency.series[0].points] == ["0.5", "2"]
+    assert points(found["ttft-rate"])["2k/512 p99"] == [(0.5, 10)], "662 requests carry it, 660 do not"
+    throughput = [(row.case.load, row.output_throughput) for row in rated.rows if row.case.rate is not None]
+    drawn = {name: [y for _, y in line] for name, line in points(found["throughput-rate"]).items()}
+    assert drawn == {
+        "2k/512": [pytest.approx(value, abs=0.01) for _, value in throughput[:2]],
+        "2k/512 constant x8": [pytest.approx(value, abs=0.01) for _, value in throughput[2:]],
+    }
+    assert "2k/512 p99: 0.5 → 50" in latency.alt
+
+
+def test_a_p99_has_the_colour_of_its_mean_and_a_marker_of_its_own(rated: Report) -> None:
+    latency, throughput = (
+        chart for chart in charts.of(rated, "en") if chart.key in ("latency-rate", "throughput-rate")
+    )
+    assert [latency.colour(at) for at in range(3)] == [0, 0, 1]
+    assert [latency.marker(at) for at in range(3)] == ["circle", "square", "diamond"]
+    assert [(throughput.colour(at), throughput.marker(at)) for at in range(2)] == [(0, "circle"), (1, "diamond")]
+
+
+def test_a_rate_that_lacks_a_round_is_no_point_and_no_p99(tmp_path: Path) -> None:
+    settings = ("load.transport=precise", "load.cases=[{input: 2k, output: 512, rate: [1, 2, 4], requests: 700}]")
+    built = Written(tmp_path, *settings, missing=["2k-512-r2/round-2"], state="incomplete", change=by_clock).report(
+        "en"
+    )
+    latency = charts.of(built, "en")[0]
+    assert {name: [x for x, _ in line] for name, line in points(latency).items()} == {
+        "2k/512 mean": [1, 4],
+        "2k/512 p99": [1, 4],
+    }
+
+
+def test_requests_of_another_shape_have_lines_of_their_own(tmp_path: Path) -> None:
+    plain = "input: 2k, output: 512, concurrency: [1, 2]"
+    shaped = "input: 128, output: 512, lengths: lognormal 80%"
+    cases = (
+        f"[{{{plain}}}, {{{plain}, turns: 4}}, {{{shaped}, concurrency: 1}}, {{{shaped}, rate: [1, 2], requests: 4}}]"
+    )
+    built = Written(tmp_path, "load.transport=precise", "load.requests_per_client=2", f"load.cases={cases}").report(
+        "en"
+    )
+    found = {chart.key: points(chart) for chart in charts.of(built, "en")}
+    assert {name: [x for x, _ in line] for name, line in found["ttft"].items()} == {
+        "2k/512": [1, 2],
+        "2k/512 (4 turns)": [1, 2],
+        "128/512 (σ80%)": [1],
+    }
+    assert {name: [x for x, _ in line] for name, line in found["throughput-rate"].items()} == {"128/512 (σ80%)": [1, 2]}
+    assert "prefill" not in found, "their prompts have other lengths than the case, or begin with what is known"
+
+
+def test_rates_of_a_table_that_knows_no_single_request_have_their_means(rated: Report) -> None:
+    latency = next(one for one in charts.of(rated.model_copy(update={"details": ()}), "en") if "latency-r" in one.key)
+    assert points(latency) == {
+        "2k/512": [(0.5, 5.95), (2, 23.82)],
+        "2k/512 constant x8": [(1, 11.8), (2, 23.6)],
+    }
+
+
+def test_a_single_rate_of_each_kind_is_no_chart(tmp_path: Path) -> None:
+    rates = "[4, {per_second: 8, arrivals: constant}]"
+    built = Written(
+        tmp_path, f"load.cases=[{{input: 2k, output: 512, rate: {rates}, requests: 9}}]", "load.transport=precise"
+    )
+    assert charts.of(built.report("en"), "en") == ()
+
+
+def test_a_comparison_draws_rates_apart_from_numbers_of_clients(tmp_path: Path) -> None:
+    cases = """\
+    - {input: 2k, output: 512, concurrency: [1, 4]}
+    - {input: 2k, output: 512, rate: [0.5, 2], requests: 8}
+    - {input: 2k, output: 512, rate: {per_second: [200, 100], burst: 4}, requests: 8}
+"""
+    for seed, name in enumerate("ab"):
+        planted(tmp_path, name, seed, "load.transport=precise", cases=cases)
+    found = {chart.key: chart for chart in curves.of(comparing.compare(("507-a", "507-b"), tmp_path, lang="en"))}
+    assert [*found] == ["pareto", *("throughput", "latency", "ttft"), *("throughput-rate", "latency-rate", "ttft-rate")]
+    lines = {name: [x for x, _ in line] for name, line in points(found["ttft-rate"]).items()}
+    assert lines == {
+        f"{side} · 2k/512{kind} · req/s": rates
+        for side in "AB"
+        for kind, rates in (("", [0.5, 2]), (" x4", [100, 200]))
+    }
+    assert {name: [x for x, _ in line] for name, line in points(found["ttft"]).items()} == {
+        "A · 2k/512": [1, 4],
+        "B · 2k/512": [1, 4],
+    }
+    assert set(points(found["pareto"])) == {*lines, "A · 2k/512", "B · 2k/512"}, "no line leads from clients to a rate"
+    assert found["ttft-rate"].x_title == "Request rate asked for (req/s)"
+
+
 def test_zero_everywhere_is_still_a_chart(built: Report) -> None:
     rows = tuple(row.model_copy(update={"ttft_s": 0.0}) for row in built.rows)
     chart = next(c for c in charts.of(built.model_copy(update={"rows": rows}), "en") if c.key == "ttft")
@@ -77,7 +206,7 @@ def test_the_font_of_the_pictures_has_every_character_that_charts_say() -> None:
     font = pictures.font()
     missing = bytes(font.getmask("\ue000"))
     words = (text for key, both in CATALOGUE.items() if key.startswith(("axis-", "chart-", "line-")) for text in both)
-    characters = {*"".join(words), *map(chr, range(0x21, 0x7F))} - {" "}
+    characters = {*"".join(words), *map(chr, range(0x21, 0x7F)), *"±σ·"} - {" "}
     assert len(characters) > 120
     assert [one for one in sorted(characters) if bytes(font.getmask(one)) == missing] == []
 

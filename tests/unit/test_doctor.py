@@ -313,6 +313,14 @@ def test_multi_token_prediction_beside_min_tokens_is_warned_of(site: Site) -> No
     assert found.startswith("warn min_tokens: The server predicts several tokens at once (--speculative-algorithm)")
 
 
+def test_rounds_that_go_by_the_throughput_of_a_rate_are_warned_of(site: Site) -> None:
+    rate = "load.cases=[{input: 128, output: 128, rate: 4, requests: 9}]"
+    site.settings = (rate, "load.rounds=auto(2%)")
+    assert [line.partition(":")[0] for line in site.wrong() if "rounds" in line] == ["warn rounds"]
+    site.settings = (rate, "load.rounds=5")
+    assert not [line for line in site.wrong() if "rounds" in line]
+
+
 def test_another_run_is_in_the_way(site: Site) -> None:
     site.busy = "another run of kit: pid 7, user 0, kit run smoke"
     assert "fail other runs: another run of kit: pid 7, user 0, kit run smoke" in site.wrong()

@@ -186,6 +186,24 @@ def test_header_rows_are_repeated_on_every_page(built: Report) -> None:
             assert first.find(f"{W}trPr/{W}tblHeader") is not None
 
 
+def whole_rows(content: bytes) -> dict[str, list[bool]]:
+    """Of each table by its first title: whether its rows, but for the header, may not be cut."""
+    rows = {text(found): [*found.iter(f"{W}tr")][1:] for found in body(content).iter(f"{W}tbl")}
+    return {name: [row.find(f"{W}trPr/{W}cantSplit") is not None for row in found] for name, found in rows.items()}
+
+
+def test_a_row_of_figures_is_not_cut_by_the_end_of_a_page_but_one_of_long_texts_is(built: Report) -> None:
+    found = whole_rows(docx.render(built))
+    figures = [rows for name, rows in found.items() if name.startswith(("模型环境", "输入输出"))]
+    assert len(figures) == 4
+    assert all(all(rows) for rows in figures)
+    assert not any(any(rows) for name, rows in found.items() if name.startswith(("设备", "软件", "启动")))
+    # LibreOffice loses what does not fit onto the page of such a row.
+    for label in ("x" * 61, "a\rb"):
+        found = whole_rows(docx.render(built.model_copy(update={"environment_label": label})))
+        assert not any(any(rows) for name, rows in found.items() if name.startswith("模型环境"))
+
+
 def test_tables_are_as_wide_as_their_cells(built: Report) -> None:
     for found in body(docx.render(built)).iter(f"{W}tbl"):
         grid = [int(column.get(f"{W}w", "0")) for column in found.iter(f"{W}gridCol")]

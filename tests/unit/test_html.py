@@ -174,6 +174,7 @@ def test_every_measured_point_is_in_its_chart(built: Report) -> None:
         "2k/512 · 并发数 1 · 时延（s） 30.44",
     ]
     assert [button.text for button in chart.all("button")] == ["128/512", "2k/512"]
+    assert [button.attributes["class"] for button in chart.all("button")] == ["s0 circle", "s1 square"]
 
 
 def test_every_case_shows_how_its_requests_spread(built: Report) -> None:

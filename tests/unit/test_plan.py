@@ -329,6 +329,9 @@ LLAMACPP = SGLANG.replace("sglang", "llamacpp").replace("--model-path", "--serve
 VLLM = SGLANG.replace("sglang", "vllm-ascend").replace("--model-path", "--model")
 
 
+AT_A_RATE = "load.cases=[{input: 1k, output: 1k, concurrency: 1}, {input: 1k, output: 1k, rate: 4, requests: 9}]"
+
+
 def caveats(text: str, *settings: str) -> tuple[list[str], str | None]:
     """The kinds of doubt of a plan, and where its prefix cache is emptied."""
     made = make(text, *settings)
@@ -351,6 +354,15 @@ def caveats(text: str, *settings: str) -> tuple[list[str], str | None]:
         pytest.param(
             _with(SGLANG, "--speculative-algorithm", "NEXTN"), (), ["caveat-speculative"], "/flush_cache", id="MTP"
         ),
+        pytest.param(SGLANG, (AT_A_RATE, "load.rounds=2"), [], "/flush_cache", id="two rounds at a rate"),
+        pytest.param(
+            SGLANG,
+            (AT_A_RATE, "load.rounds=auto(2%)"),
+            ["caveat-rounds-rate"],
+            "/flush_cache",
+            id="rounds by the throughput of what is sent at a rate",
+        ),
+        pytest.param(SGLANG, ("load.rounds=auto(2%)",), [], "/flush_cache", id="rounds by throughput"),
     ],
 )
 def test_what_is_doubtful_is_known_before_anything_is_run(

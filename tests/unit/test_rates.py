@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit import clocks, estimate, profile, renderers, stats
-from kit import plan as plans
 from kit.errors import ProfileError
 from kit.instrument import arrivals
 from kit.instrument.arrivals import Clock
 from kit.legacy import tables
-from kit.model import Case, Length, Plan, RoundPlan, Sample
+from kit.model import Case, Length, RoundPlan, Sample
 from kit.model.acceptance import Where
 from kit.model.rates import Rate, labelled
 from kit.signing import rereading
-from tests.fakes import FakeRuntime
+from tests.unit.planning import planned
 from tests.unit.test_report import PROFILE, Written, sample
 
 RATES = "load.cases=[{input: 2k, output: 512, rate: %s}]"
@@ -160,26 +159,13 @@ def test_other_seeds_give_other_schedules() -> None:
 # --- what is sent ------------------------------------------------------------------------------------------------
 
 
-def planned(written: str, *settings: str) -> Plan:
-    runtime = FakeRuntime()
-    loaded = profile.parse(PROFILE, "p.yaml", [RATES % written, *settings])
-    return plans.make(
-        loaded.profile,
-        sha256=loaded.sha256,
-        runtime="process",
-        pin=runtime.pin,
-        models=Path("/models"),
-        version=runtime.version,
-    )
-
-
 def option(entry: RoundPlan, name: str) -> str | None:
     words = entry.program.argv
     return words[words.index(name) + 1] if name in words else None
 
 
 def test_the_sender_is_told_the_schedule_and_evalscope_only_what_to_send() -> None:
-    found = planned("{per_second: 4, arrivals: constant, burst: 2}, requests: 100", "load.transport=precise")
+    found = planned(RATES % "{per_second: 4, arrivals: constant, burst: 2}, requests: 100", "load.transport=precise")
     first, second = found.rounds
     assert [option(first, name) for name in ("--per-second", "--arrivals", "--burst")] == ["4", "constant", "2"]
     assert [option(entry, "--arrivals-seed") for entry in (first, second)] == ["42", "43"], "each round its own"
@@ -191,15 +177,15 @@ def test_the_sender_is_told_the_schedule_and_evalscope_only_what_to_send() -> No
 
 
 def test_evalscope_by_itself_is_given_its_own_options() -> None:
-    old = planned("4, requests: 100", "load.transport=evalscope").rounds[0]
+    old = planned(RATES % "4, requests: 100", "load.transport=evalscope").rounds[0]
     assert [option(old, name) for name in ("--parallel", "--rate", "--number")] == ["100", "4", "100"]
-    new = planned("0.5, requests: 100", "load.transport=evalscope", "load.version=1.14.1").rounds[0]
+    new = planned(RATES % "0.5, requests: 100", "load.transport=evalscope", "load.version=1.14.1").rounds[0]
     assert [option(new, name) for name in ("--parallel", "--rate", "--number")] == [None, "0.5", "100"]
     assert "--open-loop" in new.program.argv
 
 
 def test_a_run_takes_as_long_as_it_sends_and_then_the_last_answer() -> None:
-    found = planned("4, requests: 100", "load.transport=precise")
+    found = planned(RATES % "4, requests: 100", "load.transport=precise")
     known = estimate.known(found.rounds[0].case, 20.0, 2.0)
     assert known.clients == 80
     assert estimate.seconds(found.rounds, (known,), 1.0) == 2 * (100 / 4 + 20 + 1)

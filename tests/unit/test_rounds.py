@@ -1,29 +1,14 @@
 """How many rounds are needed, and what rounds beside each other tell."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 
 import pytest
 
-from kit import plan as plans
-from kit import profile, rounds, stats
+from kit import rounds, stats
 from kit.model import Figures, NativeSummary, Plan, RoundResult
-from tests.fakes import BEGIN, FakeRuntime
-from tests.unit.test_report import PROFILE
-
-
-def planned(setting: str, *more: str) -> Plan:
-    runtime = FakeRuntime()
-    loaded = profile.parse(PROFILE, "p.yaml", [f"load.rounds={setting}", *more])
-    return plans.make(
-        loaded.profile,
-        sha256=loaded.sha256,
-        runtime="process",
-        pin=runtime.pin,
-        models=Path("/models"),
-        version=runtime.version,
-    )
+from tests.fakes import BEGIN
+from tests.unit.planning import planned
 
 
 def results(plan: Plan, values: dict[str, Sequence[float | None]]) -> list[RoundResult]:
@@ -53,14 +38,14 @@ STEADY, WILD = (100.0, 100.1, 100.2), (80.0, 100.0, 120.0, 90.0)
 
 
 def test_a_fixed_number_of_rounds_is_needed_whatever_they_say() -> None:
-    plan = planned("3")
+    plan = planned("load.rounds=3")
     assert plan.until is None
     assert rounds.needed(plan, results(plan, {"128-512-c1": STEADY})) == plan.rounds
     assert rounds.settled(plan, []) == plan
 
 
 def test_rounds_end_where_the_interval_is_narrow_enough_each_case_for_itself() -> None:
-    plan = planned("auto(2%, max=6)")
+    plan = planned("load.rounds=auto(2%, max=6)")
     assert len(plan.rounds) == 3 * 6
     settled = rounds.settled(plan, results(plan, {"128-512-c1": STEADY, "128-512-c2": WILD}))
     assert numbers(settled, "128-512-c1") == (1, 2, 3)
@@ -73,25 +58,25 @@ def test_what_is_narrow_enough_follows_from_students_t() -> None:
     values = (99.0, 100.0, 101.0)
     assert stats.half_width(values) == pytest.approx(2.484, abs=1e-3)
     for percent, last in (("2.4", 10), ("2.5", 3)):
-        plan = planned(f"auto({percent}%)")
+        plan = planned(f"load.rounds=auto({percent}%)")
         settled = rounds.settled(plan, results(plan, {"128-512-c1": values}))
         assert numbers(settled, "128-512-c1")[-1] == last
 
 
 def test_two_rounds_are_never_enough() -> None:
-    plan = planned("auto(2%, max=5)")
+    plan = planned("load.rounds=auto(2%, max=5)")
     assert numbers(rounds.settled(plan, results(plan, {"128-512-c1": (100.0, 100.0)})), "128-512-c1")[-1] == 5
 
 
 def test_a_round_that_was_run_is_never_left_out() -> None:
     """A run that went on because its second round failed, and whose second round was made up for later."""
-    plan = planned("auto(2%, max=6)")
+    plan = planned("load.rounds=auto(2%, max=6)")
     settled = rounds.settled(plan, results(plan, {"128-512-c1": (100.0, 100.1, 100.2, 70.0)}))
     assert numbers(settled, "128-512-c1") == (1, 2, 3, 4)
 
 
 def test_a_round_without_result_or_throughput_is_not_passed_over() -> None:
-    plan = planned("auto(2%, max=6)")
+    plan = planned("load.rounds=auto(2%, max=6)")
     gap = rounds.settled(plan, results(plan, {"128-512-c1": (100.0, float("nan"), 100.1, 100.2)}))
     assert numbers(gap, "128-512-c1") == (1, 2, 3, 4)
     unknown = rounds.settled(plan, results(plan, {"128-512-c1": (100.0, None, 100.1, 100.2)}))
@@ -102,7 +87,7 @@ def test_a_round_without_result_or_throughput_is_not_passed_over() -> None:
 
 
 def told(*values: float, plan: Plan | None = None) -> list[str]:
-    plan = plan or planned(str(len(values)))
+    plan = plan or planned(f"load.rounds={len(values)}")
     return [found.kind for found in rounds.doubts(plan.cases[0], results(plan, {"128-512-c1": values}))]
 
 
@@ -118,7 +103,7 @@ def test_a_drift_of_no_matter_and_one_that_may_be_chance_are_not_told() -> None:
 
 
 def test_a_round_apart_is_told_with_its_number() -> None:
-    plan = planned("5")
+    plan = planned("load.rounds=5")
     [found] = rounds.doubts(plan.cases[0], results(plan, {"128-512-c1": (80.0, 100.0, 100.5, 99.5, 100.0)}))
     assert (found.kind, dict(found.values)) == (
         "rounds-outlier",
@@ -132,6 +117,6 @@ def test_equal_rounds_and_two_rounds_raise_no_doubt() -> None:
 
 
 def test_what_differs_by_chance_is_seldom_called_a_drift_or_a_round_apart() -> None:
-    random, plan = Random(1), planned("6")
+    random, plan = Random(1), planned("load.rounds=6")
     drawn = [told(*(random.gauss(100, 5) for _ in range(6)), plan=plan) for _ in range(400)]
     assert sum(map(bool, drawn)) < 400 * 0.12

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import plan as plans
 from kit import profile, rounds, searches, stats
 from kit.errors import ProfileError
 from kit.model import Case, Figures, NativeSummary, Plan, RoundPlan, RoundResult
@@ -16,25 +15,15 @@ from kit.redaction import Redactor
 from kit.report import findings
 from kit.running.telling import Teller
 from kit.store import RunDir
-from tests.fakes import BEGIN, FakeHost, FakeRuntime
+from tests.fakes import BEGIN, FakeHost
+from tests.unit.planning import planned
 from tests.unit.test_report import PROFILE
 
 FIND = "load.cases=[{input: 128, output: 512, concurrency: [3]}, {input: 2k, output: 512, find: {concurrency: %d, limits: [%s]}}]"
 
 
-def planned(most: int, limits: str = "ttft <= 2 s, tpot <= 50 ms", *more: str) -> Plan:
-    runtime = FakeRuntime()
-    loaded = profile.parse(PROFILE, "p.yaml", [FIND % (most, limits), "load.rounds=1", *more])
-    again = profile.alone(profile.resolved(loaded.profile).decode(), "again")
-    assert again.profile == loaded.profile, "as it is stored, it is the same profile"
-    return plans.make(
-        loaded.profile,
-        sha256=loaded.sha256,
-        runtime="process",
-        pin=runtime.pin,
-        models=Path("/models"),
-        version=runtime.version,
-    )
+def searching(most: int, limits: str = "ttft <= 2 s, tpot <= 50 ms", *more: str) -> Plan:
+    return planned(FIND % (most, limits), "load.rounds=1", *more)
 
 
 def result(case: Case, number: int, ttft_s: float, succeeded: int = 1) -> RoundResult:
@@ -100,7 +89,7 @@ def test_what_is_found_is_the_highest_that_keeps_the_limits(most: int, truth: in
     (33, [1, 2, 4, 8, 16, 32, 64, 48, 40, 36, 34]),
 ])  # fmt: skip
 def test_only_what_decides_is_tried(truth: int, sequence: list[int]) -> None:
-    plan = planned(64)
+    plan = searching(64)
     found = run(plan, keeping(truth))
     assert tried(found) == sequence
     [outcome] = searches.outcomes(plan, found)
@@ -115,7 +104,7 @@ def test_only_what_decides_is_tried(truth: int, sequence: list[int]) -> None:
 
 @pytest.mark.parametrize("cut", range(1, 9))
 def test_an_interrupted_search_goes_on_to_the_same_end(cut: int) -> None:
-    plan = planned(64)
+    plan = searching(64)
     whole = run(plan, keeping(11))
     begun = whole[:cut]
     if cut < len(whole):
@@ -127,7 +116,7 @@ def test_an_interrupted_search_goes_on_to_the_same_end(cut: int) -> None:
 
 
 def test_a_round_without_a_result_ends_the_search_instead_of_guessing() -> None:
-    plan = planned(64)
+    plan = searching(64)
     found: list[RoundResult] = []
     for entry in plan.rounds:
         if entry in rounds.needed(plan, found) and entry.case.concurrency != 8:
@@ -139,17 +128,17 @@ def test_a_round_without_a_result_ends_the_search_instead_of_guessing() -> None:
 
 
 def test_failed_requests_and_missing_figures_break_the_limits() -> None:
-    plan = planned(4)
+    plan = searching(4)
     found = run(plan, lambda case, number: result(case, number, 1.0, succeeded=0 if case.concurrency > 1 else 1))
     [outcome] = searches.outcomes(plan, found)
     assert (outcome.highest, outcome.broken) == (1, searches.Broken(2))
-    plan = planned(4, "output_throughput >= 10")
+    plan = searching(4, "output_throughput >= 10")
     [outcome] = searches.outcomes(plan, run(plan, keeping(9)))
     assert (outcome.highest, outcome.broken) == (0, searches.Broken(1))
 
 
 def test_limits_hold_for_the_means_over_the_rounds() -> None:
-    plan = planned(2, "ttft <= 2 s", "load.rounds=2")
+    plan = searching(2, "ttft <= 2 s", "load.rounds=2")
     found = run(plan, lambda case, number: result(case, number, (1.0, 2.9)[number - 1]))
     [outcome] = searches.outcomes(plan, found)
     assert (outcome.highest, outcome.broken, outcome.tried) == (2, None, 2)
@@ -161,7 +150,7 @@ def test_limits_hold_for_the_means_over_the_rounds() -> None:
 
 
 def test_what_was_found_is_said_in_both_languages() -> None:
-    plan = planned(64, "ttft <= 2 s, tpot <= 50 ms")
+    plan = searching(64, "ttft <= 2 s, tpot <= 50 ms")
     assert list(findings.lines(searches.outcomes(plan, run(plan, keeping(11))), "en")) == [
         "2k-512: the highest concurrency that keeps TTFT ≤ 2 s; TPOT ≤ 0.05 s is 11; at 12 TTFT is 3 s (8 concurrencies tried)."
     ]
@@ -190,13 +179,13 @@ def test_a_search_that_cannot_be_is_refused(cases: str, said: str) -> None:
 
 
 def test_rounds_are_those_of_the_plan() -> None:
-    plan = planned(8)
+    plan = searching(8)
     entries: tuple[RoundPlan, ...] = rounds.needed(plan, [])
     assert [entry.case.concurrency for entry in entries] == [3, 1]
 
 
 def test_a_run_under_way_goes_by_what_it_has_measured(tmp_path: Path) -> None:
-    plan = planned(8)
+    plan = searching(8)
     teller = Teller(plan, RunDir(tmp_path), FakeHost(), Redactor([]), plan.rounds, lambda _: None)
     order = []
     for entry in plan.rounds:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 
 from kit.formats import figure
 from kit.model.comparison import CaseFigures, Comparison
-from kit.renderers.charts import Chart, Point, Series
+from kit.renderers.charts import Chart, Point, Series, line
 from kit.texts import say
 
 Value = Callable[[CaseFigures], float | None]
 
 
 def of(found: Comparison) -> tuple[Chart, ...]:
-    """The trade of throughput for speed first, then one chart of all sides for each figure against concurrency."""
+    """The trade of throughput for speed first, then one chart of all sides for each figure against concurrency and against the rate."""
     lang = found.language
     per_card = all(entry.accelerators for entry in found.contenders)
     pareto = _chart(
@@ -28,17 +28,29 @@ def of(found: Comparison) -> tuple[Chart, ...]:
     curves = [
         _chart(
             found,
-            key,
-            say(lang, f"chart-{key}"),
-            say(lang, "axis-concurrency"),
+            f"{key}{suffix}",
+            say(lang, f"chart-{key}{suffix}"),
+            say(lang, axis),
             say(lang, f"axis-{key}"),
-            lambda case: float(case.concurrency) if case.rate is None else None,
+            across,
             value,
-            lambda x: str(int(x)),
+            "{:g}".format,
         )
+        for suffix, axis, across in _LOADS
         for key, value in _VALUES
     ]
     return tuple(chart for chart in (pareto, *curves) if chart.series)
+
+
+def _clients(case: CaseFigures) -> float | None:
+    return case.concurrency if case.rate is None else None
+
+
+def _rate(case: CaseFigures) -> float | None:
+    return case.rate.per_second if case.rate is not None else None
+
+
+_LOADS: tuple[tuple[str, str, Value], ...] = (("", "axis-concurrency", _clients), ("-rate", "axis-rate", _rate))
 
 
 def _throughput(case: CaseFigures) -> float | None:
@@ -69,17 +81,17 @@ def _chart(
     linear: bool = False,
 ) -> Chart:
     lang = found.language
-    lengths = list(dict.fromkeys(_lengths(case) for entry in found.contenders for case in entry.cases))
+    lines = list(dict.fromkeys(_line(case) for entry in found.contenders for case in entry.cases))
     series: list[Series] = []
     looks: list[tuple[int, int]] = []
     for number, entry in enumerate(found.contenders):
-        for position, length in enumerate(lengths):
+        for position, name in enumerate(lines):
             cases = sorted(
-                (case for case in entry.cases if _lengths(case) == length), key=lambda case: case.concurrency
+                (case for case in entry.cases if _line(case) == name), key=lambda case: _rate(case) or case.concurrency
             )
             points = tuple(_points(cases, across, up, written))
             if points:
-                series.append(Series(f"{entry.letter} · {length}", points))
+                series.append(Series(f"{entry.letter} · {name}", points))
                 looks.append((number, position))
     told = (
         say(lang, "chart-alt-series", name=one.name, points=", ".join(f"{p.x_text} → {p.y_text}" for p in one.points))
@@ -98,5 +110,6 @@ def _points(cases: Iterable[CaseFigures], across: Value, up: Value, written: Cal
             yield Point(x, y, written(x), figure(y))
 
 
-def _lengths(case: CaseFigures) -> str:
-    return f"{case.input.label}/{case.output.label}"
+def _line(case: CaseFigures) -> str:
+    """What a line is of; one never leads from so many clients to a rate."""
+    return line(case) if case.rate is None else f"{line(case)} · req/s"

@@ -87,7 +87,8 @@ class _Writing:
         rows = [[cell(text, "KitHead") for text in table.columns]]
         rows += [[cell(text) for text in row] for row in table.rows]
         notes = "".join(paragraph("KitNote", run(note)) for note in table.notes)
-        return self._caption("table", table.title) + word.table(rows, _widths(table), about=table.title) + notes
+        laid = word.table(rows, _widths(table), about=table.title, whole_rows=word.short(table.rows))
+        return self._caption("table", table.title) + laid + notes
 
     def _chart(self, chart: Chart, number: int) -> str:
         across = _WIDTH // 2 * 94 // 100 * _EMU_PER_TWIP
