@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit import clocks, estimate, flow, profile, renderers, stats
-from kit import plan as plans
 from kit.errors import ProfileError
 from kit.instrument import arrivals, asking, prompts
 from kit.instrument.arrivals import Clock, Ramp
@@ -29,7 +28,7 @@ from kit.model.shapes import Lengths, Prompts, Shape, Turns, Variation, shaped
 from kit.report import building, reading
 from kit.signing import rereading
 from kit.workflows import rehearsing
-from tests.fakes import FakeRuntime
+from tests.unit import planning
 from tests.unit.test_report import PROFILE, Written
 
 DIGEST = "1a2b3c4d" + "0" * 56
@@ -50,11 +49,7 @@ SHAPES = st.builds(
 
 
 def cases(written: str, *settings: str) -> tuple[Case, ...]:
-    given_ = [f"load.cases=[{{input: 2k, output: 512, {written}}}]", "load.transport=precise", *settings]
-    loaded = profile.parse(PROFILE, "p.yaml", given_)
-    again = profile.alone(profile.resolved(loaded.profile).decode(), "again")
-    assert again.profile == loaded.profile, "as it is stored, it is the same profile"
-    return loaded.profile.load.expanded()
+    return tuple({entry.case.id: entry.case for entry in planned(written, *settings).rounds}.values())
 
 
 def shape(written: str) -> Shape:
@@ -214,17 +209,7 @@ def test_a_rehearsal_rises_as_much_quicker() -> None:
 
 
 def planned(written: str, *settings: str) -> Plan:
-    runtime = FakeRuntime()
-    given_ = [f"load.cases=[{{input: 2k, output: 512, {written}}}]", "load.transport=precise", *settings]
-    loaded = profile.parse(PROFILE, "p.yaml", given_)
-    return plans.make(
-        loaded.profile,
-        sha256=loaded.sha256,
-        runtime="process",
-        pin=runtime.pin,
-        models=Path("/cache/models"),
-        version=runtime.version,
-    )
+    return planning.planned(f"load.cases=[{{input: 2k, output: 512, {written}}}]", "load.transport=precise", *settings)
 
 
 def option(entry: RoundPlan, name: str) -> str | None:
