@@ -40,9 +40,10 @@ _LOOK_S = 1.0
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
 _MANY_CLIENTS = 24
-_GATHER_S = 0.0005
-"""With so many clients reads are gathered for so long: to be woken for each costs more than to read it, on both sides. What the
-kernel stamps is not later for it; a next request is, by as much at most."""
+_NAP_S, _MOST_NAP_S = 0.0005, 0.002
+_GATHER = 0.001
+"""With so many clients reads are gathered for this part of what an answer takes, within those bounds: to be woken for each costs more than
+to read it. What the kernel stamps is not later for it; a next request is, by as much at most."""
 
 
 Follow = Callable[[Exchange], Exchange | None]
@@ -71,6 +72,7 @@ class Transport:
         self._closed = True
         """Whether the end of an answer lets the next request begin."""
         self._follow: Follow | None = None
+        self._began_ns = self._took_ns = 0
         self._over: deque[Exchange] = deque()
         self._under_way = 0
         self._looked_ns = 0
@@ -123,6 +125,7 @@ class Transport:
         gc.disable()
         self.load.begin()
         now = monotonic_ns()
+        self._began_ns = now
         self._waiting.extend(Exchange(number, request, now) for number, request in requests.items())
         self._follow = follow
         if times is not None:
@@ -164,8 +167,11 @@ class Transport:
         """How long a read may wait: until a request is due; where there is little time, or much to gather, a part is slept here."""
         rest_s = max(0.0, (self._due_ns[0] - monotonic_ns()) / 1e9) if self._due_ns else _LOOK_S
         if rest_s < _FINE_S or self._under_way >= _MANY_CLIENTS:
-            sleep(min(rest_s, _GATHER_S))
-            rest_s -= _GATHER_S
+            # As long as no answer is over, each takes at least as long as all have been under way.
+            took_ns = self._took_ns or monotonic_ns() - self._began_ns
+            nap_s = min(rest_s, max(_NAP_S, min(_MOST_NAP_S, _GATHER * took_ns / 1e9)))
+            sleep(nap_s)
+            rest_s -= nap_s
         return 0 if rest_s < _FINE_S else min(_LOOK_S, rest_s - 0.001)
 
     def _next(self, due_ns: int) -> None:
@@ -250,6 +256,7 @@ class Transport:
         self._under_way -= 1
         self._over.append(exchange)
         ended_ns = exchange.end_ns or monotonic_ns()
+        self._took_ns = ended_ns - (exchange.sent_ns or ended_ns)
         following = self._follow(exchange) if self._follow is not None else None
         while self._follow is not None and following is not None and following.error is not None:
             self._over.append(following)
