@@ -228,11 +228,12 @@ class Load(Record):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        seen: dict[CaseKey, str] = {}
+        seen: dict[CaseKey | str, str] = {}
         for case in self.expanded():
-            if case.key in seen:
-                raise ValueError(f"the case {case.id} stands here twice (also as {seen[case.key]})")
-            seen[case.key] = case.id
+            # Two files may hold the same prompts: their cases have two labels, and one place.
+            if (known := seen.get(case.key, seen.get(case.id))) is not None:
+                raise ValueError(f"the case {case.id} stands here twice (also as {known})")
+            seen |= {case.key: case.id, case.id: case.id}
         return self
 
 

@@ -1,5 +1,6 @@
 """What the requests of a case are like, where they are not all of one length, independent, random, and sent at once."""
 
+import hashlib
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
@@ -16,13 +17,13 @@ _VARIED = re.compile(r"(?:(?P<distribution>uniform|lognormal)\s+)?(?P<percent>[0
 _MOST_PERCENT = {"uniform": 100.0, "lognormal": 300.0}
 _MARKS = {"uniform": "±", "lognormal": "σ"}
 _BETWEEN = " · "
-_DIGEST = r"^[0-9a-f]{64}$"
+_DIGEST = r"^[0-9a-f]{8}(?:[0-9a-f]{56})?$"
 _PART = re.compile(
     r"(?P<side>in |out )?(?P<mark>[±σ])(?P<percent>[0-9.]{1,7})%"
     r"|prefix (?P<prefix>[0-9.kK]{1,20})"
     r"|(?P<turns>[0-9]{1,3}) turns(?: of (?P<each>[0-9.kK]{1,20}))?"
     r"|ramp (?P<ramp>[0-9.e+-]{1,20})s"
-    r"|file (?P<file>[^·()@]{1,200})(?:@(?P<digest>[0-9a-f]{8}))?"
+    r"|file (?P<file>[^·()@]{1,255})(?:@(?P<digest>[0-9a-f]{8}))?"
 )
 
 
@@ -111,7 +112,8 @@ class Turns(Record):
 
 class Prompts(Record):
     """A file of prompts, one JSON object a line: `{"prompt": "…"}` or `{"messages": […]}`, and `"output_tokens": 128` where an answer is
-    not to have the length of the case. A path is relative to the profile; `sha256` is known once the file was read."""
+    not to have the length of the case. A path is relative to the profile; `sha256` is known once the file was read, and its first
+    eight digits where a table tells them."""
 
     path: str = Field(min_length=1, max_length=4096)
     sha256: str | None = Field(default=None, pattern=_DIGEST)
@@ -125,9 +127,14 @@ class Prompts(Record):
 
     @property
     def label(self) -> str:
-        """The file's name without folder and end, and how its digest begins."""
-        stem = re.sub(r"[·()@]", "_", PurePosixPath(self.path).stem)
-        return f"{stem}@{self.sha256[:8]}" if self.sha256 else stem
+        """The file's name without folder and end, and how its digest begins; the whole path of one that was not read."""
+        name = re.sub(r'[·()@,"]', "_", PurePosixPath(self.path).stem if self.sha256 else self.path)
+        return f"{name}@{self.sha256[:8]}" if self.sha256 else name
+
+    @property
+    def id(self) -> str:
+        """How its digest begins; that of the path where the file was not read."""
+        return (self.sha256 or hashlib.sha256(self.path.encode()).hexdigest())[:8]
 
 
 def _turns(value: object) -> object:
@@ -176,7 +183,6 @@ class Shape(ShapeFields):
     @property
     def id(self) -> str:
         """The same in paths: `u50-p1k-t4-ramp30`."""
-        digest = (self.prompts.sha256 or "")[:8] if self.prompts else ""
         return "-".join(
             (
                 *(f"{side}{found.id}" for side, found in (self.lengths.parts() if self.lengths else ())),
@@ -186,7 +192,7 @@ class Shape(ShapeFields):
                     if self.turns
                     else ()
                 ),
-                *((f"file{digest}",) if self.prompts else ()),
+                *((f"file{self.prompts.id}",) if self.prompts else ()),
                 *((f"ramp{self.ramp:g}",) if self.ramp else ()),
             )
         )
@@ -213,7 +219,9 @@ def shaped(text: str) -> Shape | None:
         elif ramp := found["ramp"]:
             said["ramp"] = float(ramp)
         else:
-            said["prompts"] = {"path": found["file"]}
+            # A table has no ends of names; a dot in one is none.
+            end = ".jsonl" if found["digest"] else ""
+            said["prompts"] = {"path": f"{found['file']}{end}", "sha256": found["digest"]}
     try:
         return Shape.model_validate(said)
     except ValueError:

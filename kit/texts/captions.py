@@ -115,6 +115,11 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "The cases of a round share their seed, as in the original script: a later case begins with prompts that an earlier one has sent, "
         "and a prefix cache that is not emptied makes its TTFT too short (load.seeds: per-case avoids that).",
     ),
+    "caveat-repeated-prompts": (
+        "提示词文件 {files} 中的提示词会重复发送（多轮或多个工况共用，或提示词数少于请求数），其间未清空前缀缓存，TTFT 可能偏低。",
+        "Prompts of {files} are sent more than once, by several rounds or cases, or because a file has fewer than are sent: a prefix cache "
+        "that is not emptied in between makes their TTFT too short.",
+    ),
     # marks
     "rehearsal": (
         "演练：使用替代程序，数据不代表真实性能",
