@@ -50,7 +50,7 @@ def prompts(profile: Profile, folder: Path) -> tuple[Profile, Contents]:
             what = f"{path} has SHA-256 {found}, and the profile names {told.sha256}"
             problems.append(Problem(where, what, "restore the file, or leave sha256 out"))
     if problems:
-        raise ProfileError("the prompts of a profile are not right", problems=problems)
+        raise ProfileError(f"{profile.name} names prompts that cannot be sent", problems=problems)
     groups = tuple(_pinned(group, digests) for group in profile.load.cases)
     load = profile.load.model_copy(update={"cases": groups})
     return profile.model_copy(update={"load": load}), contents
@@ -79,8 +79,8 @@ def missing(profile: Profile, contents: Contents) -> Iterator[Problem]:
 
 
 def number(content: bytes) -> int:
-    """How many prompts a file holds."""
-    return sum(1 for line in io.BytesIO(content) if line.strip())
+    """How many prompts a file holds in which nothing is wrong."""
+    return sum(1 for line in io.BytesIO(content) if line.decode("utf-8").strip())
 
 
 def wrong(content: bytes) -> Iterator[str]:
@@ -92,19 +92,18 @@ def wrong(content: bytes) -> Iterator[str]:
 
 
 def _wrong(content: bytes) -> Iterator[str]:
-    there = False
+    empty = True
     for position, line in enumerate(io.BytesIO(content), start=1):
-        there = there or bool(line.strip())
         try:
-            for _ in lines.read((line.decode("utf-8"),)):
-                pass
+            empty = not list(lines.read((line.rstrip().decode("utf-8"),))) and empty
         except UnicodeDecodeError as error:
+            empty = False
             yield f"line {position}: byte {error.start + 1} is no UTF-8"
         except lines.PromptError as error:
-            cause = error.__cause__
+            empty, cause = False, error.__cause__
             told = f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else cause
             yield f"line {position}: {told}"
-    if not there:
+    if empty:
         yield "holds no prompts"
 
 

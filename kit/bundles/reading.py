@@ -15,21 +15,17 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from kit.beside import MOST_BYTES
 from kit.bundles import names, packed
 from kit.bundles.names import shown
 from kit.bundles.writing import BLOCK, END, PIECE, header, padding
 from kit.errors import HostError, Problem, UsageError, VerificationError
-from kit.model.bundle import BUNDLE, FOLDERS, Kind, Manifest, Member
+from kit.model.bundle import BUNDLE, FOLDERS, Manifest, Member
 from kit.ports import Progress
 
 MOST_MEMBERS = 100_000
 LARGEST_MANIFEST = 64_000_000
 LARGEST_TEXT = 16_000_000
-_LARGEST: dict[Kind, int] = {
-    **dict.fromkeys(("profile", "baseline", "lock"), LARGEST_TEXT),
-    "prompts": MOST_BYTES,
-}
+_SMALL = ("profile", "baseline", "lock")
 _MOST_PROBLEMS = 50
 _LONGEST_HEADER = 4096
 _KINDS = {
@@ -173,7 +169,7 @@ def _unfit(manifest: Manifest) -> Iterator[Problem]:
             yield Problem(shown(member.name), found)
         elif not member.name.startswith(FOLDERS[member.kind]):
             yield Problem(shown(member.name), f"is no place for a file of the kind {member.kind}")
-        if member.size > _LARGEST.get(member.kind, member.size):
+        if member.kind in _SMALL and member.size > LARGEST_TEXT:
             yield Problem(shown(member.name), f"has {member.size} bytes: too many for a {member.kind}")
         if found := packed.unfit(member):
             yield Problem(shown(member.name), found)
