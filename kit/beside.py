@@ -95,16 +95,23 @@ def _wrong(content: bytes) -> Iterator[str]:
     empty = True
     for position, line in enumerate(io.BytesIO(content), start=1):
         try:
-            empty = not list(lines.read((line.rstrip().decode("utf-8"),))) and empty
-        except UnicodeDecodeError as error:
+            text = line.rstrip().decode("utf-8")
+            # Who opens a file of text takes it for the end of a line.
+            if "\r" in text:
+                raise ValueError("a carriage return within the line")
+            empty = not list(lines.read((text,))) and empty
+        except ValueError as error:
             empty = False
-            yield f"line {position}: byte {error.start + 1} is no UTF-8"
-        except lines.PromptError as error:
-            empty, cause = False, error.__cause__
-            told = f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else cause
-            yield f"line {position}: {told}"
+            yield f"line {position}: {_told(error)}"
     if empty:
         yield "holds no prompts"
+
+
+def _told(error: ValueError) -> str:
+    cause = error.__cause__ if isinstance(error, lines.PromptError) else error
+    if isinstance(cause, UnicodeDecodeError):
+        return f"byte {cause.start + 1} is no UTF-8"
+    return f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else str(cause)
 
 
 def _read(path: Path, most: int) -> tuple[bytes, list[str]]:

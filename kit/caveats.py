@@ -22,7 +22,7 @@ def of(profile: Profile, prompts: Mapping[str, int]) -> Iterator[Doubt]:
 
 
 def _repeated(profile: Profile, prompts: Mapping[str, int]) -> Iterator[str]:
-    """The files of prompts of which some are sent again before the cache is emptied: a round begins with a file's first."""
+    """The files of prompts of which some may be sent again before the cache is emptied: each round draws from all of them."""
     load = profile.load
     sent = [(told, case.requests) for case in load.expanded() if case.shape and (told := case.shape.prompts)]
     rounds = load.rounds + load.warmup.rounds + bool(load.warmup.requests)

@@ -166,7 +166,8 @@ _PROMPTS = b"""{"prompt": "Why?"}
 def _prompts(content: bytes) -> None:
     """What passes is what the sender reads."""
     if not any(beside.wrong(content)):
-        assert len(list(prompts.read(content.decode("utf-8").split("\n")))) == beside.number(content) > 0
+        lines_ = io.TextIOWrapper(io.BytesIO(content), "utf-8")
+        assert len(list(prompts.read(lines_))) == beside.number(content) > 0
 
 
 def _bundle(content: bytes) -> None:

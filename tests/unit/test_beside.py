@@ -96,13 +96,22 @@ def test_another_content_than_the_one_named_is_refused_with_both(tmp_path: Path)
 
 
 def test_every_line_that_is_no_prompt_is_told_by_its_number(tmp_path: Path) -> None:
-    lines = (b'{"prompt": "a"}', b"{", b'{"prompt": ""}', b"", b'{"prompt": "a", "more": 1}', b'{"prompt": "\xff"}')
+    lines = (
+        b'{"prompt": "a"}',
+        b"{",
+        b'{"prompt": ""}',
+        b"",
+        b'{"prompt": "a", "more": 1}',
+        b'{"prompt": "\xff"}',
+        b'{"prompt":\r"a"}\r',
+    )
     said = refused(written(tmp_path, "bad.jsonl", "gone.jsonl", bad=b"\n".join(lines)))
     for told in (
         "line 2: Expecting property name enclosed in double quotes at column 2",
         "line 3: prompt: expected text",
         "line 5: unknown field 'more'",
         "line 6: byte 13 is no UTF-8",
+        "line 7: a carriage return within the line",
     ):
         assert f"load.cases.0.prompts: {tmp_path}/bad.jsonl: {told}" in said
     assert f"load.cases.1.prompts: {tmp_path}/gone.jsonl cannot be read: No such file or directory" in said
