@@ -33,8 +33,13 @@ def _since_due(sample: Sample, late: float | None) -> Sample:
 
 
 def reached(case: Case, sent_s: Sequence[float]) -> float | None:
-    """Requests per second as they were sent: those before the last burst over the time until then."""
-    if case.rate is None or len(sent_s) <= case.rate.burst:
+    """Requests per second as they were sent, once a ramp had risen: those before the last burst over the time until then."""
+    if case.rate is None or not sent_s:
+        return None
+    if case.shape is not None and case.shape.ramp is not None:
+        risen = min(sent_s) + case.shape.ramp
+        sent_s = [at for at in sent_s if at >= risen]
+    if len(sent_s) <= case.rate.burst:
         return None
     span = max(sent_s) - min(sent_s)
     last = (len(sent_s) - 1) % case.rate.burst + 1

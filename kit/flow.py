@@ -33,8 +33,8 @@ class Flow:
     """Requests under way: their mean over the window, their greatest number, and their mean while all clients had work
     (from the last request of the burst to the last one sent; None where nothing was sent after the burst).
 
-    The burst is the requests that were sent before any answer was over. All others met a server that was already at work:
-    the TTFT of the successful ones of each kind tells the two apart.
+    The burst is the requests that were sent before any answer was over, or while a ramp rose. All others met a server that was
+    already at work: the TTFT of the successful ones of each kind tells the two apart.
     """
 
     mean: float
@@ -46,14 +46,15 @@ class Flow:
     steady_ttfts_s: tuple[float, ...]
 
 
-def of(requests: Sequence[Timed]) -> Flow | None:
+def of(case: Case, requests: Sequence[Timed]) -> Flow | None:
     """The flow of one round; None where the beginning or end of a request is not known."""
     spans = [(one.sent_s, one.sent_s + one.latency_s) for one in requests if one.sent_s is not None and one.latency_s]
     if not spans or len(spans) < len(requests):
         return None
-    first_end = min(end for _, end in spans)
-    early = [start < first_end for start, _ in spans]
     began, last_sent = min(start for start, _ in spans), max(start for start, _ in spans)
+    rising = case.shape.ramp if case.shape is not None else None
+    burst_over = min(end for _, end in spans) if rising is None else began + rising
+    early = [start < burst_over for start, _ in spans]
     burst_sent = max(start for (start, _), burst in zip(spans, early, strict=True) if burst)
     # An answer that ends lets the next request begin: at the same moment ends count first.
     steps = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
@@ -70,9 +71,17 @@ def of(requests: Sequence[Timed]) -> Flow | None:
 
 
 def doubts(case: Case, requests: Sequence[Timed]) -> Iterator[Doubt]:
-    """Where the load generator did not keep as many requests under way as it was asked to. A rate asks for no number."""
-    found = of(requests)
-    if found is None or case.rate is not None:
+    """Where the load generator did not keep as many requests under way as it was asked to, or all were sent before the load had risen.
+
+    A rate asks for no number.
+    """
+    found = of(case, requests)
+    if found is None:
+        return
+    if case.shape is not None and case.shape.ramp is not None and found.burst == found.requests:
+        yield Doubt(kind="ramp-unfinished", values=(("ramp", f"{case.shape.ramp:g}"),))
+        return
+    if case.rate is not None:
         return
     asked = min(case.concurrency, found.requests)
     if found.peak < asked:

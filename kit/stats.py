@@ -165,8 +165,8 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
     good = [sample for sample in samples if sample.succeeded]
     for failure in found.failures:
         yield _doubt("failed", count=failure.requests, of=found.requests, reason=failure.reason)
-    yield from _token_doubts("output", case.output.tokens, [sample.output_tokens for sample in good])
-    yield from _token_doubts("input", case.input.tokens, [sample.input_tokens for sample in good])
+    yield from _token_doubts("output", [(_asked(case, one, "output"), one.output_tokens) for one in good])
+    yield from _token_doubts("input", [(_asked(case, one, "input"), one.input_tokens) for one in good])
     yield from flow.doubts(case, samples)
     yield from clocks.doubts(case, samples)
     if counted := sum(sample.tokens_from == "tokenizer" for sample in good):
@@ -194,13 +194,30 @@ def _chunk_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
         yield _doubt("tokens-per-chunk", tokens=f"{tokens / texts:.2f}")
 
 
-def _token_doubts(side: str, asked: int, measured: Sequence[int | None]) -> Iterator[Doubt]:
-    if unknown := sum(count is None for count in measured):
+def _asked(case: Case, sample: Sample, side: str) -> int | None:
+    """The tokens that a request asked for; None where nobody could know them before."""
+    own, length = (sample.input_asked, case.input) if side == "input" else (sample.output_asked, case.output)
+    shape = case.shape
+    if own is not None or shape is None:
+        return own if own is not None else length.tokens
+    varied = shape.lengths is not None and getattr(shape.lengths, side) is not None
+    grows = side == "input" and shape.turns is not None
+    return None if varied or grows or shape.prompts is not None else length.tokens
+
+
+def _token_doubts(side: str, pairs: Sequence[tuple[int | None, int | None]]) -> Iterator[Doubt]:
+    """Where requests have other tokens than they asked for; pairs of what was asked and what was measured."""
+    if unknown := sum(count is None for _, count in pairs):
         yield _doubt(f"{side}-tokens-unknown", count=unknown)
-    wrong = sorted(count for count in measured if count is not None and count != asked)
+    wrong = [(asked, count) for asked, count in pairs if None not in (asked, count) and asked != count]
     if wrong:
-        between = f"{wrong[0]}" if wrong[0] == wrong[-1] else f"{wrong[0]}–{wrong[-1]}"
-        yield _doubt(f"{side}-tokens", count=len(wrong), of=len(measured), asked=asked, measured=between)
+        asked, measured = (_range([one[at] for one in wrong]) for at in (0, 1))
+        yield _doubt(f"{side}-tokens", count=len(wrong), of=len(pairs), asked=asked, measured=measured)
+
+
+def _range(values: Sequence[int | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{known[0]}" if known[0] == known[-1] else f"{known[0]}–{known[-1]}"
 
 
 def _reading_doubts(found: Figures, native: NativeSummary) -> Iterator[Doubt]:

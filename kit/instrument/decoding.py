@@ -36,13 +36,14 @@ def decode(directory: Path, key: bytes) -> None:
     parsers = Parsers()
     with open(source, "rb") as raw, open(directory / exchanges.OPEN, "wb") as decoded:
         for found, _ in exchanges.read(raw):
-            _decode(found, parsers.parser())
+            take_off(found, parsers.parser())
             exchanges.write(decoded, found, key)
     parsers.close()
     source.unlink()
 
 
-def _decode(exchange: Exchange, parser: HttpResponseParser) -> None:
+def take_off(exchange: Exchange, parser: HttpResponseParser) -> None:
+    """Leave of an answer its body alone, in pieces as they were read."""
     data, begin, payload = exchange.body, 0, None
     times, sizes, pieces = array("q"), array("I"), []
     for at, size in zip(exchange.times_ns, exchange.sizes, strict=True):

@@ -9,17 +9,21 @@ import json
 import socket
 import sys
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import ClassVar
 
-from evalscope.perf.arguments import parse_args
+from evalscope.perf.arguments import Arguments, parse_args
 from evalscope.perf.main import run_perf_benchmark
 from evalscope.perf.plugin.api.openai_api import OpenaiPlugin
-from evalscope.perf.plugin.registry import register_api
+from evalscope.perf.plugin.registry import register_api, register_dataset
 from evalscope.perf.utils.benchmark_util import BenchmarkData
 
+from kit.instrument import asking
 from kit.instrument import exchange as exchanges
+from kit.instrument.asking import DATASET, Asking
 from kit.instrument.endpoint import ConnectError
+from kit.instrument.evalscope_prompts import Prompts
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
 from kit.instrument.wire import Wire
@@ -35,6 +39,8 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
     """What both versions share: requests handed to the sender before the first is sent, and answers taken from it."""
 
     wire: Wire
+    asking: ClassVar[Asking | None] = None
+    """What the requests ask for, where they are not all alike."""
 
     def __init__(self, param: object) -> None:
         super().__init__(param)
@@ -42,6 +48,9 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
         self._bodies: list[object] = []
         self._answers: dict[int, asyncio.Future[int]] = {}
         self._running = False
+        self._wanted = list(self.asking.requests(_total(self.param))) if self.asking is not None else []
+        # It is made before the prompts are.
+        Prompts.wanted = self._wanted
         _plugins.append(self)
 
     def build_request(self, messages: object, param: object = None) -> object:
@@ -50,20 +59,25 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
         if isinstance(body, dict):
             if not self._bodies:
                 self._open()
-            self._numbers[id(body)] = len(self._bodies)
+            number = len(self._bodies)
+            told: dict[str, object] = {"number": number}
+            if self._wanted:
+                wanted = self._wanted[number]
+                body["min_tokens"] = body["max_tokens"] = wanted.output
+                told |= {"after": number - 1} if wanted.turn > 1 else {}
+            self._numbers[id(body)] = number
             self._bodies.append(body)
-            self.wire.tell({}, json.dumps(body, ensure_ascii=False).encode())
+            self.wire.tell(told, json.dumps(body, ensure_ascii=False).encode())
         return body
 
     def _open(self) -> None:
         found = self.param
-        total = int(getattr(found, "total_count", None) or found.number)
         self.wire.tell(
             {
                 "url": found.url,
                 "connect_timeout_s": found.connect_timeout or 30,
                 "read_timeout_s": found.read_timeout or 3600,
-                "connections": max(1, min(int(found.parallel), total)),
+                "connections": max(1, min(int(found.parallel), _total(found))),
             }
         )
         said, _ = self.wire.hear()
@@ -102,10 +116,23 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
                 self._answers[found.index].set_result(begin)
                 begin = spool.tell()
 
-    def count(self, exchange: Exchange) -> tuple[int, int] | None:
-        """Tokens of prompt and answer by the tokenizer, where the server did not count them; after the round."""
+    def told(self, exchange: Exchange) -> Iterator[tuple[str, object]]:
+        """What is kept of a request beside its exchange; after the round."""
+        if (counted := self._counted(exchange)) is not None:
+            yield "counted", counted
+        if self._wanted:
+            wanted = self._wanted[exchange.index]
+            # A later prompt of a conversation is as long as all before it came to be.
+            yield "asked", (wanted.input if wanted.turn == 1 else None, wanted.output)
+            yield "turn", wanted.turn
+
+    def _counted(self, exchange: Exchange) -> tuple[int, int] | None:
+        """Tokens of prompt and answer by the tokenizer, where the server did not count them."""
         said, body = _said(exchange), self._bodies[exchange.index]
         if not said or self.tokenizer is None or not isinstance(body, dict):
+            return None
+        if self._wanted and self._wanted[exchange.index].turn > 1:
+            # What was sent also held what was said before.
             return None
         prompt = "".join(str(message.get("content")) for message in body.get("messages", ()))
         return len(self.tokenizer.encode(prompt)), len(self.tokenizer.encode(said))
@@ -116,6 +143,10 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
         assert isinstance(responses, list)
         counted = usage_of(responses[-1]) if responses else None
         return counted or (0, 0)
+
+
+def _total(parameters: Arguments) -> int:
+    return int(getattr(parameters, "total_count", None) or parameters.number)
 
 
 def _seen(exchange: Exchange) -> tuple[float | None, tuple[int, int] | None]:
@@ -199,11 +230,16 @@ class Returning(_Precise):
 def run(descriptor: int, words: list[str]) -> int:
     """`evalscope perf` with these words, the sender at the other end of that socket; then the exchanges packed."""
     _Precise.wire = Wire(socket.socket(fileno=descriptor))
+    asked, words = asking.told(words)
     register_api(API)(Returning if hasattr(BenchmarkData, "finalize") else Generating)
     sys.argv = ["evalscope", *words]
     arguments = parse_args()
     # In 1.0.1 the option does nothing, and its test request would run on into what is measured.
     arguments.no_test_connection = True
+    if asked is not None:
+        register_dataset(DATASET)(Prompts)
+        _Precise.asking = asked
+        Prompts.prefix = asked.prefix
     run_perf_benchmark(arguments)
-    exchanges.pack(_HERE, lambda found: next((plugin.count(found) for plugin in _plugins), None))
+    exchanges.pack(_HERE, lambda found: dict(next(plugin.told(found) for plugin in _plugins)))
     return 0

@@ -48,15 +48,15 @@ _FIELDS = ("index", "scheduled_ns", "sent_ns", "first_byte_ns", "end_ns", "statu
 
 
 def write(
-    file: IO[bytes] | gzip.GzipFile, exchange: Exchange, key: bytes, counted: tuple[int, int] | None = None
+    file: IO[bytes] | gzip.GzipFile, exchange: Exchange, key: bytes, more: Mapping[str, object] | None = None
 ) -> None:
-    """Append a record; a key that the server sent back is struck out, byte for byte."""
+    """Append a record, with what is told of it beside; a key that the server sent back is struck out, byte for byte."""
     body = exchange.body
     if key:
         body = body.replace(key, b"*" * len(key))
     head = {name: getattr(exchange, name) for name in _FIELDS}
     head |= {"pieces": len(exchange.times_ns), "bytes": len(body)}
-    head |= {"counted": counted} if counted is not None else {}
+    head |= more or {}
     line = json.dumps(head)
     if key:
         line = line.replace(key.decode(), "***")
@@ -91,8 +91,8 @@ def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[st
         yield found, head
 
 
-def pack(directory: Path, count: Callable[[Exchange], tuple[int, int] | None]) -> None:
-    """Make the kept file of the open one; `count` counts the tokens of answers to which the server gave no counts."""
+def pack(directory: Path, told: Callable[[Exchange], Mapping[str, object]] | None = None) -> None:
+    """Make the kept file of the open one, with what is told of each record."""
     source = directory / OPEN
     with (
         open(source, "rb") as plain,
@@ -100,5 +100,5 @@ def pack(directory: Path, count: Callable[[Exchange], tuple[int, int] | None]) -
         gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
     ):
         for found, _ in read(plain):
-            write(packed, found, b"", count(found))
+            write(packed, found, b"", told(found) if told is not None else None)
     source.unlink()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kit.instrument import arrivals
-from kit.instrument.arrivals import Clock
+from kit.instrument.arrivals import Clock, Ramp
 from kit.instrument.wire import Wire
 
 
@@ -40,7 +40,7 @@ def run(words: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _send_for(wire: Wire, asked: int | None, clock: Clock | None) -> None:
+def _send_for(wire: Wire, asked: int | None, clock: Clock | Ramp | None) -> None:
     # Here, since it takes a while, in which the load generator starts too.
     from kit.instrument import sharing
     from kit.instrument.sending import send
@@ -57,11 +57,9 @@ def _send_for(wire: Wire, asked: int | None, clock: Clock | None) -> None:
         wire.tell(said)
         if "refused" in said:
             return
-        position = 0
         while "at_once" not in (received := wire.hear())[0]:
-            shared.add(position, *received)
-            position += 1
-        shared.run(received[0], clock.times_s(position) if clock is not None else None)
-        wire.tell({"over": position})
+            shared.add(*received)
+        shared.run(received[0], clock)
+        wire.tell({"over": True})
     finally:
         shared.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
-from kit.instrument.arrivals import Clock
+from kit.instrument.arrivals import Clock, Ramp
+from kit.instrument.conversations import Conversations
 from kit.instrument.decoding import decode
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
@@ -24,10 +25,11 @@ def key() -> str:
     return os.environ.get(VARIABLE, "")
 
 
-def send(wire: Wire, head: dict[str, object], clock: Clock | None = None) -> None:
+def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None) -> None:
     """Open the connections that `head` asks for, take the requests, and send them once the other end says how many at once.
 
-    They are sent by the clock where there is one, or at the times that the other end says.
+    They are sent by the clock where there is one, or at the times that the other end says. Each has its number, and where it goes on with a
+    conversation the number of the one before it.
     """
     secret = key()
     try:
@@ -42,21 +44,28 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | None = None) -> Non
         wire.tell({"refused": str(error)})
         return
     wire.tell({"opened": head["connections"]})
-    requests: list[bytes] = []
+    requests: dict[int, bytes] = {}
+    conversations = Conversations(transport.prepared)
     while True:
         head, body = wire.hear()
         if "at_once" in head:
             break
-        requests.append(transport.prepared(body))
+        number = int(str(head["number"]))
+        if "after" in head:
+            conversations.add(int(str(head["after"])), number, body)
+        else:
+            requests[number] = transport.prepared(body)
     with open(exchanges.RAW, "wb") as spool:
 
         def take(exchange: Exchange) -> None:
             exchanges.write(spool, exchange, secret.encode())
             exchange.request, exchange.pieces = b"", []
 
-        times_s = clock.times_s(len(requests)) if clock is not None else arrivals.of(head)
-        transport.run(requests, int(str(head["at_once"])), take, times_s, begin_ns=arrivals.begin_ns(head))
+        at_once = int(str(head["at_once"]))
+        times = clock.times(len(requests), at_once) if clock is not None else arrivals.of(head)
+        transport.run(requests, at_once, take, times, begin_ns=arrivals.begin_ns(head), follow=conversations.follow)
         transport.close()
+        conversations.close()
     decode(Path.cwd(), secret.encode())
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
-    wire.tell({"over": len(requests)})
+    wire.tell({"over": True})

@@ -1,6 +1,6 @@
 """The load shared among processes, where one is not enough: each sends its part, from a folder of its own, and the parts become one.
 
-Of N processes each has every Nth request, and its share of the clients and of the connections. All read the same clock.
+Of N processes each has every Nth request or conversation, and its share of the clients and of the connections. All read the same clock.
 """
 
 import json
@@ -8,13 +8,13 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
 
 from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
+from kit.instrument.arrivals import Clock, Ramp
 from kit.instrument.sending import SAID, send
 from kit.instrument.wire import Wire
 
@@ -41,6 +41,7 @@ class Shared:
         self._home = home
         self._folders = [home / f"sender-{index}" for index in range(processes)]
         self._wires: list[Wire] = []
+        self._added = 0
         self._children: list[int] = []
         for folder in self._folders:
             folder.mkdir()
@@ -61,28 +62,30 @@ class Shared:
         said = [wire.hear()[0] for wire in self._wires]
         return next((one for one in said if "refused" in one), {"opened": connections})
 
-    def add(self, position: int, head: dict[str, object], body: bytes) -> None:
-        """Hand over the request at that position."""
-        self._wires[position % len(self._wires)].tell(head, body)
+    def add(self, head: dict[str, object], body: bytes) -> None:
+        """Hand over a request: what goes on with a conversation goes where that is."""
+        self._added += "after" not in head
+        self._wires[(self._added - 1) % len(self._wires)].tell(head, body)
 
-    def run(self, head: dict[str, object], times_s: Sequence[float] | None = None) -> None:
-        """Let all send, at these times if there are any, and make one of what came: `sender.json` is of the busiest.
+    def run(self, head: dict[str, object], clock: Clock | Ramp | None = None) -> None:
+        """Let all send, by the clock if there is one, and make one of what came: `sender.json` is of the busiest.
 
         Raises `EOFError` where one ended early.
         """
         begin_ns = monotonic_ns() + _READY_NS
+        at_once = int(str(head["at_once"]))
+        planned = clock.times(self._added, at_once) if clock is not None else None
         for index, wire in enumerate(self._wires):
-            times = arrivals.share(times_s, index, len(self._wires), begin_ns) if times_s is not None else {}
-            wire.tell({**head, "at_once": self._share(int(str(head["at_once"])), index), **times})
+            times = arrivals.share(planned, index, len(self._wires), begin_ns) if planned is not None else {}
+            wire.tell({**head, "at_once": self._share(at_once, index), **times})
         waiting = {wire.sock: wire for wire in self._wires}
         while waiting:
             for sock in select.select(list(waiting), [], [])[0]:
                 waiting.pop(sock).hear()
         with open(self._home / exchanges.OPEN, "wb") as merged:
-            for index, folder in enumerate(self._folders):
+            for folder in self._folders:
                 with open(folder / exchanges.OPEN, "rb") as part:
                     for found, _ in exchanges.read(part):
-                        found.index = found.index * len(self._folders) + index
                         exchanges.write(merged, found, b"")
                 (folder / exchanges.OPEN).unlink()
         said = [json.loads((folder / SAID).read_bytes()) for folder in self._folders]

@@ -12,13 +12,14 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic_ns, sleep
 from typing import TYPE_CHECKING
 
+from kit.instrument.arrivals import Times
 from kit.instrument.carrying import Connection
 from kit.instrument.decoding import Parsers
 from kit.instrument.endpoint import AGENT, ConnectError, Endpoint, connect
@@ -44,6 +45,10 @@ _GATHER_S = 0.0005
 kernel stamps is not later for it; a next request is, by as much at most."""
 
 
+Follow = Callable[[Exchange], Exchange | None]
+"""The request that follows one that is over, in its conversation; one that has failed already is not sent."""
+
+
 class Transport:
     """All connections to an endpoint, used by one thread."""
 
@@ -61,8 +66,11 @@ class Transport:
         self._idle: list[Connection] = []
         self._unseen: deque[Connection] = deque()
         self._waiting: deque[Exchange] = deque()
-        self._due_ns: deque[int] | None = None
-        """When what waits is to be sent; None in a closed loop."""
+        self._due_ns: deque[int] = deque()
+        """When what waits is to be sent, or clients begin that send one request after the other."""
+        self._closed = True
+        """Whether the end of an answer lets the next request begin."""
+        self._follow: Follow | None = None
         self._over: deque[Exchange] = deque()
         self._under_way = 0
         self._looked_ns = 0
@@ -98,26 +106,29 @@ class Transport:
 
     def run(
         self,
-        requests: Sequence[bytes],
+        requests: Mapping[int, bytes],
         at_once: int,
         take: Callable[[Exchange], None],
-        times_s: Sequence[float] | None = None,
+        times: Times | None = None,
         *,
         begin_ns: int | None = None,
+        follow: Follow | None = None,
     ) -> None:
-        """Send all requests in their order, so many at once, or each at its time, in seconds from `begin_ns` or now.
+        """Send all requests in their order, each with its number, so many at once, or by times from `begin_ns` on, or from now.
 
-        `take` gets each exchange, whole or failed, when there is time.
+        `take` gets each exchange, whole or failed, when there is time; `follow` says which request follows one that is over.
         """
         gc.collect()
         gc.freeze()
         gc.disable()
         self.load.begin()
         now = monotonic_ns()
-        self._waiting.extend(Exchange(index, request, now) for index, request in enumerate(requests))
-        if times_s is not None:
+        self._waiting.extend(Exchange(number, request, now) for number, request in requests.items())
+        self._follow = follow
+        if times is not None:
             begin_ns = begin_ns if begin_ns is not None else now
-            self._due_ns = deque(begin_ns + round(at_s * 1e9) for at_s in times_s)
+            self._due_ns = deque(begin_ns + round(at_s * 1e9) for at_s in times.at_s)
+            self._closed = times.clients
             at_once = 0
         for number in range(1, min(at_once, len(requests)) + 1):
             self._next(now)
@@ -141,7 +152,7 @@ class Transport:
             take(self._over.popleft())
 
     def _send_due(self) -> None:
-        """Send what is due by now, in an open loop."""
+        """Send what is due by now."""
         sent = 0
         while self._due_ns and self._due_ns[0] <= monotonic_ns():
             self._next(self._due_ns.popleft())
@@ -159,10 +170,12 @@ class Transport:
 
     def _next(self, due_ns: int) -> None:
         """Send the request that is next; it was due at that time."""
-        if not self._waiting:
-            return
-        exchange = self._waiting.popleft()
-        exchange.scheduled_ns = due_ns
+        if self._waiting:
+            exchange = self._waiting.popleft()
+            exchange.scheduled_ns = due_ns
+            self._begin(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
         self._under_way += 1
         while self._idle:
             connection = self._idle.pop()
@@ -236,8 +249,15 @@ class Transport:
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
         self._over.append(exchange)
-        if self._due_ns is None:
-            self._next(exchange.end_ns or monotonic_ns())
+        ended_ns = exchange.end_ns or monotonic_ns()
+        following = self._follow(exchange) if self._follow is not None else None
+        while self._follow is not None and following is not None and following.error is not None:
+            self._over.append(following)
+            following = self._follow(following)
+        if following is not None:
+            self._begin(following)
+        elif self._closed:
+            self._next(ended_ns)
 
     def watch(self, connection: Connection, *, sending: bool) -> None:
         self._epoll.modify(connection.sock, select.EPOLLIN | (select.EPOLLOUT if sending else 0))

@@ -53,8 +53,8 @@ def _send(folder: Path, address: str, point: dict[str, Any]) -> None:
         if "refused" in (said := shared.open(to, min(clients, requests))):
             raise ConnectError(said["refused"])
         for position in range(requests):
-            shared.add(position, {}, body)
+            shared.add({"number": position}, body)
         shared.run({"at_once": clients})
     finally:
         shared.close()
-    exchanges.pack(folder, lambda _: None)
+    exchanges.pack(folder)

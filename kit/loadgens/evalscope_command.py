@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from kit import packed
+from kit.instrument import prompts
+from kit.instrument.asking import DATASET
 from kit.model import Order
 from kit.model.cases import Case
 from kit.model.profile import Transport
+from kit.model.shapes import Shape
 
 PRECISE = "kit-precise"
 """The name under which kit's transport is registered."""
@@ -13,8 +16,12 @@ PRECISE = "kit-precise"
 
 def cannot(case: Case, version: str, transport: Transport) -> str | None:
     """What of a case this version cannot send with this transport, or None."""
-    rate = case.rate
-    if rate is None or transport == "precise":
+    rate, shape = case.rate, case.shape
+    if transport == "precise":
+        return None
+    if shape is not None and (lacking := _beyond(shape)):
+        return f"evalscope itself sends no {lacking} as kit defines them"
+    if rate is None:
         return None
     if rate.arrivals != "poisson" or rate.burst > 1:
         return f"evalscope itself sends requests at a rate by chance only (Poisson, one by one), not {rate.label}"
@@ -33,12 +40,11 @@ def argv(order: Order) -> tuple[str, ...]:
         *("--api", api),
         *("--model", order.target.model),
         *("--tokenizer-path", order.tokenizer),
-        *("--dataset", "random"),
+        *_asking(order),
+        *("--dataset", DATASET if precise and _asks(case) else "random"),
         *(("--parallel", str(case.concurrency)) if case.rate is None or precise else _rate(order)),
         *("--number", str(case.requests)),
-        *("--min-prompt-length", str(case.input.tokens)),
-        *("--max-prompt-length", str(case.input.tokens)),
-        *("--prefix-length", "0"),
+        *_prompts(case),
         *("--min-tokens", str(case.output.tokens)),
         *("--max-tokens", str(case.output.tokens)),
         *("--extra-args", '{"ignore_eos": true}'),
@@ -61,10 +67,58 @@ def _sender(order: Order) -> tuple[str, ...]:
 
 
 def _clock(order: Order) -> Iterator[str]:
-    """What kit's sender is told of a rate; evalscope then knows only of requests and connections."""
-    if (rate := order.case.rate) is not None:
+    """What kit's sender is told of a rate and of a ramp; evalscope then knows only of requests and connections."""
+    case = order.case
+    if (rate := case.rate) is not None:
         yield from ("--per-second", f"{rate.per_second:g}", "--arrivals", rate.arrivals, "--burst", str(rate.burst))
         yield from ("--arrivals-seed", str(order.seed))
+    if case.shape is not None and case.shape.ramp is not None:
+        yield from ("--ramp", f"{case.shape.ramp:g}")
+
+
+def _asks(case: Case) -> bool:
+    """Whether requests of a case ask for different things."""
+    shape = case.shape
+    return shape is not None and bool(shape.lengths or shape.turns or shape.prompts)
+
+
+def _asking(order: Order) -> Iterator[str]:
+    """What kit's side of evalscope is told of requests that are not all alike."""
+    case, shape = order.case, order.case.shape
+    if order.transport != "precise" or shape is None or not _asks(case):
+        return
+    yield from ("--ask", str(case.input.tokens), str(case.output.tokens), str(order.seed))
+    if shape.prefix is not None:
+        yield from ("--shared", str(shape.prefix.tokens))
+    for side in ("input", "output"):
+        if shape.lengths is not None and (varied := getattr(shape.lengths, side)) is not None:
+            yield from (f"--vary-{side}", str(varied))
+    if shape.turns is not None:
+        yield from ("--turns", str(shape.turns.number))
+        if shape.turns.input is not None:
+            yield from ("--turn-input", str(shape.turns.input.tokens))
+    if shape.prompts is not None:
+        yield from ("--prompts-file", prompts.FILE)
+
+
+def _prompts(case: Case) -> Iterator[str]:
+    """The lengths of evalscope's own prompts: all alike, or any between two."""
+    shape = case.shape
+    shared = shape.prefix.tokens if shape is not None and shape.prefix is not None else 0
+    least = most = case.input.tokens - shared
+    if shape is not None and shape.lengths is not None and (varied := shape.lengths.input) is not None:
+        width = least * varied.percent / 100
+        least, most = max(1, round(least - width)), round(least + width)
+    yield from ("--min-prompt-length", str(least), "--max-prompt-length", str(most), "--prefix-length", str(shared))
+
+
+def _beyond(shape: Shape) -> str | None:
+    """What evalscope itself has not, or has otherwise."""
+    lengths = shape.lengths
+    if lengths is not None and (lengths.output or (lengths.input and lengths.input.distribution != "uniform")):
+        return "lengths other than uniform ones of the input"
+    named = [("turns", shape.turns), ("prompts from a file", shape.prompts), ("ramp", shape.ramp)]
+    return next((name for name, found in named if found), None)
 
 
 def _rate(order: Order) -> tuple[str, ...]:

@@ -68,6 +68,9 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
     counted = head.get("counted")
     by_tokenizer = tuple(map(int, counted)) if isinstance(counted, list) and len(counted) == 2 else None
     tokens = stream.usage or by_tokenizer
+    asked = head.get("asked")
+    wanted = asked if isinstance(asked, list) and len(asked) == 2 else (None, None)
+    turn = head.get("turn")
     error = _error(exchange, stream)
     start = exchange.sent_ns
 
@@ -93,6 +96,9 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
         input_tokens=tokens[0] if tokens else None,
         output_tokens=tokens[1] if tokens else None,
         tokens_from="usage" if stream.usage else "tokenizer" if tokens else None,
+        input_asked=wanted[0],
+        output_asked=wanted[1],
+        turn=turn if isinstance(turn, int) else None,
         finish_reason=stream.finish,
         status=exchange.status,
         cached_tokens=stream.said.cached_tokens,

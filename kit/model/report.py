@@ -121,6 +121,21 @@ class LoadUse(Record):
     instrument: tuple[tuple[str, float], ...] = ()
 
 
+class TurnUse(Record):
+    """The requests of a case that have the same place in their conversations: how many succeeded, and means of those, in seconds and tokens.
+
+    `cached_tokens` is what the server had of their prompts in a cache; `None` where it does not say.
+    """
+
+    turn: int
+    requests: int
+    succeeded: int
+    input_tokens: float | None
+    cached_tokens: float | None
+    ttft_s: float | None
+    latency_s: float | None
+
+
 class ServerUse(Record):
     """What the server says of its own times in a case: means over the rounds, in seconds; `None` where one of them lacks it.
 
@@ -173,6 +188,7 @@ class CaseDetail(Record):
     tpot_points: Points = ()
     machine: MachineUse | None = None
     server: ServerUse | None = None
+    turns: tuple[TurnUse, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -196,6 +212,8 @@ class RequestRow(Record):
     output_tokens: int | None
     finish_reason: str | None
     late_s: float | None = None
+    turn: int | None = None
+    cached_tokens: int | None = None
 
 
 class Execution(Record):

@@ -16,7 +16,8 @@ class Sample(Record):
     `scheduled_s` (a client was free for it, or a rate had it due) and `sent_s` count from the first request of the round that was
     sent; all other times count from `sent_s`. `first_byte_s` is the head of the answer, `role_s` a chunk without text before the first one
     with text, `gaps_s` are the times between consecutive chunks that carry text, of which there are `texts`. Tokens are the
-    server's own count (`usage`), else the load generator's (`tokenizer`). Some servers also say how many tokens of the prompt they had in a
+    server's own count (`usage`), else the load generator's (`tokenizer`); where requests are not all alike, `input_asked` and `output_asked`
+    are what was asked for, and `turn` is the place in a conversation, from 1 on. Some servers also say how many tokens of the prompt they had in a
     cache, and how long the queue, prefill and decoding (from the first token to the last) took them.
     """
 
@@ -34,6 +35,9 @@ class Sample(Record):
     texts: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    input_asked: int | None = None
+    output_asked: int | None = None
+    turn: int | None = None
     tokens_from: Literal["usage", "tokenizer"] | None = None
     finish_reason: str | None = None
     status: int | None = None

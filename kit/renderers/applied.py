@@ -7,6 +7,7 @@ the server says of its own times.
 from collections.abc import Callable
 
 from kit.formats import figure, percent, rate
+from kit.model import Case
 from kit.model.report import CaseDetail, Report, ServerUse, Tokens
 from kit.renderers.table import Table, case_cells, case_columns
 from kit.texts import say
@@ -20,13 +21,26 @@ _TIMES: tuple[tuple[str, Callable[[ServerUse], float | None]], ...] = (
 )
 
 
+def tables(report: Report) -> tuple[Table, ...]:
+    """All of them, in their order."""
+    return load(report), turns(report), trust(report)
+
+
+def rising(case: Case) -> bool:
+    """Whether its load rises at first."""
+    return case.shape is not None and case.shape.ramp is not None
+
+
 def load(report: Report) -> Table:
     """What each case asked for, and what was reached; no rows where no request is known."""
     lang = report.language
     details = [detail for detail in report.details if detail.requests]
     # As many requests as clients, all sent at once: no request of such a case met a server that was already at work.
     burst_only = any(
-        detail.load.burst == detail.requests and detail.case.concurrency > 1 and detail.case.rate is None
+        detail.load.burst == detail.requests
+        and detail.case.concurrency > 1
+        and detail.case.rate is None
+        and not rising(detail.case)
         for detail in details
     )
     rated = any(detail.case.rate is not None for detail in details)
@@ -42,9 +56,35 @@ def load(report: Report) -> Table:
         notes=(
             say(lang, "applied-note"),
             *((say(lang, "applied-rate-note"),) if rated else ()),
+            *((say(lang, "applied-shape-note"),) if any(detail.case.shape is not None for detail in details) else ()),
+            *((say(lang, "applied-ramp-note"),) if any(rising(detail.case) for detail in details) else ()),
             *((say(lang, "applied-burst-note"),) if burst_only else ()),
             *(() if trust(report).rows else _unknown(report)),
         ),
+    )
+
+
+def turns(report: Report) -> Table:
+    """Conversations by their turns; no rows where there are none."""
+    lang = report.language
+    return Table(
+        title=say(lang, "turns"),
+        columns=(
+            *case_columns(lang),
+            *(say(lang, f"turns-{key}") for key in ("turn", "requests", "input", "cached")),
+            *(say(lang, "unit-s", title=say(lang, key)) for key in ("ttft", "latency")),
+        ),
+        rows=tuple(
+            (
+                *case_cells(detail),
+                str(use.turn),
+                f"{use.succeeded}/{use.requests}",
+                *map(figure, (use.input_tokens, use.cached_tokens, use.ttft_s, use.latency_s)),
+            )
+            for detail in report.details
+            for use in detail.turns
+        ),
+        notes=(say(lang, "turns-note"),),
     )
 
 

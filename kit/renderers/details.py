@@ -165,8 +165,7 @@ def beyond(report: Report) -> tuple[Table, ...]:
         for found in (
             stability(report),
             distribution(report),
-            applied.load(report),
-            applied.trust(report),
+            *applied.tables(report),
             machine(report),
             comparison(report),
         )

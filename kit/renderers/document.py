@@ -222,7 +222,7 @@ class Content:
         )
         self._details(stability(report), (700, 800, 1300, 800, 950, 750, 1000, 1850, 2100, 1850, 2200))
         self._details(distribution(report), (750, 800, 1300, *(1100,) * 9, 1550))
-        for found in (applied.load(report), applied.trust(report), machine(report), comparison(report)):
+        for found in (*applied.tables(report), machine(report), comparison(report)):
             rest = max(1, len(found.columns) - 3)
             self._details(found, (750, 800, 1300, *((LANDSCAPE - 2850) // rest,) * rest))
         self._charts()

@@ -21,6 +21,7 @@ from kit.model.report import (
     RoundRow,
     ServerUse,
     Tokens,
+    TurnUse,
     Within,
 )
 from kit.texts import doubt, say
@@ -117,7 +118,28 @@ def _detail(
         tpot_points=_points([request.tpot_s for request in good]),
         machine=_machine([result.telemetry for result in done], len(rounds)),
         server=server(done),
+        turns=_turns(case, requests),
     )
+
+
+def _turns(case: Case, requests: Sequence[RequestRow]) -> tuple[TurnUse, ...]:
+    """The requests by their place in conversations; none where there are no conversations."""
+    turns = case.shape.turns if case.shape is not None else None
+    found = []
+    for turn in range(1, turns.number + 1 if turns is not None else 1):
+        sent = [request for request in requests if request.turn == turn]
+        good = [request for request in sent if request.succeeded]
+        use = TurnUse(
+            turn=turn,
+            requests=len(sent),
+            succeeded=len(good),
+            input_tokens=stats.mean(request.input_tokens for request in good),
+            cached_tokens=stats.mean(request.cached_tokens for request in good),
+            ttft_s=stats.mean(request.ttft_s for request in good),
+            latency_s=stats.mean(request.latency_s for request in good),
+        )
+        found.append(use)
+    return tuple(found)
 
 
 def _load(case: Case, requests: Sequence[RequestRow]) -> LoadUse:
@@ -125,7 +147,7 @@ def _load(case: Case, requests: Sequence[RequestRow]) -> LoadUse:
     by_round: dict[int, list[RequestRow]] = {}
     for request in requests:
         by_round.setdefault(request.round, []).append(request)
-    flows = [flow.of(sent) for sent in by_round.values()]
+    flows = [flow.of(case, sent) for sent in by_round.values()]
     known = [found for found in flows if found is not None]
     whole = bool(known) and len(known) == len(flows)
     good = [request for request in requests if request.succeeded]

@@ -109,6 +109,8 @@ def _requests(run: RunDir, entry: RoundPlan) -> list[RequestRow]:
             output_tokens=sample.output_tokens,
             finish_reason=sample.finish_reason,
             late_s=late,
+            turn=sample.turn,
+            cached_tokens=sample.cached_tokens,
         )
         for sample, late in zip(clocks.counted(entry.case, raw), lates, strict=True)
     ]

@@ -48,6 +48,32 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Cases sent at a rate (4/s in place of a concurrency): the times of sending were fixed beforehand, whatever was under way; "
         "latency and TTFT count from them, and so include what was sent late.",
     ),
+    "applied-shape-note": (
+        "并发数或速率后的括号说明请求的特点：±50% 为长度在均值上下 50% 之间均匀分布，σ80% 为对数正态分布（标准差为均值的 80%），"
+        "prefix 为所有请求共有的开头，turns 为每段对话的轮数，file 为提示词文件，ramp 为负载逐渐升高的时间。",
+        "In brackets behind a concurrency or rate stands what the requests are like: ±50% lengths anywhere within 50% of their mean, "
+        "σ80% a lognormal distribution with a standard deviation of 80% of the mean, prefix the beginning that all share, turns the "
+        "requests of a conversation, file the file of prompts, ramp the time in which the load rises.",
+    ),
+    "applied-ramp-note": (
+        "负载逐渐升高的工况（ramp）：首批请求指升高期间发出的请求，其余请求在负载到顶之后发出；各项指标包含全部请求。",
+        "Where the load rises (ramp) the burst is what was sent meanwhile, and the others met the whole load; the figures are of all "
+        "requests.",
+    ),
+    "turns": ("对话逐轮数据", "Conversations, turn by turn"),
+    "turns-turn": ("轮次", "Turn"),
+    "turns-requests": ("成功/请求", "Succeeded/requests"),
+    "turns-input": ("平均输入 token", "Input tokens, mean"),
+    "turns-cached": ("其中来自缓存", "Of these cached"),
+    "turns-note": (
+        "每轮的提示词包含此前全部对话（服务端的实际回答也在内）；下一轮在上一个回答结束后立即发出。来自缓存的 token 数由服务端报告。",
+        "Each prompt holds all of the conversation before it, with the server's own answers; a turn is sent as soon as the answer before it "
+        "is over. How many tokens came from a cache is what the server says.",
+    ),
+    "ramp-unfinished": (
+        "全部请求在负载升高的 {ramp} s 内发完，没有到达顶点的数据",
+        "all requests were sent within the {ramp} s in which the load rises: none met the whole load",
+    ),
     "applied-note": (
         "在途请求按时间加权，自每轮第一个请求发出至最后一个回答收完；首批请求指该轮第一个回答结束之前发出的请求。",
         "Requests under way are weighted by time, from the first request sent to the last answer received; the burst is what was "

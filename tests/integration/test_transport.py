@@ -40,6 +40,7 @@ HOST = "model.test"
 DRIVER = """
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
+from kit.instrument.arrivals import Times
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.transport import Transport
 out = []
@@ -49,7 +50,8 @@ try:
     transport.open(2)
     body = {"model": "good", "stream": True, "max_tokens": 4, "messages": [{"role": "user", "content": "a prompt that is no probe"}]}
     times = json.loads(sys.argv[3])
-    transport.run([transport.prepared(json.dumps(body).encode())] * (len(times) if times else 4), 2, out.append, times)
+    request = transport.prepared(json.dumps(body).encode())
+    transport.run(dict.fromkeys(range(len(times) if times else 4), request), 2, out.append, Times(tuple(times)) if times else None)
     transport.close()
 except ConnectError as error:
     print(json.dumps({"refused": str(error)}))
@@ -261,7 +263,8 @@ home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
 transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
 transport.open(3)
 with open(home / exchanges.RAW, "wb") as spool:
-    transport.run([transport.prepared(str(number).encode()) for number in requests], 3, lambda found: exchanges.write(spool, found, b""))
+    asked = {index: transport.prepared(str(number).encode()) for index, number in enumerate(requests)}
+    transport.run(asked, 3, lambda found: exchanges.write(spool, found, b""))
 transport.close()
 decode(home, b"")
 out = {}

@@ -31,7 +31,7 @@ def sent(*spans: tuple[float, float], ttfts: Sequence[float | None] = ()) -> lis
 
 
 def test_two_clients_that_send_twice_each() -> None:
-    found = flow.of(sent((0, 1), (0, 2), (1, 3), (2, 4), ttfts=(0.6, 0.4, 0.1, 0.2)))
+    found = flow.of(case(2, 4), sent((0, 1), (0, 2), (1, 3), (2, 4), ttfts=(0.6, 0.4, 0.1, 0.2)))
     assert found is not None
     assert (found.mean, found.peak) == (7 / 4, 2)
     assert (found.burst, found.requests) == (2, 4)
@@ -41,7 +41,7 @@ def test_two_clients_that_send_twice_each() -> None:
 
 
 def test_as_many_requests_as_clients_are_all_burst() -> None:
-    found = flow.of(sent((0, 4), (0.1, 2), (0.2, 3)))
+    found = flow.of(case(2, 4), sent((0, 4), (0.1, 2), (0.2, 3)))
     assert found is not None
     assert (found.burst, found.peak, found.steady_mean, found.steady_ttfts_s) == (3, 3, None, ())
 
@@ -49,15 +49,15 @@ def test_as_many_requests_as_clients_are_all_burst() -> None:
 def test_a_failed_request_takes_its_time_and_has_no_ttft() -> None:
     requests = sent((0, 1), (0, 2), ttfts=(0.5, 0.7))
     requests[1] = requests[1].model_copy(update={"succeeded": False})
-    found = flow.of(requests)
+    found = flow.of(case(2, 4), requests)
     assert found is not None
     assert (found.mean, found.burst_ttfts_s) == (1.5, (0.5,))
 
 
 def test_where_an_end_is_not_known_nothing_is_said() -> None:
-    assert flow.of([]) is None
+    assert flow.of(case(2, 4), []) is None
     requests = sent((0, 1), (0, 2))
-    assert flow.of([requests[0], requests[1].model_copy(update={"latency_s": None})]) is None
+    assert flow.of(case(2, 4), [requests[0], requests[1].model_copy(update={"latency_s": None})]) is None
     assert list(flow.doubts(case(2, 2), [requests[1].model_copy(update={"latency_s": None})])) == []
 
 
@@ -90,7 +90,7 @@ spans = st.lists(
 
 @given(spans)
 def test_what_is_under_way_is_what_a_count_at_every_moment_finds(drawn: list[tuple[int, int]]) -> None:
-    found = flow.of(sent(*drawn))
+    found = flow.of(case(2, 4), sent(*drawn))
     assert found is not None
     begin, end = min(start for start, _ in drawn), max(over for _, over in drawn)
     counts = [sum(start <= moment < over for start, over in drawn) for moment in range(begin, end)]

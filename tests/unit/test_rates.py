@@ -119,16 +119,16 @@ def test_a_limit_may_be_for_one_rate() -> None:
 
 @given(CLOCKS, st.integers(1, 300))
 def test_a_schedule_begins_at_once_and_is_the_same_for_the_same_seed(clock: Clock, count: int) -> None:
-    times = clock.times_s(count)
+    times = clock.times(count, 1).at_s
     assert len(times) == count
     assert times[0] == 0
     assert list(times) == sorted(times)
-    assert times == clock.times_s(count) == clock.times_s(count + 7)[:count]
+    assert times == clock.times(count, 1).at_s == clock.times(count + 7, 1).at_s[:count]
 
 
 @given(CLOCKS, st.integers(1, 300))
 def test_bursts_are_whole_and_apart(clock: Clock, count: int) -> None:
-    times = clock.times_s(count)
+    times = clock.times(count, 1).at_s
     sizes = [times.count(at) for at in dict.fromkeys(times)]
     assert set(sizes[:-1]) <= {clock.burst}
     assert sizes[-1] <= clock.burst
@@ -136,7 +136,7 @@ def test_bursts_are_whole_and_apart(clock: Clock, count: int) -> None:
 
 @given(st.floats(0.01, 1000), st.integers(1, 20), st.integers(1, 300))
 def test_at_equal_distances_no_error_adds_up(per_second: float, burst: int, count: int) -> None:
-    times = Clock(per_second, "constant", burst).times_s(count)
+    times = Clock(per_second, "constant", burst).times(count, 1).at_s
     assert times == tuple(number // burst * (burst / per_second) for number in range(count))
 
 
@@ -144,7 +144,7 @@ def test_at_equal_distances_no_error_adds_up(per_second: float, burst: int, coun
 def test_by_chance_the_rate_is_kept_on_average_and_the_distances_spread_as_they_should(burst: int) -> None:
     distances: list[float] = []
     for seed in range(20):
-        times = dict.fromkeys(Clock(4, "poisson", burst, seed).times_s(1000 * burst))
+        times = dict.fromkeys(Clock(4, "poisson", burst, seed).times(1000 * burst, 1).at_s)
         ordered = list(times)
         distances += [later - earlier for earlier, later in pairwise(ordered)]
     mean = sum(distances) / len(distances)
@@ -154,7 +154,7 @@ def test_by_chance_the_rate_is_kept_on_average_and_the_distances_spread_as_they_
 
 
 def test_other_seeds_give_other_schedules() -> None:
-    assert len({Clock(4, "poisson", 1, seed).times_s(5) for seed in range(100)}) == 100
+    assert len({Clock(4, "poisson", 1, seed).times(5, 1) for seed in range(100)}) == 100
 
 
 # --- what is sent ------------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def test_a_server_that_never_keeps_up_is_told() -> None:
 
 @pytest.mark.parametrize(("burst", "count"), [(1, 9), (4, 8), (4, 9), (3, 11)])
 def test_the_rate_that_was_reached_is_the_one_asked_for_where_all_went_out_in_time(burst: int, count: int) -> None:
-    times = Clock(4, "constant", burst).times_s(count)
+    times = Clock(4, "constant", burst).times(count, 1).at_s
     assert clocks.reached(case(Rate(per_second=4, arrivals="constant", burst=burst)), times) == pytest.approx(4)
     assert clocks.reached(case(Rate(per_second=4)), [1.0]) is None
     assert clocks.reached(case(None), times) is None
