@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kit import beside
 from kit import profile as profiles
+from kit.beside import Contents
 from kit.bundles import asking, names, reading
 from kit.bundles.reading import Bundle
 from kit.errors import KitError, Problem, VerificationError
@@ -60,15 +61,21 @@ def look(path: Path) -> Looked:
         problems = (Problem("baseline.csv", "is missing" if not baseline else "is none that the profile names"),)
         raise VerificationError(f"the bundle {path.name} is refused", problems=problems)
     held = bundle.content(baseline[0]) if baseline else None
-    if problems := tuple(_misplaced(manifest, loaded.profile)):
-        raise VerificationError(f"the bundle {path.name} is refused", problems=problems)
-    prompts = {member.sha256: bundle.content(member) for member in manifest.of("prompts")}
-    if problems := tuple(
-        Problem(f"prompts/{name}.jsonl", one) for name in prompts for one in beside.wrong(prompts[name])
-    ):
-        raise VerificationError(f"the bundle {path.name} is refused", problems=problems)
+    prompts = _prompts(bundle, loaded.profile)
     found = Loaded(loaded.profile, f"{path.name}: profile.yaml", sha256, held, prompts)
     return Looked(bundle, found, (*asking.of(loaded.profile), *asking.brought(manifest)))
+
+
+def _prompts(bundle: Bundle, profile: Profile) -> Contents:
+    """The prompts that a profile names, and no others. Raises `VerificationError`."""
+    contents: dict[str, bytes] = {}
+    problems = list(_misplaced(bundle.manifest, profile))
+    for member in bundle.manifest.of("prompts") if not problems else ():
+        contents[member.sha256] = bundle.content(member)
+        problems += [Problem(member.name, found) for found in beside.wrong(contents[member.sha256])]
+    if problems:
+        raise VerificationError(f"the bundle {bundle.path.name} is refused", problems=problems)
+    return contents
 
 
 def _misplaced(manifest: Manifest, profile: Profile) -> Iterator[Problem]:
