@@ -399,7 +399,9 @@ def test_a_bundle_with_other_prompts_than_its_profile_names_is_refused(
 def test_lines_of_a_bundle_that_are_no_prompts_are_told(tmp_path: Path) -> None:
     bad = b'{"prompt": 1}\n'
     named = f"output: 512, prompts: {{path: chat.jsonl, sha256: {sha(bad)}}},"
-    text = profile.resolved(profile.parse(PROFILE.replace("output: 512,", named), "p").profile).decode()
+    text = profile.resolved(
+        profile.parse(PROFILE.replace("output: 512,", named), "p", ["load.transport=precise"]).profile
+    ).decode()
     path = Made({f"prompts/{sha(bad)}.jsonl": ("prompts", bad)}, profile=text).write(tmp_path / "b.kit")
     with pytest.raises(VerificationError, match=f"prompts/{sha(bad)}.jsonl: line 1: prompt: expected text"):
         opening.look(path)
