@@ -134,8 +134,7 @@ def points(results: Sequence[RoundResult], budget_s: float) -> tuple[Point, ...]
         # What is left is shared among those that are left.
         share = rest / (len(wanted) - position)
         room = max(share, min(rest, _length_s(point, LEAST_TOKENS)))
-        tokens = int((room - _length_s(point, 0)) / (_waves(point) * point.asked_itl_s)) if room > 0 else 0
-        tokens = min(tokens, point.tokens)
+        tokens = _fitting(point, room)
         if tokens < min(LEAST_TOKENS, point.tokens):
             chosen.append(point.model_copy(update={"reason": Doubt(kind="untried-room")}))
             continue
@@ -169,6 +168,14 @@ def _point(result: RoundResult) -> Point:
 
 def _waves(point: Point) -> int:
     return point.requests // point.concurrency
+
+
+def _fitting(point: Point, room_s: float) -> int:
+    """As many tokens of an answer as there is time for; a server that sends them all at once takes none for them."""
+    rest_s, each_s = room_s - _length_s(point, 0), _waves(point) * point.asked_itl_s
+    if rest_s >= each_s * point.tokens:
+        return point.tokens
+    return max(0, int(rest_s / each_s)) if each_s > 0 else 0
 
 
 def _length_s(point: Point, tokens: int) -> float:

@@ -36,6 +36,7 @@ class Request:
     ignore_eos: bool
     prompt: str
     received_at: float
+    messages: list[dict[str, str]] = field(default_factory=list)
     first_text_at: float | None = None
     ended_at: float | None = None
     texts: int = 0
@@ -144,6 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 ignore_eos=bool(body.get("ignore_eos")),
                 prompt=prompt,
                 received_at=time.monotonic(),
+                messages=body["messages"],
             )
             log.requests.append(request)
         key = self.server.behaviour.key

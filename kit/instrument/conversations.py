@@ -1,11 +1,9 @@
 """Conversations: requests that wait for the answer before them, and hold it."""
 
 import json
+from array import array
 from collections.abc import Callable
-from dataclasses import replace
 
-from kit.instrument import decoding
-from kit.instrument.decoding import Parsers
 from kit.instrument.events import choice_of, events, parsed, text_of
 from kit.instrument.exchange import Exchange
 
@@ -16,12 +14,12 @@ class Conversations:
     """The requests that are not yet sent, each by the number of the one before it.
 
     What follows is made when an answer ends: its JSON is read then, and not later as all else is. Arrivals are stamped by the kernel, so
-    that the times of other answers do not notice.
+    that the times of other answers do not notice. `prepared` makes the bytes of a request, `plain` takes HTTP off an answer.
     """
 
-    def __init__(self, prepared: Callable[[bytes], bytes]) -> None:
+    def __init__(self, prepared: Callable[[bytes], bytes], plain: Callable[[bytes], bytes]) -> None:
         self._prepared = prepared
-        self._parsers = Parsers()
+        self._plain = plain
         self._waiting: dict[int, tuple[int, bytes]] = {}
 
     def add(self, after: int, number: int, body: bytes) -> None:
@@ -50,11 +48,10 @@ class Conversations:
         """The text of a whole answer; of one that only reasoned, its reasoning."""
         if over.error is not None or over.status != 200:
             return None
-        plain = replace(over)
-        decoding.take_off(plain, self._parsers.parser())
+        body = self._plain(over.body)
         content, all_of_it = [], []
         try:
-            for event in events(plain.body, plain.times_ns, plain.sizes):
+            for event in events(body, array("q", [0]), array("I", [len(body)])):
                 choice = choice_of(parsed(event))
                 delta = choice.get("delta")
                 if isinstance(delta, dict) and isinstance(text := delta.get("content"), str):
@@ -63,6 +60,3 @@ class Conversations:
         except ValueError:
             return None
         return "".join(content) or "".join(all_of_it) or None
-
-    def close(self) -> None:
-        self._parsers.close()

@@ -36,14 +36,13 @@ def decode(directory: Path, key: bytes) -> None:
     parsers = Parsers()
     with open(source, "rb") as raw, open(directory / exchanges.OPEN, "wb") as decoded:
         for found, _ in exchanges.read(raw):
-            take_off(found, parsers.parser())
+            _decode(found, parsers.parser())
             exchanges.write(decoded, found, key)
     parsers.close()
     source.unlink()
 
 
-def take_off(exchange: Exchange, parser: HttpResponseParser) -> None:
-    """Leave of an answer its body alone, in pieces as they were read."""
+def _decode(exchange: Exchange, parser: HttpResponseParser) -> None:
     data, begin, payload = exchange.body, 0, None
     times, sizes, pieces = array("q"), array("I"), []
     for at, size in zip(exchange.times_ns, exchange.sizes, strict=True):
@@ -60,3 +59,11 @@ def take_off(exchange: Exchange, parser: HttpResponseParser) -> None:
             sizes.append(len(piece))
             pieces.append(piece)
     exchange.times_ns, exchange.sizes, exchange.pieces = times, sizes, pieces
+
+
+def plain(answer: bytes, parser: HttpResponseParser) -> bytes:
+    """The body of a whole answer."""
+    payload = None
+    for head, body in parser.feed_data(answer)[0]:
+        payload = body if head.code >= 200 else payload
+    return payload.read_nowait() if payload is not None else b""

@@ -8,7 +8,7 @@ from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
 from kit.instrument.arrivals import Clock, Ramp
 from kit.instrument.conversations import Conversations
-from kit.instrument.decoding import decode
+from kit.instrument.decoding import decode, plain
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
 from kit.instrument.transport import Transport
@@ -45,7 +45,7 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
         return
     wire.tell({"opened": head["connections"]})
     requests: dict[int, bytes] = {}
-    conversations = Conversations(transport.prepared)
+    conversations = Conversations(transport.prepared, lambda answer: plain(answer, transport.parser()))
     while True:
         head, body = wire.hear()
         if "at_once" in head:
@@ -65,7 +65,6 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
         times = clock.times(len(requests), at_once) if clock is not None else arrivals.of(head)
         transport.run(requests, at_once, take, times, begin_ns=arrivals.begin_ns(head), follow=conversations.follow)
         transport.close()
-        conversations.close()
     decode(Path.cwd(), secret.encode())
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
     wire.tell({"over": True})

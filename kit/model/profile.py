@@ -230,10 +230,13 @@ class Load(Record):
     def _distinct(self) -> Self:
         seen: dict[CaseKey | str, str] = {}
         for case in self.expanded():
-            # Two files may hold the same prompts: their cases have two labels, and one place.
-            if (known := seen.get(case.key, seen.get(case.id))) is not None:
-                raise ValueError(f"the case {case.id} stands here twice (also as {known})")
-            seen |= {case.key: case.id, case.id: case.id}
+            told = case.shape.prompts if case.shape is not None else None
+            # Two files may have one name, or hold the same: that is known when they were read.
+            names = (case.key, case.id) if told is None or told.sha256 else (f"{case.key} {told.path}",)
+            for name in names:
+                if name in seen:
+                    raise ValueError(f"the case {case.id} stands here twice (also as {seen[name]})")
+                seen[name] = case.id
         return self
 
 

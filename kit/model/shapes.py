@@ -1,6 +1,5 @@
 """What the requests of a case are like, where they are not all of one length, independent, random, and sent at once."""
 
-import hashlib
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
@@ -127,14 +126,9 @@ class Prompts(Record):
 
     @property
     def label(self) -> str:
-        """The file's name without folder and end, and how its digest begins; the whole path of one that was not read."""
-        name = re.sub(r'[·()@,"]', "_", PurePosixPath(self.path).stem if self.sha256 else self.path)
-        return f"{name}@{self.sha256[:8]}" if self.sha256 else name
-
-    @property
-    def id(self) -> str:
-        """How its digest begins; that of the path where the file was not read."""
-        return (self.sha256 or hashlib.sha256(self.path.encode()).hexdigest())[:8]
+        """The file's name without folder and end, and how its digest begins."""
+        stem = re.sub(r'[·()@,"]', "_", PurePosixPath(self.path).stem)
+        return f"{stem}@{self.sha256[:8]}" if self.sha256 else stem
 
 
 def _turns(value: object) -> object:
@@ -183,6 +177,7 @@ class Shape(ShapeFields):
     @property
     def id(self) -> str:
         """The same in paths: `u50-p1k-t4-ramp30`."""
+        digest = (self.prompts.sha256 or "")[:8] if self.prompts else ""
         return "-".join(
             (
                 *(f"{side}{found.id}" for side, found in (self.lengths.parts() if self.lengths else ())),
@@ -192,7 +187,7 @@ class Shape(ShapeFields):
                     if self.turns
                     else ()
                 ),
-                *((f"file{self.prompts.id}",) if self.prompts else ()),
+                *((f"file{digest}",) if self.prompts else ()),
                 *((f"ramp{self.ramp:g}",) if self.ramp else ()),
             )
         )
@@ -219,7 +214,7 @@ def shaped(text: str) -> Shape | None:
         elif ramp := found["ramp"]:
             said["ramp"] = float(ramp)
         else:
-            # A table has no ends of names; a dot in one is none.
+            # A table tells no end of the name: a dot in it begins none.
             end = ".jsonl" if found["digest"] else ""
             said["prompts"] = {"path": f"{found['file']}{end}", "sha256": found["digest"]}
     try:

@@ -77,6 +77,12 @@ def test_every_concurrency_is_tried_at_its_quickest_case_and_within_the_time() -
     assert calibration.points([result(1, 9.0, 0.05)], 60.0)[0].asked_ttft_s == calibration.LONGEST_TTFT_S
 
 
+def test_a_server_that_sends_all_its_tokens_at_once_is_tried_whole_or_not_at_all() -> None:
+    assert [point.tokens for point in calibration.points([result(4, 0.2, 0.0)], 60.0)] == [128]
+    [point] = calibration.points([result(4, 0.2, 0.0)], 0.5)
+    assert point.reason is not None
+
+
 @pytest.mark.parametrize("budget_s", [0.5, 2.0, 3.0, 5.0, 8.0, 20.0, 60.0])
 def test_what_is_tried_takes_no_longer_than_there_is(budget_s: float) -> None:
     results = [result(clients, 0.4, 0.05, waves=2) for clients in (1, 2, 4, 8)]
@@ -155,7 +161,7 @@ def written(folder: Path, point: Mapping[str, object]) -> None:
             kept.write(spool, found, b"")
             told = {"number": index + 1, "received_ns": begin, "sent_ns": left, "due_ns": left, "ended": "done"}
             lines.append(json.dumps({**told, "tokens_sent": 2}))
-    kept.pack(folder, lambda _: None)
+    kept.pack(folder)
     (folder / "sent.jsonl").write_text("\n".join(lines))
     sender_said(folder, wall_s=2.0, cpu_s=0.5, waited_s=0.0)
 
