@@ -39,7 +39,7 @@ _OPENERS = 16
 _LOOK_S = 1.0
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
-_MANY_CLIENTS = 100
+_MANY_CLIENTS = 24
 _GATHER_S = 0.0005
 """With so many clients reads are gathered for so long: to be woken for each costs more than to read it, on both sides. What the
 kernel stamps is not later for it; a next request is, by as much at most."""

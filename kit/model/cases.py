@@ -7,16 +7,15 @@ from typing import Self
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from kit.model.rates import MOST_REQUESTS, Condition, Rate, Rates
-from kit.model.record import Counts, Length
+from kit.model.record import Counts, Length, Record
 from kit.model.search import MOST_CLIENTS, Find, ladder
 from kit.model.shapes import Shape, ShapeFields
 
 _RATES: TypeAdapter[tuple[Rate, ...]] = TypeAdapter(Rates)
 
 
-class CaseGroup(ShapeFields):
-    """Cases that share input and output length: one per concurrency, per concurrency that a search may try, or per rate. What is other
-    than usual about their requests stands beside."""
+class _Conditions(Record):
+    """The fields that a group begins with."""
 
     input: Length
     output: Length
@@ -29,6 +28,11 @@ class CaseGroup(ShapeFields):
         default=None,
         description="one number for each concurrency, where it is no fixed multiple: [10, 20, 20]; for rates one will do",
     )
+
+
+class CaseGroup(ShapeFields, _Conditions):
+    """Cases that share input and output length: one per concurrency, per concurrency that a search may try, or per rate. What is other
+    than usual about their requests stands beside."""
 
     @model_validator(mode="before")
     @classmethod
