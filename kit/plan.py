@@ -55,9 +55,10 @@ def make(
     inventory: Inventory | None = None,
     present: Present = os.path.exists,
     cpus: str = "",
+    prompts: Mapping[str, int] | None = None,
 ) -> Plan:
     """The plan for a profile. `pin` names the environments, `models` is where made models lie, `cpus` are those of this
-    machine, such as `0-127`.
+    machine, such as `0-127`, and `prompts` says how many each file of them holds, by its digest.
 
     The accelerators are chosen among those of the inventory; a plan made without one uses none.
     """
@@ -116,7 +117,7 @@ def make(
             for group in load.cases
             if group.find is not None
         ),
-        caveats=tuple(caveats.of(profile)),
+        caveats=tuple(caveats.of(profile, prompts or {})),
         warmups=tuple(
             _warmup(profile, entry, number, sender, target, tokenizer, load_cpus)
             for case in load.expanded()

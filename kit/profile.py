@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from kit import documents, library
+from kit import beside, documents, library
+from kit.beside import Contents
 from kit.engines import ENGINES, flags
 from kit.errors import Problem, ProfileError
 from kit.loadgens import GENERATORS
@@ -28,19 +29,23 @@ _PLACEHOLDERS = ("model", "port", "host")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A profile, its source, the digest of it resolved, settings included, and the bytes of its baseline."""
+    """A profile, its source, the digest of it resolved, settings included, and the bytes of its baseline and its prompts."""
 
     profile: Profile
     source: str
     sha256: str
     baseline: bytes | None = None
+    prompts: Contents = field(default_factory=dict)
 
 
 def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
-    """Read, set, validate and check a profile. Raises `ProfileError` with all its problems."""
+    """Read, set, validate and check a profile, with the files that it names. Raises `ProfileError` with all its problems."""
     path = library.find(reference)
     loaded = parse(library.text(path), str(path), settings)
-    return replace(loaded, baseline=_baseline(loaded.profile, path.parent))
+    pinned, contents = beside.prompts(loaded.profile, path.parent)
+    if contents:
+        loaded = alone(resolved(pinned).decode(), str(path))
+    return replace(loaded, baseline=beside.baseline(loaded.profile, path.parent), prompts=contents)
 
 
 def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
@@ -85,17 +90,6 @@ def validated(
         raise ProfileError(f"{source} is not a valid profile", problems=problems)
     stored = resolved(profile)
     return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}")
-
-
-def _baseline(profile: Profile, beside: Path) -> bytes | None:
-    """The baseline's bytes; its path is relative to the profile's own file."""
-    if profile.acceptance.baseline is None:
-        return None
-    path = beside / profile.acceptance.baseline
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ProfileError(f"acceptance.baseline: {path} cannot be read: {error.strerror}") from error
 
 
 def _fields(text: str, source: str, lines: dict[documents.Place, int]) -> dict[str, object]:

@@ -34,6 +34,7 @@ from kit.model.reproduction import REPRODUCTION, Reproduction
 R = TypeVar("R", bound=Record)
 
 BASELINE = "baseline.csv"
+PROMPTS = "prompts"
 RUN_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9][a-z0-9._-]*")
 
 
@@ -175,6 +176,10 @@ class RunDir:
         """The baseline that the run's profile names, or None."""
         path = self.path / BASELINE
         return path.read_bytes() if path.is_file() else None
+
+    def prompts(self, sha256: str) -> Path:
+        """Where the run keeps the file of prompts with this digest."""
+        return self.path / PROMPTS / f"{sha256}.jsonl"
 
     def text(self, name: str) -> str:
         """A text file of the run, without its last newline."""

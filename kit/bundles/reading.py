@@ -19,7 +19,7 @@ from kit.bundles import names, packed
 from kit.bundles.names import shown
 from kit.bundles.writing import BLOCK, END, PIECE, header, padding
 from kit.errors import HostError, Problem, UsageError, VerificationError
-from kit.model.bundle import BUNDLE, Manifest, Member
+from kit.model.bundle import BUNDLE, FOLDERS, Manifest, Member
 from kit.ports import Progress
 
 MOST_MEMBERS = 100_000
@@ -178,19 +178,6 @@ def _unfit(manifest: Manifest) -> Iterator[Problem]:
         yield Problem(f"{BUNDLE}: run", "is no name of a run")
     if len(manifest.of("profile")) != 1:
         yield Problem("profile.yaml", "must be there once")
-
-
-FOLDERS = {
-    "profile": "profile.yaml",
-    "baseline": "baseline.csv",
-    "lock": "images/",
-    "image": "archives/",
-    "wheel": "wheels/",
-    "kit": "kit/",
-    "tokenizer": "tokenizer/",
-    "run": "run/",
-}
-"""Where each kind of file stands."""
 
 
 # --- the headers -------------------------------------------------------------------------------------------------

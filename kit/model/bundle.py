@@ -9,8 +9,20 @@ from kit.model.record import Record
 BUNDLE = "bundle.json"
 """The first file of a bundle: its manifest."""
 
-Kind = Literal["profile", "baseline", "lock", "image", "wheel", "kit", "tokenizer", "run"]
-KINDS: tuple[Kind, ...] = ("profile", "baseline", "lock", "image", "wheel", "kit", "tokenizer", "run")
+Kind = Literal["profile", "baseline", "prompts", "lock", "image", "wheel", "kit", "tokenizer", "run"]
+FOLDERS: dict[Kind, str] = {
+    "profile": "profile.yaml",
+    "baseline": "baseline.csv",
+    "prompts": "prompts/",
+    "lock": "images/",
+    "image": "archives/",
+    "wheel": "wheels/",
+    "kit": "kit/",
+    "tokenizer": "tokenizer/",
+    "run": "run/",
+}
+"""Where each kind of file stands."""
+KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

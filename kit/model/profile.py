@@ -228,11 +228,15 @@ class Load(Record):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        seen: dict[CaseKey, str] = {}
+        seen: dict[CaseKey | str, str] = {}
         for case in self.expanded():
-            if case.key in seen:
-                raise ValueError(f"the case {case.id} stands here twice (also as {seen[case.key]})")
-            seen[case.key] = case.id
+            told = case.shape.prompts if case.shape is not None else None
+            # Two files may have one name, or hold the same: that is known when they were read.
+            names = (case.key, case.id) if told is None or told.sha256 else (f"{case.key} {told.path}",)
+            for name in names:
+                if name in seen:
+                    raise ValueError(f"the case {case.id} stands here twice (also as {seen[name]})")
+                seen[name] = case.id
         return self
 
 

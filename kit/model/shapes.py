@@ -17,13 +17,13 @@ _MOST_PERCENT = 100.0
 """Of a wider lognormal distribution more than a few would be cut off (`asking.LONGEST`), and the mean were no longer that of the case."""
 _MARKS = {"uniform": "±", "lognormal": "σ"}
 _BETWEEN = " · "
-_DIGEST = r"^[0-9a-f]{64}$"
+_DIGEST = r"^[0-9a-f]{8}(?:[0-9a-f]{56})?$"
 _PART = re.compile(
     r"(?P<side>in |out )?(?P<mark>[±σ])(?P<percent>[0-9.]{1,7})%"
     r"|prefix (?P<prefix>[0-9.kK]{1,20})"
     r"|(?P<turns>[0-9]{1,3}) turns(?: of (?P<each>[0-9.kK]{1,20}))?"
     r"|ramp (?P<ramp>[0-9.e+-]{1,20})s"
-    r"|file (?P<file>[^·()@]{1,200})(?:@(?P<digest>[0-9a-f]{8}))?"
+    r"|file (?P<file>[^·()@]{1,255})(?:@(?P<digest>[0-9a-f]{8}))?"
 )
 
 
@@ -112,7 +112,8 @@ class Turns(Record):
 
 class Prompts(Record):
     """A file of prompts, one JSON object a line: `{"prompt": "…"}` or `{"messages": […]}`, and `"output_tokens": 128` where an answer is
-    not to have the length of the case. A path is relative to the profile; `sha256` is known once the file was read."""
+    not to have the length of the case. A path is relative to the profile; `sha256` is known once the file was read, and its first
+    eight digits where a table tells them."""
 
     path: str = Field(min_length=1, max_length=4096)
     sha256: str | None = Field(default=None, pattern=_DIGEST)
@@ -127,7 +128,7 @@ class Prompts(Record):
     @property
     def label(self) -> str:
         """The file's name without folder and end, and how its digest begins."""
-        stem = re.sub(r"[·()@]", "_", PurePosixPath(self.path).stem)
+        stem = re.sub(r'[·()@,"]', "_", PurePosixPath(self.path).stem)
         return f"{stem}@{self.sha256[:8]}" if self.sha256 else stem
 
 
@@ -214,7 +215,9 @@ def shaped(text: str) -> Shape | None:
         elif ramp := found["ramp"]:
             said["ramp"] = float(ramp)
         else:
-            said["prompts"] = {"path": found["file"]}
+            # A table tells no end of the name: a dot in it begins none.
+            end = ".jsonl" if found["digest"] else ""
+            said["prompts"] = {"path": f"{found['file']}{end}", "sha256": found["digest"]}
     try:
         return Shape.model_validate(said)
     except ValueError:

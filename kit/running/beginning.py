@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit import inventory as inventories
 from kit import store
+from kit.beside import Contents
 from kit.durable import held, write_once
 from kit.errors import HostError
 from kit.inventory import Collected
@@ -20,7 +21,7 @@ from kit.store import RunDir
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan, the profile and the baseline that it was made from, and where its run goes or lies already.
+    """A plan, the profile, the baseline and the prompts that it was made from, and where its run goes or lies already.
 
     `images` are the locks of its environments, where these are not kit's own.
     """
@@ -32,6 +33,7 @@ class Prepared:
     run: RunDir | None = None
     collected: Collected | None = None
     images: Path | None = None
+    prompts: Contents = field(default_factory=dict)
 
 
 @contextmanager
@@ -85,6 +87,8 @@ def _write_new(directory: RunDir, prepared: Prepared, collected: Collected, chec
         write_once(directory.path / "profile.yaml", prepared.profile)
         if prepared.baseline is not None:
             write_once(directory.path / store.BASELINE, prepared.baseline)
+        for sha256, content in prepared.prompts.items():
+            write_once(directory.prompts(sha256), content)
         write_inventory(collected, directory.path)
         directory.write_preflight(checked, 1)
         directory.write_status(resuming.begun(directory, prepared.plan, checked.at))

@@ -16,6 +16,7 @@ from kit.inventory import Collected
 from kit.model import Inventory, Plan, RunStatus
 from kit.ports import Runtime
 from kit.profile import Loaded, resolved
+from kit.running import prompting
 from kit.store import RunDir
 
 _SAME = "a run is finished with what it was started with: restore that, or start a new run"
@@ -29,7 +30,8 @@ def require_missing(run: RunDir, plan: Plan) -> None:
 
 
 def require_same(run: RunDir, plan: Plan, runtime: Runtime, machine: Collected, wanted: Loaded | None) -> None:
-    """Raises `UsageError` with everything that is not as it was when the run began: machine, profile, images, locks.
+    """Raises `UsageError` with everything that is not as it was when the run began: machine, profile, prompts, images,
+    locks.
 
     `wanted` is a profile that was named beside the run.
     """
@@ -37,6 +39,7 @@ def require_same(run: RunDir, plan: Plan, runtime: Runtime, machine: Collected, 
         *_environments(plan, runtime),
         *_machine(run.inventory(), machine.inventory),
         *_profile(run, plan, wanted),
+        *prompting.changed(run, plan.cases),
     ]
     if problems:
         raise UsageError(f"{run.name} cannot be gone on with here as it began", problems=problems, hint=_SAME)
@@ -142,6 +145,7 @@ def tidy(run: RunDir) -> str | None:
     """As `settle`, for who holds the run already."""
     for part in run.path.rglob(".*.part"):
         part.unlink(missing_ok=True)
+    prompting.take_away(run)
     _whole_lines(run.path / "journal.jsonl")
     with suppress(KitError):
         plan = run.plan()

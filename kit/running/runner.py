@@ -15,6 +15,7 @@ from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
+from kit.running.prompting import placed
 from kit.running.scraping import Asked
 from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, blamed, flush, serving
 from kit.running.stalls import Vigil
@@ -137,8 +138,7 @@ class _Execution:
     def _warmed(self, case: Case, server: Serving | None) -> bool:
         """Whether a case is warm: what warms it up is sent before its first round with this start of the server."""
         if case.id not in self._warm:
-            own = [entry for entry in self._plan.warmups if entry.case.id == case.id]
-            self._warm[case.id] = all(self._warms(entry, server) for entry in own)
+            self._warm[case.id] = all(self._warms(one, server) for one in self._plan.warmups if one.case.id == case.id)
         return self._warm[case.id]
 
     def _warms(self, entry: RoundPlan, server: Serving | None) -> bool:
@@ -182,18 +182,18 @@ class _Execution:
         raw, log = directory / "raw", directory / "stdout.log"
         make_directory(raw)
         packed.place(raw, entry.program.instrument)
-        command = self._doors.runtime.command(entry.program, self._plan.target.api_key)
-        unflushed = tuple(flush(self._plan.server, self._plan.target, self._doors.endpoint))
-        asked = Asked(self._plan, self._doors)
-        started, began = host.now(), host.monotonic()
-        tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._sampler.begin(entry.program)
-        try:
-            ended = self._send(entry, server, raw, log, tail)
-        finally:
-            self._clean(raw)
-        duration = (ended_s := host.monotonic()) - began
-        ticks = self._sampler.end()
+        with placed(self._run, entry.case, raw):
+            unflushed = tuple(flush(self._plan.server, self._plan.target, self._doors.endpoint))
+            asked = Asked(self._plan, self._doors)
+            started, began = host.now(), host.monotonic()
+            tail: deque[str] = deque(maxlen=TAIL_LINES)
+            self._sampler.begin(entry.program)
+            try:
+                ended = self._send(entry, server, raw, log, tail)
+            finally:
+                self._clean(raw)
+            duration = (ended_s := host.monotonic()) - began
+            ticks = self._sampler.end()
         if ended.code != 0:
             said = generator.blame(tuple(tail)) or " / ".join(line.strip() for line in list(tail)[-3:])
             raise _RoundFailedError(f"the load generator ended with {ended}: {said or 'it wrote nothing'}")
@@ -206,7 +206,7 @@ class _Execution:
             round=entry.round,
             started=started,
             duration_s=duration,
-            command=command,
+            command=self._doors.runtime.command(entry.program, self._plan.target.api_key),
             figures=found,
             native=reading.native,
             doubts=(
@@ -274,14 +274,13 @@ class _Execution:
 
     def _status(self, status: str, reason: str | None) -> RunStatus:
         over = status != "running"
-        first = self._run.first_started() or self._started
         written = RunStatus.model_validate(
             {
                 "run": self._run.name,
                 "status": status,
                 "kit_version": __version__,
                 "profile": self._plan.profile,
-                "started": first,
+                "started": self._run.first_started() or self._started,
                 "ended": self._doors.host.now() if over else None,
                 "duration_s": self._doors.host.monotonic() - self._began if over else None,
                 "rounds_planned": len(self._teller.needed()),

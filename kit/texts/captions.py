@@ -160,6 +160,11 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "load.rounds: auto ends when the throughput is known well enough, which at a rate is what was sent, not what the server can do: latency "
         "and TTFT may not be known as well by then (better give load.rounds a number).",
     ),
+    "caveat-repeated-prompts": (
+        "提示词文件 {files} 中的提示词会重复发送（多轮或多个工况共用，或提示词数少于请求数），其间未清空前缀缓存，TTFT 可能偏低。",
+        "Prompts of {files} are sent more than once, by several rounds or cases, or because a file has fewer than are sent: a prefix cache "
+        "that is not emptied in between makes their TTFT too short.",
+    ),
     # marks
     "rehearsal": (
         "演练：使用替代程序，数据不代表真实性能",

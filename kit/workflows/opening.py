@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from kit import beside
 from kit import profile as profiles
+from kit.beside import Contents
 from kit.bundles import asking, names, reading
-from kit.bundles.reading import FOLDERS, Bundle
+from kit.bundles.reading import Bundle
 from kit.errors import KitError, Problem, VerificationError
 from kit.images import archive, gathering
+from kit.model import Profile
 from kit.model.attestation import ATTESTATION
-from kit.model.bundle import Kind, Member
+from kit.model.bundle import FOLDERS, Kind, Manifest, Member
 from kit.ports import Progress
 from kit.profile import Loaded
 from kit.resources import folder
@@ -58,8 +61,35 @@ def look(path: Path) -> Looked:
         problems = (Problem("baseline.csv", "is missing" if not baseline else "is none that the profile names"),)
         raise VerificationError(f"the bundle {path.name} is refused", problems=problems)
     held = bundle.content(baseline[0]) if baseline else None
-    found = Loaded(loaded.profile, f"{path.name}: profile.yaml", sha256, held)
+    prompts = _prompts(bundle, loaded.profile)
+    found = Loaded(loaded.profile, f"{path.name}: profile.yaml", sha256, held, prompts)
     return Looked(bundle, found, (*asking.of(loaded.profile), *asking.brought(manifest)))
+
+
+def _prompts(bundle: Bundle, profile: Profile) -> Contents:
+    """The prompts that a profile names, and no others. Raises `VerificationError`."""
+    contents: dict[str, bytes] = {}
+    problems = list(_misplaced(bundle.manifest, profile))
+    for member in bundle.manifest.of("prompts") if not problems else ():
+        contents[member.sha256] = bundle.content(member)
+        problems += [Problem(member.name, found) for found in beside.wrong(contents[member.sha256])]
+    if problems:
+        raise VerificationError(f"the bundle {bundle.path.name} is refused", problems=problems)
+    return contents
+
+
+def _misplaced(manifest: Manifest, profile: Profile) -> Iterator[Problem]:
+    """What in a bundle is not exactly the prompts that its profile names."""
+    members = manifest.of("prompts")
+    wanted = {told.sha256 for _, told in beside.named(profile)}
+    for member in members:
+        if member.sha256 not in wanted or member.name != f"{FOLDERS['prompts']}{member.sha256}.jsonl":
+            yield Problem(member.name, "is none that the profile names")
+    yield from beside.missing(profile, dict.fromkeys((member.sha256 for member in members), b""))
+    if (total := sum(member.size for member in members)) > beside.MOST_BYTES:
+        yield Problem(FOLDERS["prompts"], f"holds {total} bytes: too many for prompts")
+    twice = {f"{FOLDERS['run']}{member.name}" for member in members}
+    yield from (Problem(one.name, "stands there twice") for one in manifest.of("run") if one.name in twice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +138,7 @@ def opened(
         verified = None
         if run is not None:
             reading.extract(looked.bundle, manifest.of("run"), run.path, "run/")
+            reading.extract(looked.bundle, manifest.of("prompts"), run.path)
             verified = sealing.whole(run, said) if said is not None else None
             RunDir.open(run.path)
         reading.extract(looked.bundle, manifest.of("lock"), home)

@@ -4,12 +4,12 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from kit import beside, store
 from kit import profile as profiles
-from kit import store
 from kit.bundles import reading
 from kit.comparing import repeating
 from kit.errors import KitError, UsageError, VerificationError
@@ -17,6 +17,7 @@ from kit.legacy import tables
 from kit.model import Inventory, Plan
 from kit.ports import Progress
 from kit.profile import Loaded
+from kit.running import prompting
 from kit.signing import attesting
 from kit.store import RunDir
 from kit.workflows import judging, opening, sealing
@@ -93,7 +94,11 @@ def _run(run: RunDir, reference: str, now: datetime, trust: Path | None) -> Orig
     if f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" != run.plan().profile_sha256:
         raise VerificationError(f"{run.path / 'profile.yaml'} is not the profile that this run was made of")
     loaded = profiles.alone(text, str(run.path / "profile.yaml"))
-    held = Loaded(loaded.profile, loaded.source, loaded.sha256, run.baseline())
+    if problems := list(prompting.changed(run, loaded.profile.load.expanded())):
+        raise VerificationError(f"{run.name} does not hold the prompts that it was made with", problems=problems)
+    digests = dict.fromkeys(told.sha256 for _, told in beside.named(loaded.profile) if told.sha256)
+    prompts = {sha256: run.prompts(sha256).read_bytes() for sha256 in digests}
+    held = replace(loaded, baseline=run.baseline(), prompts=prompts)
     return Original(run.name, held, run, signed_by=signed_by)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from kit import doctor, runtimes
+from kit import beside, doctor, runtimes
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
@@ -90,6 +90,7 @@ def look(
             platform=platform,
             inventory=collected.inventory,
             cpus=online(host),
+            prompts={sha256: beside.number(content) for sha256, content in loaded.prompts.items()},
         )
         usable = door if not problems else None
         return _examine(plan, collected, host, out, usable, busy=busy, problems=tuple(problems), digests=digests)

@@ -36,7 +36,8 @@ def prepare(
         profiles.resolved(rehearsal(loaded.profile, known, speed, tokenizer or toy.directory, name)).decode(),
         f"the rehearsal of {loaded.profile.name}",
     )
-    prepared = running.planned(replace(made, baseline=quickened(known, speed)), "process", out)
+    made = replace(made, baseline=quickened(known, speed), prompts=loaded.prompts)
+    prepared = running.planned(made, "process", out)
     return prepared if tokenizer is not None else _with_model(prepared, toy)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kit import documents, weights
@@ -40,7 +41,7 @@ def relocated(
         load["tokenizer"] = str(tokenizer)
     given = {documents.set_value(changed, setting) for setting in settings}
     made = profiles.validated(changed, loaded.source, lines, given)
-    return Loaded(made.profile, made.source, made.sha256, loaded.baseline)
+    return replace(made, baseline=loaded.baseline, prompts=loaded.prompts)
 
 
 def _named(loaded: Loaded) -> Iterator[Weights]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from kit import beside, renderers, runtimes, store
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
-from kit import renderers, runtimes, store
 from kit.endpoint import HttpEndpoint
-from kit.errors import HostError, KitError, NotAcceptedError, UsageError
+from kit.errors import HostError, KitError, NotAcceptedError, ProfileError, UsageError
 from kit.events import Event, Seen
 from kit.host import LocalHost
 from kit.inventory import Collected
@@ -70,6 +70,8 @@ def planned(
     collected: Collected | None = None,
 ) -> Prepared:
     """Decide everything for a run of a profile that was read; with other locks or images than kit's own where given."""
+    if problems := list(beside.missing(loaded.profile, loaded.prompts)):
+        raise ProfileError(f"{loaded.source} names prompts that are not there", problems=problems)
     doors = runtimes.make(runtime, platform, images)
     # Which cards a plan uses is decided by what this machine has; where none are asked for, it is looked at when the run begins.
     host = LocalHost()
@@ -85,12 +87,13 @@ def planned(
         platform=platform,
         inventory=collected.inventory if collected is not None else None,
         cpus=online(host),
+        prompts={sha256: beside.number(content) for sha256, content in loaded.prompts.items()},
     )
     if loaded.baseline is not None:
         # Now, and not after hours of measuring: what the results will be held against can be read.
         baselines.read(loaded.baseline, str(loaded.profile.acceptance.baseline))
     stored = profiles.resolved(loaded.profile)
-    return Prepared(made, stored, out, loaded.baseline, collected=collected, images=images)
+    return Prepared(made, stored, out, loaded.baseline, collected=collected, images=images, prompts=loaded.prompts)
 
 
 def resume(reference: str, out: Path, profile: str | None = None, settings: Sequence[str] = ()) -> Prepared:

@@ -9,6 +9,7 @@ from kit.errors import HostError, IncompleteError, Problem, UsageError, Verifica
 from kit.model.attestation import ATTESTATION, REPORT, Attestation, Role, SignOff, TestResult
 from kit.model.report import Report, Signed
 from kit.report import building as reports
+from kit.running import prompting
 from kit.signing import attesting, rereading, signatures, trust
 from kit.signing.keys import Private
 from kit.signing.rereading import Reread
@@ -56,6 +57,10 @@ def sign(
     if again.problems:
         msg = f"{run.name} cannot be signed: its figures are not those of its requests"
         raise VerificationError(msg, problems=again.problems)
+    if problems := list(prompting.changed(run, read.plan.cases)):
+        raise VerificationError(
+            f"{run.name} cannot be signed: its prompts are not those that were sent", problems=problems
+        )
     fresh = attesting.statement(found.own, read.plan, read.inventory, built.verdict)
     if before is not None:
         _require_unaltered(run, before, found, fresh.predicate)
@@ -190,6 +195,7 @@ def whole(run: RunDir, said: Genuine) -> Verified:
     again = rereading.run(run)
     problems = [
         *again.problems,
+        *prompting.changed(run, read.plan.cases),
         *signatures.other_result(said.statement.predicate, attesting.result(read.plan, read.inventory, built.verdict)),
     ]
     unread: list[str] = []

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from kit import inventory, profile, renderers
+from kit import beside, inventory, profile, renderers
 from kit.errors import KitError
 from kit.images import archive
-from kit.instrument import exchange
+from kit.instrument import exchange, prompts
 from kit.legacy import again, baseline, lines, profiles, tables
 from kit.legacy import page as pages
 from kit.legacy import report as reports
@@ -157,6 +157,19 @@ def _scratch() -> Path:
     return _kept()
 
 
+_PROMPTS = b"""{"prompt": "Why?"}
+
+{"messages": [{"role": "system", "content": "brief"}, {"role": "user", "content": "How?"}], "output_tokens": 7}
+"""
+
+
+def _prompts(content: bytes) -> None:
+    """What passes is what the sender reads."""
+    if not any(beside.wrong(content)):
+        lines_ = io.TextIOWrapper(io.BytesIO(content), "utf-8")
+        assert len(list(prompts.read(lines_))) == beside.number(content) > 0
+
+
 def _bundle(content: bytes) -> None:
     path = _scratch() / "fuzzed.kit"
     path.write_bytes(content)
@@ -219,6 +232,7 @@ def targets() -> dict[str, Target]:
         "attestation": Target(mutated([(path / "attestation.json").read_bytes()]), _attestation),
         "bundle": Target(mutated(_bundles()), _bundle),
         "answers of a server": Target(mutated(_answers()), _exchanges, (ReadingError,)),
+        "prompts": Target(mutated([_PROMPTS]), _prompts),
         "trust file": Target(mutated([trusted.read_bytes()]), _trust),
         "image archive": Target(
             mutated([_archive()]), lambda content: archive.look(io.BytesIO(content)), (KitError, ValueError)

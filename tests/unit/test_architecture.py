@@ -40,7 +40,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.engines",),
     ("kit.loadgens",),
     # steps
-    ("kit.caveats", "kit.clocks", "kit.documents", "kit.flow", "kit.intervals", "kit.library", "kit.weights"),
+    (
+        "kit.beside",
+        "kit.caveats",
+        "kit.clocks",
+        "kit.documents",
+        "kit.flow",
+        "kit.intervals",
+        "kit.library",
+        "kit.weights",
+    ),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate"),
     ("kit.searches", "kit.servertimes"),
     ("kit.rounds",),

@@ -1,5 +1,6 @@
 """Bundles of runs: packed from a run directory, opened by those who have the keys, and refused where code was swapped."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -11,14 +12,16 @@ import pytest
 
 from kit import profile
 from kit.bundles import reading, writing
-from kit.errors import UsageError, VerificationError
+from kit.errors import ProfileError, UsageError, VerificationError
 from kit.library import find
 from kit.model.bundle import Kind, Member
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
-from kit.store import RunDir
-from kit.workflows import opening, packing
-from tests.unit.test_report import Written
+from kit.store import RunDir, write_once
+from kit.workflows import opening, originals, packing, relocating, running
+from tests.unit.test_bundles import Made
+from tests.unit.test_bundles import sha256 as sha
+from tests.unit.test_report import PROFILE, Written
 from tests.unit.test_signing import NOW, People, people
 
 __all__ = ["people"]
@@ -295,3 +298,132 @@ def test_images_that_the_run_does_not_name_are_told_or_refused(
         assert told in str(verify(tmp_path / "c.kit", people).unvouched)
     else:
         assert told in refused(tmp_path / "c.kit", people)
+
+
+# --- prompts from a file -----------------------------------------------------------------------------------------
+
+CHAT = b'{"prompt": "Why?"}\n{"prompt": "How?"}\n'
+DIGEST = hashlib.sha256(CHAT).hexdigest()
+MEMBER = f"prompts/{DIGEST}.jsonl"
+SENDING = SMOKE.replace("output: 32,", f"output: 32, prompts: {{path: chat.jsonl, sha256: {DIGEST}}},")
+
+
+def sent(home: Path) -> RunDir:
+    """A run that sent prompts of a file."""
+    run = Written(home, text=SENDING, pin=ProcessRuntime(folder("images"), home / "cache").pin).run
+    write_once(run.prompts(DIGEST), CHAT)
+    return run
+
+
+@pytest.fixture(scope="module")
+def signed_prompts(people: People, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a signed run that sent prompts of a file."""
+    home = tmp_path_factory.mktemp("prompts")
+    run = sent(home)
+    people.sign(run, "tester")
+    return pack(str(run.path), home / "run.kit").path
+
+
+def test_the_prompts_of_a_run_are_bundled_once_and_verified_with_it(signed_prompts: Path, people: People) -> None:
+    names = [one.name for one in reading.look(signed_prompts).manifest.members if DIGEST in one.name]
+    assert names == [MEMBER]
+    found = verify(signed_prompts, people)
+    assert found.verified is not None
+    assert found.looked.loaded.prompts == {DIGEST: CHAT}
+
+
+def test_the_prompts_of_a_profile_are_bundled(tmp_path: Path) -> None:
+    (tmp_path / "chat.jsonl").write_bytes(CHAT)
+    (tmp_path / "code.jsonl").write_bytes(CHAT[:19])
+    (tmp_path / "p.yaml").write_text(SENDING)
+    settings = ("load.cases.1.prompts=code.jsonl",)
+    made = pack(str(tmp_path / "p.yaml"), tmp_path / "p.kit", replace(LIGHT, settings=settings))
+    looked = opening.look(made.path)
+    assert sorted(looked.loaded.prompts.values()) == [CHAT[:19], CHAT]
+    assert looked.loaded.prompts[DIGEST] == CHAT
+
+
+def test_a_run_whose_prompts_were_changed_is_neither_bundled_nor_signed_nor_repeated(
+    people: People, tmp_path: Path
+) -> None:
+    run = sent(tmp_path)
+    run.prompts(DIGEST).unlink()
+    run.prompts(DIGEST).write_bytes(CHAT + b"\n")
+    with pytest.raises(UsageError, match="it was changed since the run began"):
+        pack(str(run.path), tmp_path / "a.kit")
+    with pytest.raises(VerificationError, match="its prompts are not those that were sent"):
+        people.sign(run, "tester")
+    with (
+        pytest.raises(VerificationError, match="does not hold the prompts that it was made with"),
+        originals.found(str(run.path), tmp_path, lambda _: None, NOW, trust=None, unsigned=True),
+    ):
+        pass
+
+
+def test_prompts_changed_after_the_signature_are_named(people: People, tmp_path: Path) -> None:
+    run = sent(tmp_path)
+    people.sign(run, "tester")
+    run.prompts(DIGEST).unlink()
+    run.prompts(DIGEST).write_bytes(CHAT + b"\n")
+    with pytest.raises(VerificationError, match=f"{MEMBER}: was modified"):
+        people.verify(run, people.text("tester"))
+
+
+OTHER = b'{"prompt": "Who?"}\n'
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "told"),
+    [
+        pytest.param(only(MEMBER, lambda found: found + b"\n"), (), f"{MEMBER}: is none that the profile names"),
+        pytest.param(only(MEMBER, lambda _: None), (), f"chat.jsonl with SHA-256 {DIGEST} is not there"),
+        pytest.param(
+            only("", lambda found: found),
+            (f"prompts/{hashlib.sha256(OTHER).hexdigest()}.jsonl", "prompts", OTHER),
+            "is none that the profile names",
+        ),
+        pytest.param(only("", lambda found: found), ("prompts/x", "prompts", CHAT), "prompts/x: is none that the"),
+        pytest.param(
+            only("", lambda found: found), (f"run/{MEMBER}", "run", CHAT), f"run/{MEMBER}: stands there twice"
+        ),
+    ],
+    ids=["changed", "missing", "added", "under another name", "twice"],
+)
+def test_a_bundle_with_other_prompts_than_its_profile_names_is_refused(
+    signed_prompts: Path, people: People, tmp_path: Path, change: Change, more: tuple[str, Kind, bytes], told: str
+) -> None:
+    forged = rewritten(signed_prompts, tmp_path / "b.kit", change, *((more,) if more else ()))
+    assert told in refused(forged, people)
+
+
+def test_lines_of_a_bundle_that_are_no_prompts_are_told(tmp_path: Path) -> None:
+    bad = b'{"prompt": 1}\n'
+    named = f"output: 512, prompts: {{path: chat.jsonl, sha256: {sha(bad)}}},"
+    text = profile.resolved(
+        profile.parse(PROFILE.replace("output: 512,", named), "p", ["load.transport=precise"]).profile
+    ).decode()
+    path = Made({f"prompts/{sha(bad)}.jsonl": ("prompts", bad)}, profile=text).write(tmp_path / "b.kit")
+    with pytest.raises(VerificationError, match=f"prompts/{sha(bad)}.jsonl: line 1: prompt: expected text"):
+        opening.look(path)
+
+
+def test_prompts_of_a_bundle_are_bounded(signed_prompts: Path, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.beside.MOST_BYTES", len(CHAT) - 1)
+    assert "too many for prompts" in refused(signed_prompts, people)
+
+
+def test_a_repetition_sends_the_prompts_of_its_original(signed_prompts: Path, tmp_path: Path) -> None:
+    """Of a bundle, and of a run; another file than the original's is none that anybody has."""
+    run = sent(tmp_path)
+    for reference in (signed_prompts, run.path):
+        with originals.found(str(reference), tmp_path, lambda _: None, NOW, trust=None, unsigned=True) as original:
+            assert original.loaded.prompts == {DIGEST: CHAT}
+            moved = relocating.relocated(original.loaded, original.opened, None, ("load.rounds=1",), lambda _: None)
+            assert moved.prompts == {DIGEST: CHAT}
+            made = running.planned(moved, "process", tmp_path)
+            assert made.prompts == {DIGEST: CHAT}
+            assert [case.key for case in made.plan.cases] == list(original.figures())
+            settings = ("load.cases.0.prompts=mine.jsonl",)
+            moved = relocating.relocated(original.loaded, original.opened, None, settings, lambda _: None)
+            with pytest.raises(ProfileError, match=r"mine\.jsonl is not there"):
+                running.planned(moved, "process", tmp_path)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import __version__, library, plan, runtimes, store
+from kit import __version__, beside, library, plan, runtimes, store
 from kit import profile as profiles
 from kit.bundles import names, writing
 from kit.errors import HostError, KitError, Problem, UsageError
@@ -16,6 +16,7 @@ from kit.model import Plan, Profile
 from kit.model.bundle import KINDS, Manifest
 from kit.ports import Progress
 from kit.redaction import Redactor, read_secret
+from kit.running import prompting
 from kit.runtimes import fetching
 from kit.store import RunDir
 from kit.workflows.packing import environments, models
@@ -85,7 +86,13 @@ def _of_run(found: Gathered, run: RunDir) -> tuple[Manifest, Profile]:
         found.add("baseline", "", run.path / store.BASELINE)
     files = sorted(path for path in run.path.rglob("*") if not path.is_dir() or path.is_symlink())
     _require_no_secret(made, files)
-    for path in files:
+    # Once: as large as they may be, they are not put into the run's own files as well.
+    prompts = {told.sha256: run.prompts(told.sha256) for _, told in beside.named(profile) if told.sha256}
+    if problems := list(prompting.changed(run, profile.load.expanded())):
+        raise UsageError(f"{run.name} does not hold the prompts that it was made with", problems=problems)
+    for sha256, path in prompts.items():
+        found.add("prompts", f"{sha256}.jsonl", path)
+    for path in (path for path in files if path not in prompts.values()):
         found.add("run", path.relative_to(run.path).as_posix(), path)
     runtime = found.wanted.runtime or made.runtime
     platform = environments.platforms(found, made.platform, runtime)
@@ -108,6 +115,8 @@ def _of_profile(found: Gathered, reference: str) -> tuple[Manifest, Profile]:
     found.write("profile", "", profiles.resolved(profile))
     if loaded.baseline is not None:
         found.write("baseline", "", loaded.baseline)
+    for sha256, content in loaded.prompts.items():
+        found.write("prompts", f"{sha256}.jsonl", content)
     runtime = found.wanted.runtime or "process"
     platforms = environments.platforms(found, None, runtime)
     door = runtimes.make(runtime, platforms[0] if found.wanted.platforms and runtime == "docker" else None)

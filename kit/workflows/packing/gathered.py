@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from kit.bundles import names, packed, writing
-from kit.bundles.reading import FOLDERS
 from kit.errors import UsageError
-from kit.model.bundle import Kind, Member
+from kit.model.bundle import FOLDERS, Kind, Member
 from kit.ports import Progress
 
 Runtime = Literal["process", "docker"]
@@ -50,7 +49,7 @@ class Gathered:
 
     def write(self, kind: Kind, name: str, content: bytes) -> None:
         """The same for what lies in no file yet."""
-        path = self.scratch / f"{kind}.content"
+        path = self.scratch / f"{kind}-{name}.content"
         path.write_bytes(content)
         self.add(kind, name, path)
 
