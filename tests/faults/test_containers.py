@@ -155,12 +155,16 @@ def own_engine() -> Iterator[OwnEngine]:
 def on_own_engine(
     own_engine: OwnEngine, tmp_path: Path, machine: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Contained]:
-    """A bench in the network of that engine, so that ports which it publishes are there."""
-    monkeypatch.setenv("DOCKER_HOST", own_engine.address)
+    yield from bench_on(own_engine, tmp_path, machine, monkeypatch)
+
+
+def bench_on(engine: OwnEngine, home: Path, machine: Collected, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contained]:
+    """A bench in the network of an engine, so that ports which it publishes are there."""
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
     monkeypatch.setattr(docker_runtime, "reference", reference)
-    assert own_engine.network is not None
-    with within(own_engine.network):
-        yield from made_of(Contained, tmp_path, machine, monkeypatch)
+    assert engine.network is not None
+    with within(engine.network):
+        yield from made_of(Contained, home, machine, monkeypatch)
     assert left_in_engine() == []
 
 

@@ -15,7 +15,8 @@ from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import marks, named_platform, notes
 from kit.runtimes.docker import lending
-from kit.runtimes.docker.engine import OWNER, Container, Engine
+from kit.runtimes.docker.container import Container
+from kit.runtimes.docker.engine import OWNER, Engine
 from kit.runtimes.docker.options import command_line, create_options, require_no_engine
 from kit.runtimes.output import Pump
 
