@@ -22,10 +22,12 @@ from tests.e2e.test_secrets import KEY, found
 from tests.faults.bench import finished, light, next_command
 from tests.faults.conftest import made_of
 from tests.faults.contained import TAGS, Contained, left_in_engine, put, reference
-from tests.faults.test_disk import fill
+from tests.faults.test_disk import exfat, fill
 from tests.integration.driver import await_true
 from tests.integration.engines import OwnEngine, own_dockerd, own_network, within
 from tests.stub_server import Behaviour, serving
+
+__all__ = ["exfat"]
 
 pytestmark = [
     pytest.mark.docker,
@@ -112,6 +114,14 @@ def test_an_image_that_somebody_removes_is_told_and_brought_back(contained: Cont
         contained.resume()
     put("evalscope")
     require_resumes(contained)
+
+
+def test_a_run_in_containers_on_a_real_file_system_without_links_and_owners(exfat: Path, contained: Contained) -> None:
+    """There the load's directory cannot be given to nobody, and the load runs as kit does."""
+    assert run(contained, contained.contained(), lambda: None) == ""
+    assert finished(contained.the_run) == ROUNDS
+    with pytest.raises(OSError, match="not permitted"):
+        os.link(contained.the_run.path / "plan.json", exfat / "linked")
 
 
 def test_a_load_container_that_tells_its_key_leaves_it_nowhere(
