@@ -130,8 +130,11 @@ def _secret_files(program: Program, secrets: Mapping[str, str]) -> Iterator[Path
         yield None
         return
     with notes.scratch("secrets") as directory:
+        # A folder in it, which may be lent to another user: only what is its own the next command removes after a kill.
+        given = Path(directory) / "given"
+        given.mkdir(mode=0o700)
         for name in program.secrets:
-            path = Path(directory) / name
+            path = given / name
             path.touch(mode=0o600)
             path.write_text(secrets[name], "utf-8")
-        yield Path(directory)
+        yield given
