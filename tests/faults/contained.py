@@ -102,6 +102,7 @@ fi
 while [ -e "$made/waits-$seed" ]; do sleep 0.1; done
 [ ! -e "$made/fails-$seed" ] || exit 7
 cp -r "$made"/made/. .
+echo "sent"
 """
 """Tells the key that it is given, if it is, as a careless program would. Leaves the files of a round that was made beforehand, after a file `waits-<seed>` beside them is gone; fails where there is one `fails-<seed>`."""
 PROBE = """\

@@ -122,9 +122,7 @@ def require_cleared_up(bench: Contained, killed: OwnEngine, monkeypatch: pytest.
     require_resumes(bench)
 
 
-def test_an_engine_that_lets_containers_live_costs_nothing_but_what_they_wrote_meanwhile(
-    on_keeping: Contained, keeping: OwnEngine
-) -> None:
+def test_a_killed_engine_that_lets_containers_live_costs_nothing(on_keeping: Contained, keeping: OwnEngine) -> None:
     def restart() -> None:
         kill(keeping)
         time.sleep(RESTART_S)
@@ -138,3 +136,5 @@ def test_an_engine_that_lets_containers_live_costs_nothing_but_what_they_wrote_m
     assert finished(on_keeping.the_run) == ROUNDS
     assert on_keeping.the_run.status().status == "complete"
     assert keeping.shims() == []
+    logs = [path.read_text() for path in on_keeping.the_run.path.glob("cases/*/*/stdout.log")]
+    assert logs == ["sending\nsent\n"] * 2

@@ -7,6 +7,7 @@ from contextlib import suppress
 import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container as SdkContainer
+from docker.types.daemon import CancellableStream
 
 from kit.errors import IncompleteError
 from kit.ports import Exit
@@ -112,6 +113,44 @@ class Container:
             self._container.stop(timeout=timeout_s)
 
     def output(self) -> Iterator[bytes]:
-        """All that it writes, until it ends or the engine goes away."""
-        with suppress(APIError, *AWAY):
-            yield from self._output
+        """All that it writes, until it ends. What an engine broke off that comes back is gone on with."""
+        told = 0
+        output: Iterable[bytes] | None = self._output
+        while output is not None:
+            behind = told
+            with suppress(APIError, *AWAY):
+                for chunk in output:
+                    new, behind = chunk[behind:], max(0, behind - len(chunk))
+                    told += len(new)
+                    yield new
+            close(output)
+            output = self._again()
+
+    def _again(self) -> Iterable[bytes] | None:
+        """Its output from the beginning, where an engine that was away is back; None where it came to its end."""
+        away = False
+        while not self._asked:
+            try:
+                self._container.reload()
+                if away:
+                    return self._container.logs(stream=True)
+            except NotFound:
+                return None
+            except (APIError, *AWAY):
+                away = True
+            else:
+                if self._container.attrs["State"]["Status"] != "running":
+                    return None
+            time.sleep(0.1)
+        return None
+
+
+def close(output: object) -> None:
+    """Close a stream of output."""
+    # The SDK shuts the socket of an attached stream down, but the response that reads from it holds the descriptor.
+    if isinstance(output, CancellableStream):
+        with suppress(OSError, AttributeError):
+            output.close()
+        response = vars(output).get("_response")
+        if isinstance(response, requests.Response):
+            response.close()

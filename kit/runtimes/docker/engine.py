@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import docker
-import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container as SdkContainer
-from docker.types.daemon import CancellableStream
 
 from kit.errors import EnvironmentUnavailableError
 from kit.model import Program
 from kit.runtimes import notes
 from kit.runtimes.docker.causes import check_platform, translated
-from kit.runtimes.docker.container import AWAY, Absences, Container
+from kit.runtimes.docker.container import AWAY, Absences, Container, close
 from kit.runtimes.docker.creating import create, remove_network, remove_unheld
 from kit.runtimes.docker.options import Options
 
@@ -140,7 +138,7 @@ class Engine:
             try:
                 # Attached before the start: following the log of a program that ends at once may miss what it wrote.
                 output = created.attach(stdout=True, stderr=True, stream=True, logs=True)
-                stack.callback(_close, output)
+                stack.callback(close, output)
                 created.start()
             except (DockerException, *AWAY) as error:
                 raise translated(error, program.name) from error
@@ -181,16 +179,6 @@ def _removed(remove: Callable[[], object]) -> bool:
     except (APIError, *AWAY):
         return False
     return True
-
-
-def _close(output: object) -> None:
-    # The SDK shuts the socket of an attached stream down, but the response that reads from it holds the descriptor.
-    if isinstance(output, CancellableStream):
-        with suppress(OSError, AttributeError):
-            output.close()
-        response = vars(output).get("_response")
-        if isinstance(response, requests.Response):
-            response.close()
 
 
 def _connect() -> docker.DockerClient:
