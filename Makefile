@@ -62,8 +62,7 @@ soak: $(VENV)/.kit-dev ## ROUNDS rounds back to back (500 unless told), 60 in co
 	@$(BIN)/python -m benchmarks.soak --rounds 60 --containers
 
 vulnerabilities: $(VENV)/.kit-dev ## Known vulnerabilities of the locked Python packages; needs the network
-	@for lock in $(LOCKS); do echo "$$lock"; \
-		$(BIN)/uv --quiet tool run pip-audit@2.10.1 --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit; done
+	@$(BIN)/python tools/vulnerabilities.py $(LOCKS)
 
 golden: $(VENV)/.kit-dev ## Rewrite the golden files; review the difference before committing it
 	@KIT_GOLDEN=write $(BIN)/python -m pytest -q tests/unit

@@ -4,7 +4,7 @@
 set -euo pipefail
 PATH="$PATH:/usr/sbin:/sbin"
 
-TOOLS=(make busybox-static python3 python3-venv ca-certificates tmux mmdebstrap arch-test debian-archive-keyring)
+TOOLS=(make busybox-static python3 python3-venv ca-certificates tmux mmdebstrap arch-test debian-archive-keyring exfatprogs exfat-fuse)
 PODMAN=(podman catatonit netavark aardvark-dns uidmap)
 ENGINE=(docker.io iptables)
 ARM64=(qemu-user-static binfmt-support)

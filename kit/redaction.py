@@ -113,6 +113,12 @@ class Redactor:
         path.write_bytes(cleaned)
         return True
 
+    def clean_folder(self, folder: Path) -> None:
+        """Overwrite secrets in every file below a folder, which need not be there."""
+        for path in folder.rglob("*") if self._spellings else ():
+            if path.is_file() and not path.is_symlink():
+                self.clean_file(path)
+
 
 def clean_lines(chunks: Iterable[bytes], redactor: Redactor, longest_line: int = 65536) -> Iterator[bytes]:
     """Cut a byte stream into lines with secrets struck out; a line without end is handed on in pieces, memory stays bounded."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kit.errors import KitError
+from kit.errors import KitError, Problem
 from kit.runtimes import marks, notes
 
 
@@ -10,18 +10,20 @@ def sweep() -> tuple[str, ...]:
     """One line for each thing that was cleared up, or that could not be. Quick where nothing was left."""
     told = [f"stopped {line}" for line in marks.sweep()]
     notes.sweep_scratch()
-    for note in notes.left():
+    left = notes.left()
+    # Each once: there is a note for every container, and an engine that is away takes its time to say so.
+    for what in dict.fromkeys(note.what for note in left):
         try:
-            told += _docker() if note.what == notes.DOCKER else _run(Path(note.what))
+            told += _docker() if what == notes.DOCKER else _run(Path(what))
         except BlockingIOError:
-            # Somebody already goes on with it.
-            note.drop()
+            pass  # somebody already goes on with it
         except (KitError, OSError) as error:
-            told.append(
-                f"what a killed kit left is still there: {error.message if isinstance(error, KitError) else error}"
-            )
-        else:
-            note.drop()
+            said = Problem("", error.message, error.hint) if isinstance(error, KitError) else error
+            told.append(f"what a kit left is still there, until a later command can remove it: {said}")
+            continue
+        for note in left:
+            if note.what == what:
+                note.drop()
     return tuple(told)
 
 

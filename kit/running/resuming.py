@@ -16,6 +16,7 @@ from kit.inventory import Collected
 from kit.model import Inventory, Plan, RunStatus
 from kit.ports import Runtime
 from kit.profile import Loaded, resolved
+from kit.redaction import Redactor, read_secret
 from kit.running import prompting
 from kit.store import RunDir
 
@@ -154,12 +155,30 @@ def tidy(run: RunDir) -> str | None:
             done = sum(run.has(entry) for entry in plan.rounds)
             reason = f"kit was killed, or the machine went down: go on with: kit run --resume {run.path}"
             after = before.model_copy(update={"status": "interrupted", "reason": reason, "rounds_done": done})
+            unstruck = _strike(run, plan)
             replace(run.path / "run.json", after.to_json())
             return (
                 f"the run {run.name} was cut short after {done} of {len(plan.rounds)} rounds: kit was killed, or the "
-                f"machine went down; go on with: kit run --resume {run.path}"
+                f"machine went down; go on with: kit run --resume {run.path}{unstruck}"
             )
     return None
+
+
+def _strike(run: RunDir, plan: Plan) -> str:
+    """Strike the API key out of what a load generator dumped in a round whose end kit did not live to see; what to add where
+    the key is not known here."""
+    cut_short = [entry for entry in (*plan.warmups, *plan.rounds) if not run.has(entry)]
+    folders = [folder for folder in map(run.round_directory, cut_short) if folder.is_dir()]
+    if plan.target.api_key is None or not folders:
+        return ""
+    try:
+        redactor = Redactor([read_secret(plan.target.api_key)])
+    except KitError as error:
+        where = ", ".join(map(str, folders))
+        return f"\nuntil then the API key may stand in what the load generator wrote to {where}: {error.message}"
+    for folder in folders:
+        redactor.clean_folder(folder)
+    return ""
 
 
 def _whole_lines(journal: Path) -> None:

@@ -177,7 +177,7 @@ class _Execution:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
         directory = self._run.round_directory(entry)
         # A kit that was killed in this round had no time for it.
-        self._clean(directory)
+        self._redactor.clean_folder(directory)
         self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         make_directory(raw)
@@ -191,7 +191,8 @@ class _Execution:
             try:
                 ended = self._send(entry, server, raw, log, tail)
             finally:
-                self._clean(raw)
+                # It dumps its arguments.
+                self._redactor.clean_folder(raw)
             duration = (ended_s := host.monotonic()) - began
             ticks = self._sampler.end()
         if ended.code != 0:
@@ -260,14 +261,6 @@ class _Execution:
     def _gives_up(self) -> bool:
         """Whether a server that hangs is not tried any longer: another start may help, or it hung in the round before too."""
         return self._hung or (self._plan.server is not None and self._plan.server.restart == "once")
-
-    def _clean(self, raw: Path) -> None:
-        """Strike the key out of what the load generator wrote: it dumps its arguments."""
-        if not self._key:
-            return
-        for path in raw.rglob("*"):
-            if path.is_file() and not path.is_symlink():
-                self._redactor.clean_file(path)
 
     def _done(self) -> int:
         return sum(self._run.has(entry) for entry in self._plan.rounds)

@@ -200,9 +200,9 @@ def processes(home: Path) -> list[int]:
     return found
 
 
-def next_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What every command does first. The next one is another process: for it, this one has ended."""
+def next_command(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """What every command does first, and what it tells. The next one is another process: for it, this one has ended."""
     own, alive = marks.identity(os.getpid()), marks.owner_alive
     with monkeypatch.context() as patched:
         patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
-        leftovers.sweep()
+        return leftovers.sweep()

@@ -94,14 +94,17 @@ while [ $# -gt 1 ]; do
     shift
 done
 echo "sending"
+if [ -n "$KIT_API_KEY_FILE" ]; then
+    key=$(cat "$KIT_API_KEY_FILE")
+    printf '\\000%s\\000' "$key" > kept.bin
+    echo "a line with $key and $(printf %s "$key" | base64)"
+fi
 while [ -e "$made/waits-$seed" ]; do sleep 0.1; done
+[ ! -e "$made/fails-$seed" ] || exit 7
 cp -r "$made"/made/. .
-[ -n "$KIT_API_KEY_FILE" ] || exit 0
-key=$(cat "$KIT_API_KEY_FILE")
-echo "a line with $key and $(printf %s "$key" | base64)"
-printf '\\000%s\\000' "$key" > kept.bin
+echo "sent"
 """
-"""Tells the key that it is given, if it is, as a careless program would. Leaves the files of a round that was made beforehand, after a file `waits-<seed>` beside them is gone."""
+"""Tells the key that it is given, if it is, as a careless program would. Leaves the files of a round that was made beforehand, after a file `waits-<seed>` beside them is gone; fails where there is one `fails-<seed>`."""
 PROBE = """\
 #!/bin/sh
 echo 'kit-probe {"threads": true}'
@@ -169,21 +172,28 @@ class Contained(Bench):
         prepared = running.planned(profiles.parse(text, "contained.yaml"), "docker", self.out)
         return Prepared(prepared.plan, prepared.profile, prepared.out, collected=self.collected)
 
+    def external(self, url: str) -> str:
+        """A profile whose load alone runs in containers, with the key in `ENDPOINT_KEY`."""
+        return EXTERNAL.format(url=url, tokenizer=self.tokenizer)
+
     def against(self, url: str) -> Prepared:
-        """A plan whose load alone runs in containers, with the key in `ENDPOINT_KEY`."""
-        text = EXTERNAL.format(url=url, tokenizer=self.tokenizer)
-        prepared = running.planned(profiles.parse(text, "canary.yaml"), "docker", self.out)
+        """A plan of that profile."""
+        prepared = running.planned(profiles.parse(self.external(url), "canary.yaml"), "docker", self.out)
         return Prepared(prepared.plan, prepared.profile, prepared.out, collected=self.collected)
 
     @contextmanager
     def waiting(self, round_: int) -> Iterator[None]:
         """That round lasts until the context is left."""
-        sign = self.tokenizer / f"waits-{41 + round_}"
+        sign = self.sign("waits", round_)
         sign.touch()
         try:
             yield
         finally:
             sign.unlink()
+
+    def sign(self, what: str, round_: int) -> Path:
+        """The file by which the load of a round is told to wait or to fail."""
+        return self.tokenizer / f"{what}-{41 + round_}"
 
 
 def left_in_engine() -> list[str]:

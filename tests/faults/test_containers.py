@@ -1,6 +1,5 @@
 """Whole runs in containers while something is taken from them: memory, the network, an image, the engine, its disk."""
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -17,15 +16,15 @@ from kit.running import leftovers
 from kit.running.beginning import Prepared
 from kit.runtimes import docker as docker_runtime
 from kit.runtimes.docker.engine import OWNER
-from kit.workflows import packing, running
-from tests.e2e.test_secrets import KEY, found
+from kit.workflows import running
 from tests.faults.bench import finished, light, next_command
 from tests.faults.conftest import made_of
 from tests.faults.contained import TAGS, Contained, left_in_engine, put, reference
-from tests.faults.test_disk import fill
+from tests.faults.test_disk import exfat, fill
 from tests.integration.driver import await_true
 from tests.integration.engines import OwnEngine, own_dockerd, own_network, within
-from tests.stub_server import Behaviour, serving
+
+__all__ = ["exfat"]
 
 pytestmark = [
     pytest.mark.docker,
@@ -33,7 +32,6 @@ pytestmark = [
     # The SDK leaves the socket of a failed connection to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-PART = packing.Wanted(without=("image", "wheel", "kit"))
 ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
 
 
@@ -114,32 +112,12 @@ def test_an_image_that_somebody_removes_is_told_and_brought_back(contained: Cont
     require_resumes(contained)
 
 
-def test_a_load_container_that_tells_its_key_leaves_it_nowhere(
-    contained: Contained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Report and bundle included; and the engine does not tell it either while the container runs."""
-    monkeypatch.setenv("ENDPOINT_KEY", KEY)
-    told: list[str] = []
-
-    def inspect() -> None:
-        with closing(docker.from_env()) as client:
-            await_true(lambda: owned(client), "the load runs")
-            told.extend(json.dumps(client.api.inspect_container(name)) for name in owned(client))
-        (contained.tokenizer / "waits-43").unlink()
-
-    inspecting = threading.Thread(target=inspect)
-    (contained.tokenizer / "waits-43").touch()
-    with serving(Behaviour(key=KEY)) as stub:
-        assert run(contained, contained.against(stub.url), inspecting.start) == ""
-    inspecting.join()
-    directory = contained.the_run
-    assert finished(directory) == ROUNDS
-    running.write_report(directory, running.FORMATS)
-    packing.make(str(directory.path), contained.out, contained.home / "run.kit", PART, told.append)
-    assert len(list(directory.path.rglob("kept.bin"))) == 2
-    assert "KIT_API_KEY_FILE" in told[0]
-    assert "a line with *** and ***" in next(directory.path.rglob("stdout.log")).read_text()
-    assert found(contained.home, *told, *(str(event) for event in contained.events)) == []
+def test_a_run_in_containers_on_a_real_file_system_without_links_and_owners(exfat: Path, contained: Contained) -> None:
+    """There the load's directory cannot be given to nobody, and the load runs as kit does."""
+    assert run(contained, contained.contained(), lambda: None) == ""
+    assert finished(contained.the_run) == ROUNDS
+    with pytest.raises(OSError, match="not permitted"):
+        os.link(contained.the_run.path / "plan.json", exfat / "linked")
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +133,16 @@ def own_engine() -> Iterator[OwnEngine]:
 def on_own_engine(
     own_engine: OwnEngine, tmp_path: Path, machine: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Contained]:
-    """A bench in the network of that engine, so that ports which it publishes are there."""
-    monkeypatch.setenv("DOCKER_HOST", own_engine.address)
+    yield from bench_on(own_engine, tmp_path, machine, monkeypatch)
+
+
+def bench_on(engine: OwnEngine, home: Path, machine: Collected, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contained]:
+    """A bench in the network of an engine, so that ports which it publishes are there."""
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
     monkeypatch.setattr(docker_runtime, "reference", reference)
-    assert own_engine.network is not None
-    with within(own_engine.network):
-        yield from made_of(Contained, tmp_path, machine, monkeypatch)
+    assert engine.network is not None
+    with within(engine.network):
+        yield from made_of(Contained, home, machine, monkeypatch)
     assert left_in_engine() == []
 
 

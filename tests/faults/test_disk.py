@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.bundles import reading
 from kit.errors import HostError, KitError
 from kit.events import Seen
 from kit.host import LocalHost
@@ -24,15 +25,18 @@ from kit.running import leftovers, runner
 from kit.running.beginning import Prepared, begun
 from kit.runtimes import notes, output
 from kit.store import RunDir
-from kit.workflows import running
+from kit.workflows import packing, running
 from tests.fakes import Play, Stage
 from tests.faults.bench import Bench, finished, light, next_command
 from tests.unit.test_runner import ROUNDS as ALL_ROUNDS
 from tests.unit.test_runner import World, sends
 
 ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
+PART = packing.Wanted(without=("image", "wheel", "kit"))
 KIBIBYTE = 1024
 PAGE = 4 * KIBIBYTE
+SYSTEM = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+"""Where programs for file systems lie, which a user's PATH may leave out."""
 
 
 @pytest.fixture
@@ -190,6 +194,43 @@ def test_a_file_system_without_hard_links_holds_the_same(bench: Bench, monkeypat
     bench.resume()
     assert finished(bench.the_run) == ROUNDS
     assert bench.the_run.status().status == "complete"
+
+
+@pytest.fixture
+def exfat(tmp_path: Path) -> Iterator[Path]:
+    """An exFAT file system in the place of the runs' directory, as on memory sticks: no links, no owners and no modes."""
+    if (mkfs := shutil.which("mkfs.exfat", path=SYSTEM)) is None:
+        pytest.skip("mkfs.exfat is not installed (package exfatprogs)")
+    by_program = shutil.which("mount.exfat-fuse", path=SYSTEM) is not None
+    disk = tmp_path / "disk"
+    with open(disk, "wb") as file:
+        file.truncate(1 << 30)
+    subprocess.run([mkfs, str(disk)], check=True, capture_output=True)
+    out = tmp_path / "runs"
+    with mounted(out, "-t", "exfat-fuse" if by_program else "exfat", "-o", "loop", str(disk)):
+        yield out
+
+
+def test_a_run_on_a_real_file_system_without_hard_links_holds_the_same(exfat: Path, bench: Bench) -> None:
+    """With a round that fails, a resume, the report in all formats, a bundle, and the run out of it."""
+    bench.faults({"load": {"2": "killed"}})
+    assert "the load generator ended with ended by signal 9" in bench.fails(bench.plan())
+    assert finished(bench.the_run) == ROUNDS[:1]
+    bench.resume()
+    run = bench.the_run
+    assert finished(run) == ROUNDS
+    assert run.status().status == "complete"
+    _, files = running.write_report(run, running.FORMATS)
+    assert len(files) == len(running.FORMATS)
+    assert all(path.stat().st_size for path in files)
+    with pytest.raises(OSError, match="not permitted"):
+        os.link(files[0], exfat / "linked")
+    (beside := exfat / ".bundled").mkdir()
+    packing.make(str(run.path), exfat, beside / "run.kit", PART, lambda _: None)
+    bundle = reading.look(beside / "run.kit")
+    (opened := RunDir(beside / "run")).path.mkdir()
+    reading.extract(bundle, bundle.manifest.of("run"), opened.path, "run/")
+    assert finished(opened) == ROUNDS
 
 
 @pytest.mark.parametrize("hours", [-7, 9])

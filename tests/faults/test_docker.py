@@ -15,7 +15,7 @@ from kit.errors import HostError, IncompleteError
 from kit.model import Environment
 from kit.running import leftovers
 from kit.runtimes import marks, notes
-from kit.runtimes.docker import DockerRuntime, engine
+from kit.runtimes.docker import DockerRuntime, container, engine
 from tests.integration.driver import await_true
 from tests.integration.test_docker_runtime import image, program
 from tests.integration.test_docker_runtime import leftovers as containers_left
@@ -84,7 +84,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 @pytest.fixture
 def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     monkeypatch.setenv("KIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(engine, "GONE_S", 3.0)
+    monkeypatch.setattr(container, "GONE_S", 3.0)
     made = Proxy(tmp_path / "docker.sock")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{made.path}")
     yield made

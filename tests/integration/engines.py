@@ -3,10 +3,11 @@
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import docker
@@ -48,6 +49,28 @@ class OwnEngine:
             self._process.terminate()
             self._process.wait(60)
             self._process = None
+
+    def kill(self) -> None:
+        """End it without its knowing: what it started goes on, save a containerd that is its child."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(60)
+        self._process = None
+        child = self.data.parent / "exec-root" / "containerd" / "containerd.pid"
+        if child.exists():
+            gone = Path("/proc", child.read_text().strip())
+            # Until it is reaped, the next dockerd takes it for one that runs, and waits for it in vain.
+            await_true(lambda: not gone.exists(), "init reaps what the engine left")
+
+    def shims(self) -> list[int]:
+        """The processes that hold its containers: one each, which goes on without the engine."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                program, *words = path.read_text("utf-8", errors="replace").split("\0")
+                if "containerd-shim" in program and any(word.startswith(str(self.data.parent)) for word in words):
+                    found.append(int(path.parent.name))
+        return found
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -91,10 +114,13 @@ def _enter(descriptor: int) -> None:
 
 
 @contextmanager
-def own_dockerd(network: Path | None = None, size: str | None = None) -> Iterator[OwnEngine]:
+def own_dockerd(
+    network: Path | None = None, size: str | None = None, *options: str, containerd: bool = False
+) -> Iterator[OwnEngine]:
     """A second dockerd, in a network of its own or a given one: without a bridge it would take that of the first away.
 
-    With a size, all that it keeps lies on a file system of that size.
+    With a size, all that it keeps lies on a file system of that size. With `containerd` it uses one that was started beside it,
+    as a distribution's service does, instead of a child of its own, which the kernel ends with it.
     """
     folder = _folder()
     argv = [
@@ -106,6 +132,8 @@ def own_dockerd(network: Path | None = None, size: str | None = None) -> Iterato
         "--bridge=none",
         "--iptables=false",
         "--ip-masq=false",
+        *((f"--containerd={folder}/containerd.sock",) if containerd else ()),
+        *options,
     ]
     made = OwnEngine(folder, argv)
     made.network = network
@@ -113,13 +141,39 @@ def own_dockerd(network: Path | None = None, size: str | None = None) -> Iterato
         if size is not None:
             made.data.mkdir()
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(made.data)], check=True)
-        with _ended(made) as engine:
+        with _containerd(folder) if containerd else nullcontext(), _ended(made) as engine:
             yield engine
     finally:
+        for shim in made.shims():
+            _end_tree(shim)
         # It leaves mounts of its own behind.
-        for name in ("data-root", "exec-root/netns/default"):
-            subprocess.run(["umount", "--recursive", f"{folder}/{name}"], capture_output=True, check=False)
+        for mount in (made.data, *folder.glob("exec-root/netns/*")):
+            subprocess.run(["umount", "--recursive", str(mount)], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_tree(pid: int) -> None:
+    """End a process of an engine that was killed, and what it started."""
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            _end_tree(int(child))
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def _containerd(folder: Path) -> Iterator[None]:
+    """What dockerd has containers run by, as a service of its own."""
+    address = folder / "containerd.sock"
+    conf = folder / "containerd.toml"
+    conf.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n', "utf-8")
+    stores = [f"--root={folder}/containerd-root", f"--state={folder}/containerd-state"]
+    argv = ["containerd", f"--config={conf}", f"--address={address}", *stores]
+    with open(folder / "containerd.log", "ab") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
+        try:
+            await_true(address.exists, f"{address} is there", 60)
+            yield
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from kit.running import leftovers, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
 from tests.fakes import FakeHost
-from tests.unit.test_runner import PROFILE, World
+from tests.unit.test_runner import EXTERNAL, KEY, PROFILE, World
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -134,6 +134,24 @@ def test_a_killed_run_says_so_and_holds_whole_files_only(
     assert journal.read_bytes() == b'{"a": 1}\n'
     assert not note.path.is_symlink()
     assert leftovers.sweep() == ()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["key-known", "key-not-known"])
+def test_a_key_that_was_dumped_in_the_round_of_a_kill_is_struck_out_or_told(
+    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, EXTERNAL, key=KEY)
+    write_once(world.run.path / "plan.json", world.plan.to_json())
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    dumped = world.run.round_directory(world.plan.rounds[0]) / "raw" / "benchmark_args.json"
+    dumped.parent.mkdir(parents=True)
+    dumped.write_text(KEY)
+    if known:
+        monkeypatch.setenv("MY_KEY", KEY)
+    told = str(resuming.settle(world.run.path))
+    assert (dumped.read_text() == KEY) is not known
+    assert ("the API key may stand in" in told) is not known
+    assert (str(dumped.parent.parent) in told) is not known
 
 
 def test_a_run_without_a_status_gets_one(world: World) -> None:

@@ -15,7 +15,8 @@ from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import marks, named_platform, notes
 from kit.runtimes.docker import lending
-from kit.runtimes.docker.engine import OWNER, Container, Engine
+from kit.runtimes.docker.container import Container
+from kit.runtimes.docker.engine import OWNER, Engine
 from kit.runtimes.docker.options import command_line, create_options, require_no_engine
 from kit.runtimes.output import Pump
 
@@ -129,8 +130,11 @@ def _secret_files(program: Program, secrets: Mapping[str, str]) -> Iterator[Path
         yield None
         return
     with notes.scratch("secrets") as directory:
+        # A folder in it, which may be lent to another user: only what is its own the next command removes after a kill.
+        given = Path(directory) / "given"
+        given.mkdir(mode=0o700)
         for name in program.secrets:
-            path = Path(directory) / name
+            path = given / name
             path.touch(mode=0o600)
             path.write_text(secrets[name], "utf-8")
-        yield Path(directory)
+        yield given

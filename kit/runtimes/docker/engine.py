@@ -1,21 +1,18 @@
 """The one place that speaks with a Docker engine: the SDK's calls, and its errors in kit's words."""
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import docker
-import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container as SdkContainer
-from docker.types.daemon import CancellableStream
 
-from kit.errors import EnvironmentUnavailableError, IncompleteError
+from kit.errors import EnvironmentUnavailableError
 from kit.model import Program
-from kit.ports import Exit
 from kit.runtimes import notes
 from kit.runtimes.docker.causes import check_platform, translated
+from kit.runtimes.docker.container import AWAY, Absences, Container, close
 from kit.runtimes.docker.creating import create, remove_network, remove_unheld
 from kit.runtimes.docker.options import Options
 
@@ -24,14 +21,6 @@ API = "1.39"
 """The API of Docker 18.09, which openEuler 22.03 ships: nothing newer is used."""
 CALL_S = 60
 LONG_S = 3600
-GONE_S = 60.0
-"""How long an engine may be away (a restart) before a run that needs it is given up."""
-
-_ENDED = (137, 143)
-"""SIGKILL and SIGTERM, as an engine that is told to stop sends them."""
-_PINGS = 15
-
-_AWAY = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
 
 
 class Engine:
@@ -39,6 +28,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._opened: docker.DockerClient | None = None
+        self._absences = Absences()
 
     @property
     def _client(self) -> docker.DockerClient:
@@ -67,7 +57,7 @@ class Engine:
         except ImageNotFound as error:
             msg = f"there is no image {reference} on this machine"
             raise EnvironmentUnavailableError(msg, hint=hint) from error
-        except (DockerException, *_AWAY) as error:
+        except (DockerException, *AWAY) as error:
             raise translated(error, f"image {reference}") from error
         return str(image.id)
 
@@ -75,7 +65,7 @@ class Engine:
         """The platform that this engine runs without emulation."""
         try:
             found = self._client.version()
-        except (DockerException, *_AWAY) as error:
+        except (DockerException, *AWAY) as error:
             raise translated(error, "the Docker engine") from error
         return f"{found['Os']}/{found['Arch']}"
 
@@ -86,7 +76,7 @@ class Engine:
         api.timeout, before = LONG_S, api.timeout
         try:
             yield self._client
-        except (DockerException, *_AWAY) as error:
+        except (DockerException, *AWAY) as error:
             raise translated(error, what) from error
         finally:
             api.timeout = before
@@ -95,7 +85,7 @@ class Engine:
         """The value of a label of an image."""
         try:
             return self._client.images.get(reference).labels.get(name)
-        except (DockerException, *_AWAY) as error:
+        except (DockerException, *AWAY) as error:
             raise translated(error, f"image {reference}") from error
 
     def _is_podman(self) -> bool:
@@ -110,8 +100,8 @@ class Engine:
         note = notes.take(notes.DOCKER)
         try:
             network = client.networks.create(name, driver="bridge", labels=labels)
-        except (DockerException, *_AWAY) as error:
-            if not isinstance(error, _AWAY):
+        except (DockerException, *AWAY) as error:
+            if not isinstance(error, AWAY):
                 note.drop()
             raise translated(error, f"network {name}") from error
         except BaseException:
@@ -126,7 +116,7 @@ class Engine:
                 note.drop()
 
     @contextmanager
-    def container(self, program: Program, options: Options) -> Iterator["Container"]:
+    def container(self, program: Program, options: Options) -> Iterator[Container]:
         """A started container; removed on leaving, whatever happened."""
         client = self._client
         note = notes.take(notes.DOCKER)
@@ -135,8 +125,8 @@ class Engine:
                 _require_paths(program.name, options)
             # Create, then start inside try: a container whose start fails would stay behind otherwise.
             created = create(client, options)
-        except (DockerException, *_AWAY) as error:
-            if not isinstance(error, _AWAY):
+        except (DockerException, *AWAY) as error:
+            if not isinstance(error, AWAY):
                 note.drop()
             raise translated(error, program.name) from error
         except BaseException:
@@ -148,11 +138,11 @@ class Engine:
             try:
                 # Attached before the start: following the log of a program that ends at once may miss what it wrote.
                 output = created.attach(stdout=True, stderr=True, stream=True, logs=True)
-                stack.callback(_close, output)
+                stack.callback(close, output)
                 created.start()
-            except (DockerException, *_AWAY) as error:
+            except (DockerException, *AWAY) as error:
                 raise translated(error, program.name) from error
-            yield Container(created, program.name, output)
+            yield Container(created, program.name, output, self._absences)
 
     def remove_orphans(self, owner_alive: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove containers and networks whose kit is no longer alive, and only those."""
@@ -170,86 +160,9 @@ class Engine:
                     with suppress(NotFound):
                         network.remove()
                     told.append(f"network {network.name}")
-        except (DockerException, *_AWAY) as error:
+        except (DockerException, *AWAY) as error:
             raise translated(error, "leftovers") from error
         return tuple(told)
-
-
-class Container:
-    """A container that was started."""
-
-    def __init__(self, container: SdkContainer, name: str, output: Iterable[bytes]) -> None:
-        self._container = container
-        self._name = name
-        self._output = output
-        self._away_since: float | None = None
-        self._asked = False
-
-    @property
-    def id(self) -> str:
-        return str(self._container.id)
-
-    @property
-    def process(self) -> int | None:
-        """Its first process, as the engine numbers it."""
-        with suppress(APIError, *_AWAY):
-            self._container.reload()
-        return int(self._container.attrs["State"].get("Pid", 0)) or None
-
-    def exit(self) -> Exit | None:
-        """How it ended, or None while it runs. An engine that restarts is waited for."""
-        try:
-            self._container.reload()
-        except NotFound:
-            raise IncompleteError(f"the container of the {self._name} was removed by someone else") from None
-        except (APIError, *_AWAY) as error:
-            self._away_since = self._away_since or time.monotonic()
-            if time.monotonic() - self._away_since > GONE_S:
-                msg = f"the Docker engine has not answered for {GONE_S:g} s"
-                raise IncompleteError(
-                    msg, hint="start it again (systemctl start docker), then kit run --resume"
-                ) from error
-            return None
-        was_away, self._away_since = self._away_since is not None, None
-        state = self._container.attrs["State"]
-        if state["Status"] in ("created", "running", "paused", "restarting"):
-            return None
-        code = int(state["ExitCode"])
-        unasked = code != 0 and not self._asked and not state.get("OOMKilled")
-        if unasked and (was_away or (code in _ENDED and self._engine_ends())):
-            msg = f"the Docker engine was restarted in the middle of the run, and the {self._name} ended with it"
-            raise IncompleteError(msg, hint="kit run --resume goes on where it was")
-        # Docker writes signal 9 as 137, as shells do. The flag is also set when only a child of the program was killed.
-        return Exit(-(code - 128) if code > 128 else code, out_of_memory=bool(state.get("OOMKilled")) and code != 0)
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait for its end, at most `timeout_s`."""
-        deadline = time.monotonic() + timeout_s
-        while self.exit() is None and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(0.1, left))
-
-    def _engine_ends(self) -> bool:
-        """Whether the engine is going away: one that is told to stop ends its containers first."""
-        for _ in range(_PINGS):
-            try:
-                self._container.reload()
-            except NotFound:
-                return False
-            except (APIError, *_AWAY):
-                return True
-            time.sleep(0.1)
-        return False
-
-    def stop(self, timeout_s: int) -> None:
-        """Ask it to end, and end it after `timeout_s`."""
-        self._asked = True
-        with suppress(APIError, *_AWAY):
-            self._container.stop(timeout=timeout_s)
-
-    def output(self) -> Iterator[bytes]:
-        """All that it writes, until it ends or the engine goes away."""
-        with suppress(APIError, *_AWAY):
-            yield from self._output
 
 
 def _remove(container: SdkContainer, note: notes.Note) -> None:
@@ -263,19 +176,9 @@ def _removed(remove: Callable[[], object]) -> bool:
         remove()
     except NotFound:
         return True
-    except (APIError, *_AWAY):
+    except (APIError, *AWAY):
         return False
     return True
-
-
-def _close(output: object) -> None:
-    # The SDK shuts the socket of an attached stream down, but the response that reads from it holds the descriptor.
-    if isinstance(output, CancellableStream):
-        with suppress(OSError, AttributeError):
-            output.close()
-        response = vars(output).get("_response")
-        if isinstance(response, requests.Response):
-            response.close()
 
 
 def _connect() -> docker.DockerClient:
@@ -285,7 +188,7 @@ def _connect() -> docker.DockerClient:
         # The newest engines no longer speak the old API; what kit uses of theirs is the same.
         spoken = API if _number(least) <= _number(API) else least
         return docker.from_env(version=spoken, timeout=CALL_S)
-    except (DockerException, *_AWAY) as error:
+    except (DockerException, *AWAY) as error:
         raise translated(error, "the Docker engine") from error
 
 
