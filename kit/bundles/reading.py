@@ -115,7 +115,7 @@ def extract(bundle: Bundle, members: Sequence[Member], to: Path, below: str = ""
     try:
         with open(bundle.path, "rb") as file:
             for member in members:
-                target = to / member.name.removeprefix(below)
+                target = to / member.name.removeprefix(below).lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.seek(index[member.name])
                 total, left = hashlib.sha256(), member.size

@@ -1,5 +1,6 @@
 """Requests that are not all alike, sent by real evalscope, both versions: what the server gets, and what is kept of it."""
 
+import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,14 @@ CASES = (
     "input: 200, output: 8, concurrency: 4, requests: 12, lengths: 50%, prefix: 100",
     "input: 64, output: 4, concurrency: 2, turns: {number: 3, input: 32}, requests: 12, prefix: 32",
     "input: 64, output: 4, concurrency: 4, ramp: 450ms",
+    "input: 64, output: 4, concurrency: 2, requests: 3, prompts: HERE/chat.jsonl",
+)
+PROMPTS = (
+    {"prompt": "写一首关于长江三峡的诗，不少于二十个字，不多于四十个字。"},
+    {
+        "messages": [{"role": "system", "content": "be brief and kind"}, {"role": "user", "content": "who are you?"}],
+        "output_tokens": 6,
+    },
 )
 
 
@@ -33,13 +42,14 @@ class Sent:
 
 
 def sent(kit: Kit, tokenizer: Path, version: str, cases: tuple[str, ...], model: str = "good") -> Sent:
+    (kit.home / "chat.jsonl").write_text("\n".join(map(json.dumps, PROMPTS)) + "\n", "utf-8")
     with serving(Behaviour(first_text_s=0.6)) as stub:
         given = (
             f"server.url={stub.url}",
             f"server.model={model}",
             f"load.tokenizer={tokenizer}",
             f"load.version={version}",
-            f"load.cases=[{', '.join(f'{{{case}}}' for case in cases)}]",
+            f"load.cases=[{', '.join(f'{{{case}}}' for case in cases).replace('HERE', str(kit.home))}]",
             "load.processes=2",
         )
         done = kit.run("run", "external", *(word for setting in given for word in ("--set", setting)))
@@ -91,6 +101,18 @@ def test_conversations_hold_the_answers_of_the_server(whole: Sent) -> None:
 def test_clients_begin_within_the_ramp(whole: Sent) -> None:
     due = sorted(one.scheduled_s or 0.0 for one in whole.samples("64-4-c4-ramp0.45"))
     assert [at - due[0] for at in due] == pytest.approx([0.0, 0.15, 0.3, 0.45])
+
+
+def test_prompts_of_a_file_come_as_they_stand_there(whole: Sent) -> None:
+    [folder] = (whole.path / "cases").glob("64-4-c2-file*")
+    samples, got = whole.samples(folder.name), whole.got[28:]
+    asked = [[{"role": "user", "content": one["prompt"]}] if "prompt" in one else one["messages"] for one in PROMPTS]
+    assert len(got) == 3
+    assert all(one.messages in asked for one in got)
+    assert {one.max_tokens for one in got} == {4, 6}
+    assert sorted(one.output_asked or 0 for one in samples) == sorted(one.max_tokens for one in got)
+    assert not list(whole.path.glob("cases/*/*/raw/prompts.jsonl"))
+    assert len(list((whole.path / "prompts").iterdir())) == 1
 
 
 def test_a_conversation_that_breaks_is_counted_to_its_end(kit: Kit, tokenizer: Path) -> None:
