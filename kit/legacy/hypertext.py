@@ -38,6 +38,13 @@ class _Reader(HTMLParser):
         self._below: dict[int, tuple[int, str]] = {}
         self._cells = 0
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """A section that is none of SGML's is a comment, as in browsers, and no failed assertion."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "table":
