@@ -19,7 +19,6 @@ from packaging.utils import canonicalize_name
 
 AUDIT = ("uv", "--quiet", "tool", "run", "pip-audit@2.10.1")
 OPTIONS = ("--progress-spinner", "off", "--disable-pip", "--require-hashes", "--format", "json")
-DATABASE = "https://pypi.org"
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 
 
@@ -95,7 +94,7 @@ def main(locks: Sequence[str], ask: Callable[[Path], tuple[str, str]] = audit) -
         known, unasked = known + len(told.known), unasked + len(told.unasked)
         sys.stdout.writelines(f"{line}\n" for line in lines(lock, told))
     if unasked:
-        sys.stdout.write(f"{unasked} packages could not be asked about: try on a machine that reaches {DATABASE}\n")
+        sys.stdout.write(f"{unasked} packages could not be asked about: try on a machine that reaches the public database of PyPI\n")
     return int(bool(known or unasked))
 
 
