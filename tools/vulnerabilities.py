@@ -94,7 +94,9 @@ def main(locks: Sequence[str], ask: Callable[[Path], tuple[str, str]] = audit) -
         known, unasked = known + len(told.known), unasked + len(told.unasked)
         sys.stdout.writelines(f"{line}\n" for line in lines(lock, told))
     if unasked:
-        sys.stdout.write(f"{unasked} packages could not be asked about: try on a machine that reaches the public database of PyPI\n")
+        sys.stdout.write(
+            f"{unasked} packages could not be asked about: try on a machine that reaches the public database of PyPI\n"
+        )
     return int(bool(known or unasked))
 
 

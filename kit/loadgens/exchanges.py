@@ -43,6 +43,8 @@ def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
         samples = tuple(sample(index, one, head, origin) for index, (one, head) in enumerate(found))
     except OverflowError as error:
         raise ReadingError(f"{kept.FILE} is damaged: a time that no clock shows") from error
+    except (ValueError, TypeError) as error:
+        raise ReadingError(f"{kept.FILE} is damaged: counts of tokens that are none") from error
     return samples, origin / _NS if origin is not None else None
 
 

@@ -192,3 +192,21 @@ def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, t
     if content:
         with pytest.raises(ReadingError, match="is damaged"):
             exchanges.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "told", [{"asked": ["x", 1]}, {"counted": [None, 1]}, {"asked": [[1], 2]}, {"counted": ["1.5", 2]}]
+)
+def test_counts_that_are_none_fail_the_round(told: dict[str, object], tmp_path: Path) -> None:
+    with gzip.open(tmp_path / kept.FILE, "wb") as file:
+        kept.write(file, stream(*GOOD[:-1]), b"", told)
+    with pytest.raises(ReadingError, match="is damaged: counts of tokens"):
+        exchanges.read(tmp_path)
+
+
+def test_what_a_request_asked_for_is_kept_with_it(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / kept.FILE, "wb") as file:
+        kept.write(file, stream(*GOOD), b"", {"asked": [None, 7], "turn": 3})
+        kept.write(file, stream(*GOOD), b"")
+    found = [(one.input_asked, one.output_asked, one.turn) for one in exchanges.read(tmp_path)[0]]
+    assert found == [(None, 7, 3), (None, None, None)]
