@@ -53,6 +53,17 @@ register_arm64() {
     arm64_runs || die "arm64 programs cannot run in containers: $BINFMT/qemu-aarch64 is not enabled with the F flag"
 }
 
+# Podman's crun refuses a machine on which both hierarchies of control groups have controllers: those of the new one go to the old.
+join_cgroups() {
+    local new=/sys/fs/cgroup/unified name
+    [[ -r $new/cgroup.controllers ]] || return 0
+    for name in $(<"$new/cgroup.controllers"); do
+        as_root mkdir -p "/sys/fs/cgroup/$name"
+        as_root mount -t cgroup -o "$name" cgroup "/sys/fs/cgroup/$name" || say "the controller $name cannot be moved"
+    done
+}
+
+join_cgroups
 install "${TOOLS[@]}" "${PODMAN[@]}"
 engine_answers || { install "${ENGINE[@]}"; start_engine; }
 arm64_runs || { install "${ARM64[@]}"; register_arm64; }
