@@ -29,6 +29,9 @@ PROMPTS = (
 )
 
 
+pytestmark = pytest.mark.xdist_group("shapes")
+
+
 @dataclass(frozen=True)
 class Sent:
     """What a server saw of a run, and where that lies."""
