@@ -36,8 +36,8 @@ def reached(case: Case, sent_s: Sequence[float]) -> float | None:
     """Requests per second as they were sent, once a ramp had risen: those before the last burst over the time until then."""
     if case.rate is None or not sent_s:
         return None
-    if case.shape is not None and case.shape.ramp is not None:
-        risen = min(sent_s) + case.shape.ramp
+    if case.ramp_s is not None:
+        risen = min(sent_s) + case.ramp_s
         sent_s = [at for at in sent_s if at >= risen]
     if len(sent_s) <= case.rate.burst:
         return None

@@ -52,9 +52,9 @@ def seconds(rounds: Sequence[RoundPlan], told: Sequence[Known], overhead_s: floa
         sending = (-(-case.requests // case.concurrency) - 1) * latency
         if case.rate is not None:
             sending = case.requests / case.rate.per_second
-        if case.shape is not None and case.shape.ramp is not None:
+        if case.ramp_s is not None:
             # Half of what would have been sent meanwhile is sent later.
-            sending += case.shape.ramp / 2
+            sending += case.ramp_s / 2
         total += sending + latency + overhead_s
     return total
 

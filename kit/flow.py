@@ -52,8 +52,7 @@ def of(case: Case, requests: Sequence[Timed]) -> Flow | None:
     if not spans or len(spans) < len(requests):
         return None
     began, last_sent = min(start for start, _ in spans), max(start for start, _ in spans)
-    rising = case.shape.ramp if case.shape is not None else None
-    burst_over = min(end for _, end in spans) if rising is None else began + rising
+    burst_over = min(end for _, end in spans) if case.ramp_s is None else began + case.ramp_s
     early = [start < burst_over for start, _ in spans]
     burst_sent = max(start for (start, _), burst in zip(spans, early, strict=True) if burst)
     # An answer that ends lets the next request begin: at the same moment ends count first.
@@ -78,8 +77,8 @@ def doubts(case: Case, requests: Sequence[Timed]) -> Iterator[Doubt]:
     found = of(case, requests)
     if found is None:
         return
-    if case.shape is not None and case.shape.ramp is not None and found.burst == found.requests:
-        yield Doubt(kind="ramp-unfinished", values=(("ramp", f"{case.shape.ramp:g}"),))
+    if case.ramp_s is not None and found.burst == found.requests:
+        yield Doubt(kind="ramp-unfinished", values=(("ramp", f"{case.ramp_s:g}"),))
         return
     if case.rate is not None:
         return

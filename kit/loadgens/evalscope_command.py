@@ -72,8 +72,8 @@ def _clock(order: Order) -> Iterator[str]:
     if (rate := case.rate) is not None:
         yield from ("--per-second", f"{rate.per_second:g}", "--arrivals", rate.arrivals, "--burst", str(rate.burst))
         yield from ("--arrivals-seed", str(order.seed))
-    if case.shape is not None and case.shape.ramp is not None:
-        yield from ("--ramp", f"{case.shape.ramp:g}")
+    if case.ramp_s is not None:
+        yield from ("--ramp", f"{case.ramp_s:g}")
 
 
 def _asks(case: Case) -> bool:

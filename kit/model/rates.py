@@ -142,6 +142,11 @@ class Condition(Record):
         return load_of(self.concurrency, self.rate, self.shape)
 
     @property
+    def ramp_s(self) -> float | None:
+        """The time in which its load rises, if it does."""
+        return self.shape.ramp if self.shape is not None else None
+
+    @property
     def key(self) -> CaseKey:
         """What makes two cases the same."""
         return self.input.tokens, self.output.tokens, self.load

@@ -7,7 +7,6 @@ the server says of its own times.
 from collections.abc import Callable
 
 from kit.formats import figure, percent, rate
-from kit.model import Case
 from kit.model.report import CaseDetail, Report, ServerUse, Tokens
 from kit.renderers.table import Table, case_cells, case_columns
 from kit.texts import say
@@ -26,11 +25,6 @@ def tables(report: Report) -> tuple[Table, ...]:
     return load(report), turns(report), trust(report)
 
 
-def rising(case: Case) -> bool:
-    """Whether its load rises at first."""
-    return case.shape is not None and case.shape.ramp is not None
-
-
 def load(report: Report) -> Table:
     """What each case asked for, and what was reached; no rows where no request is known."""
     lang = report.language
@@ -40,7 +34,7 @@ def load(report: Report) -> Table:
         detail.load.burst == detail.requests
         and detail.case.concurrency > 1
         and detail.case.rate is None
-        and not rising(detail.case)
+        and detail.case.ramp_s is None
         for detail in details
     )
     rated = any(detail.case.rate is not None for detail in details)
@@ -57,7 +51,7 @@ def load(report: Report) -> Table:
             say(lang, "applied-note"),
             *((say(lang, "applied-rate-note"),) if rated else ()),
             *((say(lang, "applied-shape-note"),) if any(detail.case.shape is not None for detail in details) else ()),
-            *((say(lang, "applied-ramp-note"),) if any(rising(detail.case) for detail in details) else ()),
+            *((say(lang, "applied-ramp-note"),) if any(detail.case.ramp_s is not None for detail in details) else ()),
             *((say(lang, "applied-burst-note"),) if burst_only else ()),
             *(() if trust(report).rows else _unknown(report)),
         ),
