@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -66,8 +66,9 @@ def sync_tree(path: Path) -> None:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
-    """Be the only one who writes into a directory while the context lasts; gives False where somebody else already is.
+def held(path: Path, busy: Callable[[], object] | None = None) -> Iterator[bool]:
+    """Be the only one who writes into a directory while the context lasts. Where somebody else already is, gives False; with
+    `busy`, calls it and waits.
 
     The kernel keeps it for as long as its owner lives: no file stays behind.
     """
@@ -76,8 +77,11 @@ def held(path: Path) -> Iterator[bool]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
-            return
+            if busy is None:
+                yield False
+                return
+            busy()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
             # Network shares that lock no directories: there the lock of the machine must do.
             if error.errno not in (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit import images
+from kit.durable import held
 from kit.errors import EnvironmentUnavailableError, HostError, Problem, UsageError
 from kit.images import Image, artifacts
 from kit.ports import ImageStore, Progress, StoredImage
@@ -36,10 +37,15 @@ def fetch(
     image: Image, places: Places, progress: Progress, *, mirror: str | None = None, own_base: bool = False
 ) -> None:
     """Put everything that an image and those below it are built from into the folder `places.fetched`; with `own_base`
-    all but the base."""
+    all but the base. Waits for another kit that fetches into it."""
+
+    def busy() -> None:
+        progress(f"{image.title}: another kit fetches into {places.fetched}, waiting for it")
+
     try:
         places.fetched.mkdir(parents=True, exist_ok=True)
-        _fetch(image, places, progress, mirror, own_base)
+        with held(places.fetched, busy):
+            _fetch(image, places, progress, mirror, own_base)
     except OSError as error:
         kind = "no space is left" if error.errno == errno.ENOSPC else error.strerror
         raise HostError(f"{error.filename or places.fetched} cannot be written: {kind}") from error

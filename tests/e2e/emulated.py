@@ -24,6 +24,12 @@ _DCMI = Path("/usr/local/dcmi")
 _INSTALLED = Path("/etc/ascend_install.info")
 _TOOL = Path("/usr/local/sbin/npu-smi")
 _NULL = os.makedev(1, 3)
+# Containers are given this one. Kits that other tests run meanwhile find it too: for them the machine has no cards, which
+# would come and go in the middle of a run.
+_NO_CARDS = """#!/bin/sh
+echo "only the emulated machine has cards" >&2
+exit 1
+"""
 # These answer for the real machine: the container engine is real, and so are the nodes.
 _REAL = ("docker version", "docker info", "ls /dev")
 # Seen by kit alone; those below are made where the container finds them, too.
@@ -52,7 +58,8 @@ def machine(folder: Path, model: Path) -> Iterator["Emulated"]:
             made.append(path)
             os.mknod(path, stat.S_IFCHR | 0o666, _NULL)
         _tools(folder / "bin", _by_tool(ascend_host.COMMANDS))
-        shutil.copy(folder / "bin" / "npu-smi", _TOOL)
+        _TOOL.write_text(_NO_CARDS)
+        _TOOL.chmod(0o755)
         yield Emulated(folder)
     finally:
         for path in made:

@@ -1,6 +1,7 @@
 """What images lack is told at once: of all that are asked for, and of those below them, before the first is begun."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,29 @@ def test_a_run_is_refused_with_every_image_that_it_lacks(places: Places) -> None
 )
 def test_a_version_may_end_in_its_platform(variant: str | None, meant: tuple[str | None, str | None]) -> None:
     assert named_platform(variant) == meant
+
+
+def test_two_that_fetch_into_one_folder_take_turns(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each adds to what it finds in the folder: at once, one would take away what the other wrote."""
+    (image,) = find(places, "llamacpp")
+    gathered, begun, told, end = Path("gathered.txt"), threading.Event(), list[str](), threading.Event()
+
+    def gather(*_: object) -> None:
+        path = places.fetched / gathered
+        before = path.read_text("utf-8") if path.is_file() else ""
+        begun.set()
+        assert end.wait(60)
+        path.write_text(f"{before}once\n", "utf-8")
+
+    def tell(line: str) -> None:
+        told.append(line)
+        end.set()
+
+    monkeypatch.setattr(gathering, "_fetch", gather)
+    first = threading.Thread(target=gathering.fetch, args=(image, places, told.append))
+    first.start()
+    assert begun.wait(60)
+    gathering.fetch(image, places, tell)
+    first.join()
+    assert (places.fetched / gathered).read_text("utf-8") == "once\nonce\n"
+    assert told == [f"llamacpp: another kit fetches into {places.fetched}, waiting for it"]
