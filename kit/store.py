@@ -142,9 +142,15 @@ class RunDir:
 
     def results(self, plan: Plan) -> tuple[RoundResult, ...]:
         """The finished rounds in the order of the plan."""
-        return tuple(
-            self._load(f"cases/{entry.id}/result.json", RoundResult) for entry in plan.rounds if self.has(entry)
-        )
+        return tuple(self._result(entry) for entry in plan.rounds if self.has(entry))
+
+    def _result(self, entry: RoundPlan) -> RoundResult:
+        name = f"cases/{entry.id}/result.json"
+        found = self._load(name, RoundResult)
+        if (found.case, found.round) != (entry.case, entry.round):
+            msg = f"{self.path / name} is of another round than the plan's: {found.case.id}, round {found.round}"
+            raise UsageError(msg, hint="restore the file from a copy of the run")
+        return found
 
     def samples(self, entry: RoundPlan) -> tuple[Sample, ...]:
         name = f"cases/{entry.id}/samples.jsonl"

@@ -16,6 +16,7 @@ from kit.model import Environment, NativeSummary, Order, Program, RoundPlan, Rou
 from kit.stats import figures
 from kit.store import RunDir, replace, write_once
 from tests.unit.evalscope_files import order
+from tests.unit.planning import planned
 
 STARTED = datetime(2026, 11, 23, 13, 5, 7, tzinfo=UTC)
 
@@ -233,6 +234,18 @@ def test_a_damaged_record_is_named_and_no_defect(tmp_path: Path, content: bytes)
     with pytest.raises(UsageError, match=r"run\.json is not what kit wrote") as caught:
         RunDir(tmp_path).status()
     assert "restore the file" in str(caught.value)
+
+
+def test_a_result_of_another_round_is_refused(tmp_path: Path) -> None:
+    """As a file that was copied to a wrong place: its figures would stand under another case."""
+    run, plan = RunDir(tmp_path), planned("load.cases=[{input: 10, output: 8, concurrency: [1, 2]}]")
+    one, other = plan.rounds[0], plan.rounds[1]
+    found = result().model_copy(update={"case": one.case, "round": one.round})
+    run.write_round(one, found, SAMPLES)
+    assert run.results(plan) == (found,)
+    run.write_round(other, found, SAMPLES)
+    with pytest.raises(UsageError, match=rf"{other.id}/result\.json is of another round .*: {one.case.id}, round 1"):
+        run.results(plan)
 
 
 @pytest.mark.parametrize("content", [b"{\n", b"\xff\n", b'{"index": "x"}\n'])
