@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PIECE = 16384
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _LAST = b"\r\n\r\n"
-"""What an answer in chunks ends with; few other pieces do."""
+"""The four bytes that an answer in chunks ends with; few other pieces do."""
 _CROSSED_NS = 500_000_000
 """A used connection that closes so soon, without a byte of an answer, was closed before the request came."""
 LARGEST = 256 * 1024 * 1024
@@ -98,9 +98,9 @@ class Connection:
             self.ended = True
             return True
         exchange.times_ns.append(at)
-        exchange.sizes.append(len(data))
         exchange.pieces.append(data)
-        if not self._chunked or data.endswith(_LAST) or len(data) < len(_LAST):
+        # Also where it ends in this piece, and began in the one before.
+        if not self._chunked or _LAST.endswith(data[-4:]):
             return True
         return len(exchange.pieces) - self._seen >= _MOST_UNSEEN
 
@@ -132,8 +132,6 @@ class Connection:
                     exchange.status = head.code
                     exchange.content_type = head.headers.get("Content-Type", "")
                     exchange.location = head.headers.get("Location", "")
-            if self._headed:
-                self._payload.read_nowait()
         except (HttpProcessingError, ClientError) as error:
             self.broken(f"the answer is no HTTP: {' '.join(str(error).split())[:120]}", at)
             return
@@ -142,6 +140,8 @@ class Connection:
 
     def _over(self, exchange: Exchange, at: int) -> None:
         exchange.end_ns = at
+        # With all that it holds: to read that piece by piece would cost as much as to parse it.
+        self._payload = EMPTY_PAYLOAD
         self.exchange, self._used = None, True
         if not self._keep:
             self.close()

@@ -24,7 +24,7 @@ def reader(sock: socket.socket) -> Callable[[int], tuple[bytes, int]]:
     none, it is the time of the read.
     """
     if isinstance(sock, ssl.SSLSocket):
-        return lambda size: (sock.recv(size), monotonic_ns())
+        return lambda size: (_decrypted(sock, size), monotonic_ns())
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     receive, last = sock.recvmsg, monotonic_ns()
@@ -35,7 +35,7 @@ def reader(sock: socket.socket) -> Callable[[int], tuple[bytes, int]]:
         now = monotonic_ns()
         if said:
             seconds, nanoseconds = _moment(said[0][2])
-            at = now - (time_ns() - seconds * 1_000_000_000 - nanoseconds)
+            at = now - time_ns() + seconds * 1_000_000_000 + nanoseconds
             if last <= at <= now:
                 last = at
                 return data, at
@@ -43,3 +43,11 @@ def reader(sock: socket.socket) -> Callable[[int], tuple[bytes, int]]:
         return data, now
 
     return read
+
+
+def _decrypted(sock: ssl.SSLSocket, size: int) -> bytes:
+    """What a read gives, and what is decrypted already: no poll of the socket would tell of it."""
+    data = sock.recv(size)
+    while sock.pending():
+        data += sock.recv(size)
+    return data

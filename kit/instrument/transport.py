@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import select
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from kit.instrument.warming import warmed
 if TYPE_CHECKING:
     from aiohttp.http_parser import HttpResponseParser
 
+_WRITABLE = select.EPOLLOUT
 _SENDS_BETWEEN_READS = 16
 _LOOKS_BETWEEN_READS = 8
 _MANY = 4
@@ -235,15 +235,10 @@ class Transport:
                 if descriptor == self._bell.fileno():
                     self._take_late()
                 continue
-            if events & select.EPOLLOUT:
+            if events & _WRITABLE:
                 connection.flush()
-            if events & ~select.EPOLLOUT:
-                look = connection.read()
-                if isinstance(connection.sock, ssl.SSLSocket):
-                    while connection.sock.pending():
-                        look |= connection.read()
-                if look:
-                    self._unseen.append(connection)
+            if events != _WRITABLE and connection.read():
+                self._unseen.append(connection)
         return len(found)
 
     def finished(self, connection: Connection, exchange: Exchange) -> None:
@@ -254,6 +249,7 @@ class Transport:
 
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
+        exchange.sizes.extend(map(len, exchange.pieces))
         self._over.append(exchange)
         ended_ns = exchange.end_ns or monotonic_ns()
         self._took_ns = ended_ns - (exchange.sent_ns or ended_ns)

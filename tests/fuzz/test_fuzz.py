@@ -17,6 +17,8 @@ from tests.fuzz.targets import Target, targets
 INPUTS = int(os.environ.get("KIT_FUZZ", "100"))
 FOREVER_S = 60.0
 """Processor time, which does not run while others do: no parser takes this long for inputs this small."""
+AT_ONCE = 10_000
+"""What draws the inputs remembers all of them, in gigabytes: it starts anew after so many."""
 KEPT = Path(__file__).parent / "crashes"
 CRASHES = sorted(KEPT.glob("*.bin"))
 TARGETS = targets()
@@ -31,10 +33,15 @@ class Input(bytes):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_input_makes_a_parser_crash(name: str) -> None:
+    for done in range(0, INPUTS, AT_ONCE):
+        _feed(name, min(AT_ONCE, INPUTS - done))
+
+
+def _feed(name: str, inputs: int) -> None:
     target, last = TARGETS[name], b""
 
     @settings(
-        max_examples=INPUTS,
+        max_examples=inputs,
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
