@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp.base_protocol import BaseProtocol
@@ -30,14 +31,14 @@ class Parsers:
         self._loop.close()
 
 
-def decode(directory: Path, key: bytes) -> None:
+def decode(directory: Path, secrets: Mapping[bytes, bytes]) -> None:
     """Make the open file of the raw one: the bodies alone, with the time and the size of what each read held of them."""
     source = directory / exchanges.RAW
     parsers = Parsers()
     with open(source, "rb") as raw, open(directory / exchanges.OPEN, "wb") as decoded:
         for found, _ in exchanges.read(raw):
             _decode(found, parsers.parser())
-            exchanges.write(decoded, found, key)
+            exchanges.write(decoded, found, secrets)
     parsers.close()
     source.unlink()
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kit.spellings import masked
+
 RAW = "exchanges.raw"
 """As it came, with the HTTP around it."""
 OPEN = "exchanges.part"
@@ -48,19 +50,18 @@ _FIELDS = ("index", "scheduled_ns", "sent_ns", "first_byte_ns", "end_ns", "statu
 
 
 def write(
-    file: IO[bytes] | gzip.GzipFile, exchange: Exchange, key: bytes, more: Mapping[str, object] | None = None
+    file: IO[bytes] | gzip.GzipFile,
+    exchange: Exchange,
+    secrets: Mapping[bytes, bytes],
+    more: Mapping[str, object] | None = None,
 ) -> None:
-    """Append a record, with what is told of it beside; a key that the server sent back is struck out, byte for byte."""
-    body = exchange.body
-    if key:
-        body = body.replace(key, b"*" * len(key))
+    """Append a record, with what is told of it beside; a key that the server sent back is behind its mask, byte for byte."""
+    body = masked(exchange.body, secrets)
     head = {name: getattr(exchange, name) for name in _FIELDS}
     head |= {"pieces": len(exchange.times_ns), "bytes": len(body)}
     head |= more or {}
-    line = json.dumps(head)
-    if key:
-        line = line.replace(key.decode(), "***")
-    file.write(b"".join((line.encode(), b"\n", _little(exchange.times_ns), _little(exchange.sizes), body)))
+    line = masked(json.dumps(head).encode(), secrets)
+    file.write(b"".join((line, b"\n", _little(exchange.times_ns), _little(exchange.sizes), body)))
 
 
 def _little(numbers: "array[int]") -> bytes:
@@ -100,5 +101,5 @@ def pack(directory: Path, told: Callable[[Exchange], Mapping[str, object]] | Non
         gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
     ):
         for found, _ in read(plain):
-            write(packed, found, b"", told(found) if told is not None else None)
+            write(packed, found, {}, told(found) if told is not None else None)
     source.unlink()

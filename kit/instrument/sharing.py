@@ -86,7 +86,7 @@ class Shared:
             for folder in self._folders:
                 with open(folder / exchanges.OPEN, "rb") as part:
                     for found, _ in exchanges.read(part):
-                        exchanges.write(merged, found, b"")
+                        exchanges.write(merged, found, {})
                 (folder / exchanges.OPEN).unlink()
         said = [json.loads((folder / SAID).read_bytes()) for folder in self._folders]
         busiest = max(said, key=lambda one: (one["cpu_s"] + (one["waited_s"] or 0.0)) / one["wall_s"])

@@ -199,9 +199,10 @@ class _Execution:
             said = generator.blame(tuple(tail)) or " / ".join(line.strip() for line in list(tail)[-3:])
             raise _RoundFailedError(f"the load generator ended with {ended}: {said or 'it wrote nothing'}")
         reading = generator.read(raw, log, entry.order)
-        found = stats.figures(entry.case, reading.samples)
+        samples = tuple(map(self._redactor.record, reading.samples))
+        found = stats.figures(entry.case, samples)
         window = telemetry.Window.of((began, ended_s), reading.began_s, found.window_s)
-        machine = telemetry.summary(ticks, self._sampler, reading.samples, window)
+        machine = telemetry.summary(ticks, self._sampler, samples, window)
         result = RoundResult(
             case=entry.case,
             round=entry.round,
@@ -214,14 +215,15 @@ class _Execution:
                 *unflushed,
                 *generator.doubts(entry.order.version),
                 *reading.doubts,
-                *stats.doubts(entry.case, reading.samples, found, reading.native),
+                *stats.doubts(entry.case, samples, found, reading.native),
                 *telemetry.doubts(ticks, machine, window),
             ),
             telemetry=machine,
             prefix_cache=None if not self._flushes else "not flushed" if unflushed else "flushed",
-            server=asked.told(reading.samples),
+            server=asked.told(samples),
         )
-        self._run.write_round(entry, result, reading.samples, ticks)
+        result = self._redactor.record(result)
+        self._run.write_round(entry, result, samples, ticks)
         return result
 
     def _send(self, entry: RoundPlan, server: Serving | None, raw: Path, log: Path, tail: deque[str]) -> Exit:

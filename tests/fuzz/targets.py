@@ -191,7 +191,7 @@ def _answers() -> tuple[bytes, ...]:
     with io.BytesIO() as file:
         for number, found in enumerate((test_exchanges.stream(*test_exchanges.GOOD), test_exchanges.stream((1, "x")))):
             found.index = number
-            exchange.write(file, found, b"", {"counted": (9, 3), "asked": (9, 3), "turn": 1})
+            exchange.write(file, found, {}, {"counted": (9, 3), "asked": (9, 3), "turn": 1})
         return (file.getvalue(),)
 
 

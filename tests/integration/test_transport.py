@@ -264,9 +264,9 @@ transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}
 transport.open(3)
 with open(home / exchanges.RAW, "wb") as spool:
     asked = {index: transport.prepared(str(number).encode()) for index, number in enumerate(requests)}
-    transport.run(asked, 3, lambda found: exchanges.write(spool, found, b""))
+    transport.run(asked, 3, lambda found: exchanges.write(spool, found, {}))
 transport.close()
-decode(home, b"")
+decode(home, {})
 out = {}
 with open(home / exchanges.OPEN, "rb") as spool:
     for found, _ in exchanges.read(spool):

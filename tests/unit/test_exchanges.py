@@ -16,6 +16,7 @@ from kit.instrument.events import Event, events
 from kit.instrument.exchange import Exchange
 from kit.loadgens import ReadingError, exchanges
 from kit.model import Sample
+from kit.spellings import masks
 
 MS = 1_000_000
 STARTED = 5_000_000 * MS
@@ -127,8 +128,8 @@ def test_what_is_kept_is_what_was_seen(times: list[int], body: bytes, data: st.D
         times_ns=array("q", times), sizes=array("I", map(len, pieces)), pieces=pieces,
     )  # fmt: skip
     file = io.BytesIO()
-    kept.write(file, found, b"")
-    kept.write(file, found, b"")
+    kept.write(file, found, {})
+    kept.write(file, found, {})
     file.seek(0)
     for again, _ in kept.read(file):
         assert (again.body, again.times_ns, again.sizes, again.index) == (body, found.times_ns, found.sizes, 3)
@@ -140,7 +141,7 @@ def test_what_is_kept_is_what_was_seen(times: list[int], body: bytes, data: st.D
 def test_a_key_that_comes_back_is_struck_out_and_no_time_moves() -> None:
     found = exchange((10, b'data: {"error": "no sk-ca'), (20, b'nary here"}\n\n'))
     file = io.BytesIO()
-    kept.write(file, found, b"sk-canary")
+    kept.write(file, found, masks(["sk-canary"]))
     assert b"sk-canary" not in file.getvalue()
     file.seek(0)
     [(again, _)] = kept.read(file)
@@ -199,14 +200,14 @@ def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, t
 )
 def test_counts_that_are_none_fail_the_round(told: dict[str, object], tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
-        kept.write(file, stream(*GOOD[:-1]), b"", told)
+        kept.write(file, stream(*GOOD[:-1]), {}, told)
     with pytest.raises(ReadingError, match="is damaged: counts of tokens"):
         exchanges.read(tmp_path)
 
 
 def test_what_a_request_asked_for_is_kept_with_it(tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
-        kept.write(file, stream(*GOOD), b"", {"asked": [None, 7], "turn": 3})
-        kept.write(file, stream(*GOOD), b"")
+        kept.write(file, stream(*GOOD), {}, {"asked": [None, 7], "turn": 3})
+        kept.write(file, stream(*GOOD), {})
     found = [(one.input_asked, one.output_asked, one.turn) for one in exchanges.read(tmp_path)[0]]
     assert found == [(None, 7, 3), (None, None, None)]
