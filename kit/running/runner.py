@@ -152,8 +152,7 @@ class _Execution:
         if (result := self._tried(entry, server, name)) is None:
             return
         if result.figures.succeeded == 0:
-            reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
-            self._failed.append(f"{name}: no request succeeded ({reasons})")
+            self._failed.append(f"{name}: {_no_success(result)}")
         self._teller.learn(result)
         self._tell("round-end", name, entry, position=position, of=of, result=result)
 
@@ -224,6 +223,8 @@ class _Execution:
         )
         result = self._redactor.record(result)
         self._run.write_round(entry, result, samples, ticks)
+        if entry.warmup and result.figures.succeeded == 0:
+            raise _RoundFailedError(_no_success(result))
         return result
 
     def _send(self, entry: RoundPlan, server: Serving | None, raw: Path, log: Path, tail: deque[str]) -> Exit:
@@ -286,6 +287,11 @@ class _Execution:
         )
         self._run.write_status(written)
         return written
+
+
+def _no_success(result: RoundResult) -> str:
+    reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
+    return f"no request succeeded ({reasons})"
 
 
 def _port(url: str) -> int:
