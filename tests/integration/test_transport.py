@@ -422,6 +422,16 @@ def test_what_several_processes_send_becomes_one_load(python: Path, instruments:
     assert sorted(path.name for path in home.iterdir()) == [exchange.FILE, "sender.json", "sent.jsonl"]
 
 
+def test_of_clients_that_do_not_part_evenly_each_sends_as_much(python: Path, instruments: Path, tmp_path: Path) -> None:
+    asked = {"processes": 2, "clients": 3, "requests": 6, "ttft_s": 0.5}
+    assert trial(python, instruments, tmp_path / "home", **asked).wait(60) == 0
+    with gzip.open(tmp_path / "home" / "p" / exchange.FILE) as packed_file:
+        found = [one for one, _ in exchange.read(packed_file)]
+    last = max(one.sent_ns or 0 for one in found)
+    # A client that alone had as many requests as two would send its last when all others are over.
+    assert sum((one.end_ns or 0) < last for one in found) <= 3
+
+
 def test_a_sending_process_that_dies_ends_the_load(python: Path, instruments: Path, tmp_path: Path) -> None:
     running = trial(python, instruments, tmp_path / "home", processes=2, ttft_s=20.0)
     folder = tmp_path / "home" / "p" / "sender-1" / exchange.RAW
