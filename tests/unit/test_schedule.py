@@ -110,7 +110,9 @@ def test_the_instruments_need_nothing_of_kit_but_what_is_packed_with_them() -> N
                 else []
             )
             for name in names:
-                assert name.startswith(("kit.instrument", "kit.spellings")) or name.partition(".")[0] in there, f"{path.name}: {name}"
+                assert name.startswith(("kit.instrument", "kit.spellings")) or name.partition(".")[0] in there, (
+                    f"{path.name}: {name}"
+                )
 
 
 def test_the_packed_file_is_pinned(tmp_path: Path) -> None:
