@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kit.instrument import foreign
+
 RAW = "exchanges.raw"
 """As it came, with the HTTP around it."""
 OPEN = "exchanges.part"
@@ -73,8 +75,10 @@ def _little(numbers: "array[int]") -> bytes:
 def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[str, object]]]:
     """The records of a file, with all that their lines say. Raises `ValueError` where it is none or is cut off."""
     while line := file.readline():
-        head = json.loads(line)
-        if not all(isinstance(head[name], int) and 0 <= head[name] <= LARGEST for name in ("pieces", "bytes")):
+        head = foreign.loads(line.decode())
+        if not isinstance(head, dict) or not all(
+            isinstance(head[name], int) and 0 <= head[name] <= LARGEST for name in ("pieces", "bytes")
+        ):
             raise ValueError("a record of an impossible size")
         times, sizes = array("q"), array("I")
         times.frombytes(file.read(head["pieces"] * times.itemsize))

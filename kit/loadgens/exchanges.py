@@ -8,18 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 
 from kit.instrument import exchange as kept
+from kit.instrument import foreign
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
 from kit.loadgens import timings
-from kit.loadgens.reading import ReadingError
+from kit.loadgens.reading import ReadingError, short
 from kit.loadgens.timings import Said
 from kit.model import Doubt, Sample
-from kit.redaction import plain
 
 SENDER = "sender.json"
 SATURATED = 0.9
 """From this share of the time on that it works, or waits for a processor, a sender may read late."""
-_EXCERPT = 160
 _NS = 1e9
 
 
@@ -51,7 +50,9 @@ def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
 def demand(raw: Path) -> float | None:
     """The share of the time in which the sender worked or waited for a processor; None where it did not say."""
     try:
-        said = json.loads((raw / SENDER).read_bytes())
+        said = foreign.loads((raw / SENDER).read_text("utf-8"))
+        if not isinstance(said, dict):
+            return None
         return (float(said["cpu_s"]) + float(said["waited_s"] or 0.0)) / float(said["wall_s"])
     except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError):
         return None
@@ -127,13 +128,13 @@ class _Stream:
                 chunk = parsed(event)
             except ValueError:
                 # The last event of an answer that broke off may be cut in two.
-                self.broken = self.broken or f"not a completion: {_short(event.data)}"
+                self.broken = self.broken or f"not a completion: {short(event.data)}"
                 continue
             self._take(chunk, event.at_ns)
 
     def _take(self, chunk: object, at_ns: int) -> None:
         if isinstance(chunk, dict) and (chunk.get("error") is not None or chunk.get("object") == "error"):
-            self.broken = self.broken or _short(json.dumps(chunk, ensure_ascii=False))
+            self.broken = self.broken or short(json.dumps(chunk, ensure_ascii=False))
             return
         choice = choice_of(chunk)
         if text_of(choice):
@@ -141,7 +142,7 @@ class _Stream:
         elif choice and not self.text_ns and self.role_ns is None:
             self.role_ns = at_ns
         reason = choice.get("finish_reason")
-        self.finish = reason if isinstance(reason, str) else self.finish
+        self.finish = short(reason) if isinstance(reason, str) else self.finish
         self.usage = usage_of(chunk) or self.usage
         self.said = timings.taken(chunk, self.said)
 
@@ -151,11 +152,11 @@ def _error(exchange: Exchange, stream: _Stream) -> str | None:
         return exchange.error
     if exchange.status != 200:
         if exchange.location:
-            return f"HTTP {exchange.status}: a redirect to {_short(exchange.location)}"
-        return f"HTTP {exchange.status}: {_short(exchange.body.decode('utf-8', errors='replace')) or '(nothing)'}"
+            return f"HTTP {exchange.status}: a redirect to {short(exchange.location)}"
+        return f"HTTP {exchange.status}: {short(exchange.body.decode('utf-8', errors='replace')) or '(nothing)'}"
     if "event-stream" not in exchange.content_type.lower():
-        said = _short(exchange.body.decode("utf-8", errors="replace"))
-        return f"not a stream but {exchange.content_type or 'no content type'}: {said or '(nothing)'}"
+        said = short(exchange.body.decode("utf-8", errors="replace"))
+        return f"not a stream but {short(exchange.content_type) or 'no content type'}: {said or '(nothing)'}"
     if stream.broken is not None:
         return stream.broken
     if not stream.text_ns:
@@ -163,7 +164,3 @@ def _error(exchange: Exchange, stream: _Stream) -> str | None:
     if stream.finish is None:
         return "the stream ended before the answer was finished"
     return None
-
-
-def _short(said: str) -> str:
-    return " ".join(plain(said).split())[:_EXCERPT]

@@ -210,3 +210,44 @@ def test_what_a_request_asked_for_is_kept_with_it(tmp_path: Path) -> None:
         kept.write(file, stream(*GOOD), b"")
     found = [(one.input_asked, one.output_asked, one.turn) for one in exchanges.read(tmp_path)[0]]
     assert found == [(None, 7, 3), (None, None, None)]
+
+
+HALF = json.dumps({"error": {"message": "no \ud800"}})
+HALF_TEXT = json.dumps(json.loads(chunk("\ud83d")))
+HALF_END = json.dumps(json.loads(chunk(finish="\ud800")))
+
+
+def test_halves_of_characters_cost_a_request_and_can_be_written(tmp_path: Path) -> None:
+    """JSON may hold lone surrogates, and headers bytes of any kind; files cannot."""
+    page = exchange((10, b"hi"), kind="text/x-\udcff")
+    ended = stream(*GOOD[:4], (126, HALF_END), (127, USAGE))
+    for found in (stream((10, HALF)), page, ended, stream((9, HALF_TEXT), *GOOD)):
+        with gzip.open(tmp_path / kept.FILE, "wb") as file:
+            kept.write(file, found, b"", {"note": "\ud800"})
+        [got] = exchanges.read(tmp_path)[0]
+        assert Sample.model_validate_json(got.model_dump_json()) == got
+    assert sample(stream((10, HALF))).error == '{"error": {"message": "no ?"}}'
+    assert sample(ended).finish_reason == "?"
+    assert sample(stream((9, HALF_TEXT), *GOOD)).texts == 4
+
+
+@pytest.mark.parametrize(
+    "deep", ["[" * 300_000, '{"a":' * 300_000, "[" * 200 + "]" * 200], ids=["lists", "objects", "whole"]
+)
+def test_json_without_end_costs_a_request(deep: str) -> None:
+    got = sample(stream(*GOOD[:3], (120, deep), *GOOD[3:]))
+    assert got.error is not None
+    assert got.error.startswith("not a completion: ")
+    assert got.texts == 3
+
+
+def test_an_answer_of_many_parts_is_as_good_as_any() -> None:
+    """Probabilities of a thousand tokens lie beside each other, not in each other."""
+    wide = json.loads(chunk("many"))
+    wide["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "a"}] * 5}] * 1000}
+    assert sample(stream(*GOOD[:3], (120, json.dumps(wide)), *GOOD[3:])).succeeded
+
+
+def test_why_it_ended_is_short_whatever_a_server_sends() -> None:
+    got = sample(stream(*GOOD[:4], (126, chunk(finish="stop\x1b[31m" + "x" * 1000))))
+    assert got.finish_reason == ("stop" + "x" * 1000)[:160]
