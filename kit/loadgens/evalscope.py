@@ -4,7 +4,6 @@ Figures never come from its summary but from the per-request rows of its SQLite 
 change between versions, and it prints 0.0 for what it never measured.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.instrument import foreign
 from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
 from kit.loadgens.evalscope_command import argv, cannot
-from kit.loadgens.reading import Reading, ReadingError
+from kit.loadgens.reading import Reading, ReadingError, short
 from kit.model import Doubt, NativeSummary, Order, Sample
-from kit.redaction import plain
 
 TITLE = "evalscope"
 IMAGE = "evalscope"
@@ -148,7 +147,7 @@ def _only(raw: Path, name: str) -> Path:
 
 def _native(path: Path, version: str) -> NativeSummary:
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = foreign.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ReadingError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(data, dict):
@@ -168,11 +167,13 @@ def _native(path: Path, version: str) -> NativeSummary:
 def _notes(path: Path) -> dict[float, _Note]:
     """What `evalscope-noted` wrote, by the time at which the request was sent."""
     try:
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        lines = [foreign.loads(line) for line in path.read_text("utf-8").splitlines()]
     except OSError as error:
         raise ReadingError(f"{path.name} cannot be read: {error.strerror}") from error
     found: dict[float, _Note] = {}
     for line in lines:
+        if not isinstance(line, dict):
+            raise ValueError(f"{path.name} holds a line that is no note")
         reason = _reason(str(line["status"]), line["error"]) if line["error"] is not None else None
         found[float(line["start_time"])] = _Note(reason, bool(line["usage"]))
     return found
@@ -195,7 +196,7 @@ def _logged(rows: Iterable[sqlite3.Row], log: Path) -> dict[float, _Note]:
 
 
 def _reason(status: str, said: str) -> str:
-    said = _MODULE.sub("", " ".join(plain(said).split()))[:160]
+    said = _MODULE.sub("", short(said))
     # A stream that broke began with 200.
     return f"HTTP {status}: {said or '(nothing)'}" if status.isdigit() and status != "200" else said or "no answer"
 
@@ -237,9 +238,9 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
 def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
     parts = messages(row["response_messages"])
     if "chunk_times" in columns:
-        return answer(parts, [float(at) for at in json.loads(row["chunk_times"] or "[]")])
+        return answer(parts, _floats(row["chunk_times"]))
     # From 1.7.0 on only the gaps between chunks with text are kept, and the time of the first.
-    gaps = [float(gap) for gap in json.loads(row["inter_token_latencies"] or "[]")]
+    gaps = _floats(row["inter_token_latencies"])
     first = row["first_chunk_latency"]
     got = answer(parts, [])
     return Answer(
@@ -252,3 +253,10 @@ def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
         finish_reason=got.finish_reason,
         said=got.said,
     )
+
+
+def _floats(stored: str | None) -> list[float]:
+    found = foreign.loads(stored or "[]")
+    if not isinstance(found, list):
+        raise ValueError("a list of times is none")
+    return [float(at) for at in found]
