@@ -30,6 +30,8 @@ _CROSSED_NS = 500_000_000
 """A used connection that closes so soon, without a byte of an answer, was closed before the request came."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of an answer: more than any length that can be asked for, and a bound for a server that never ends."""
+MOST_READS = 2**22
+"""Reads of an answer, which bring a token each where a server is slow."""
 _MOST_UNSEEN = 256
 """Pieces after which an answer is looked at in any case: what is no HTTP is told soon."""
 
@@ -118,6 +120,9 @@ class Connection:
         data = b"".join(exchange.pieces[self._seen :])
         self._seen = len(exchange.pieces)
         self._size += len(data)
+        if self._seen > MOST_READS:
+            self.broken(f"the answer did not end within {MOST_READS} reads", at)
+            return
         if self._size > LARGEST:
             self.broken(f"the answer did not end within {LARGEST >> 20} MiB", at)
             return

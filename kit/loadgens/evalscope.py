@@ -120,7 +120,7 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
 
 def _precise(raw: Path, order: Order) -> Reading:
     """What kit's transport kept; of evalscope's own summary only what it can know of requests that it did not time."""
-    samples, began_s = exchanges.read(raw)
+    samples, began_s = exchanges.read(raw, order.case.requests)
     if len(samples) != order.case.requests:
         raise ReadingError(f"the transport kept {len(samples)} of {order.case.requests} requests")
     native = _native(_only(raw, "benchmark_summary.json"), order.version)

@@ -4,7 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from kit.instrument import exchange as kept
@@ -20,21 +20,26 @@ SENDER = "sender.json"
 SATURATED = 0.9
 """From this share of the time on that it works, or waits for a processor, a sender may read late."""
 _NS = 1e9
+_SMALL, _DENSEST = 2**26, 200
+"""Bytes that any file may hold unpacked; and how many times more than its size a larger one may: the times alone keep it from half of that."""
 
 
-def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
+def read(raw: Path, requests: int) -> tuple[tuple[Sample, ...], float | None]:
     """The requests of a round in the order in which they were sent, and when the first was, on the monotonic clock.
 
-    Raises `ReadingError` where the file is none of the transport's.
+    Raises `ReadingError` where the file is none of the transport's, or holds more than so many.
     """
     path = raw / kept.FILE
     try:
         with gzip.open(path, "rb") as file:
-            found = list(kept.read(file))
+            most = max(_SMALL, _DENSEST * path.stat().st_size)
+            found = list(islice(kept.read(file, most), requests + 1))
     except FileNotFoundError as error:
         raise ReadingError(f"the transport left no {kept.FILE}") from error
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise ReadingError(f"{kept.FILE} is damaged: {error}") from error
+    if len(found) > requests:
+        raise ReadingError(f"{kept.FILE} holds more than {requests} requests")
     sent = [one.sent_ns for one, _ in found if one.sent_ns is not None]
     origin = min(sent, default=None)
     found.sort(key=lambda entry: (entry[0].sent_ns or entry[0].scheduled_ns, entry[0].index))

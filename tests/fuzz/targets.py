@@ -186,7 +186,7 @@ def _bundles() -> tuple[bytes, ...]:
 def _exchanges(content: bytes) -> None:
     """What kit's transport kept, changed inside its compression; the head's events are those of a server."""
     (_scratch() / exchange.FILE).write_bytes(gzip.compress(content, 1))
-    for sample in exchanges.read(_scratch())[0]:
+    for sample in exchanges.read(_scratch(), 2)[0]:
         sample.model_dump_json()
 
 
