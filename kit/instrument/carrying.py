@@ -130,6 +130,7 @@ class Connection:
             exchange.first_byte_ns = exchange.times_ns[0]
         try:
             heads, _, _ = self._parser.feed_data(data)
+            packed = ""
             for head, payload in heads:
                 if head.code >= 200:
                     self._headed, self._payload, self._keep = True, payload, not head.should_close
@@ -137,8 +138,12 @@ class Connection:
                     exchange.status = head.code
                     exchange.content_type = head.headers.get("Content-Type", "")
                     exchange.location = head.headers.get("Location", "")
+                    packed = head.headers.get("Content-Encoding", "")
         except (HttpProcessingError, ClientError) as error:
             self.broken(f"the answer is no HTTP: {' '.join(str(error).split())[:120]}", at)
+            return
+        if packed.lower() not in ("", "identity"):
+            self.broken(f"HTTP {exchange.status} in the encoding {packed[:40]!r}, which was not asked for", at)
             return
         if self._headed and self._payload.is_eof():
             self._over(exchange, at)
