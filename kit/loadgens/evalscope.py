@@ -33,6 +33,8 @@ _FAILED = re.compile(r"Request: (?P<request>\{.*\}) failed, state_code: (?P<stat
 _MODULE = re.compile(r"^(?:[a-z_]+\.)+(?=[A-Z])")
 
 
+_LONGEST_ROW, _MOST_STEPS = 2**27, 1000
+"""Bytes of a row, and steps that SQLite may take for each: it takes less than a hundred."""
 # Every figure of the summary has four decimals; from 1.7.0 on TTFT and TPOT are milliseconds.
 _STEPS_S = {"1.0.1": 1e-4, "1.14.1": 1e-7}
 # Keys of benchmark_summary.json with the factor that makes seconds of them.
@@ -99,9 +101,7 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
     database = _only(raw, "benchmark_data.db")
     native = _native(_only(raw, "benchmark_summary.json"), order.version)
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute("SELECT * FROM result ORDER BY start_time").fetchall()
+        rows = _rows(database, order.case.requests)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ReadingError(f"{database.name} is damaged: {error}") from error
     try:
@@ -111,11 +111,26 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ReadingError(f"{database.name} does not hold what evalscope {order.version} writes: {error}") from error
     if len(samples) != order.case.requests:
-        msg = f"{database.name} holds {len(samples)} of {order.case.requests} requests"
+        held = f"{len(samples)} of" if len(samples) < order.case.requests else "more than"
+        msg = f"{database.name} holds {held} {order.case.requests} requests"
         raise ReadingError(msg)
     # It stamps with `time.perf_counter()`, which on Linux is the machine's monotonic clock, in containers too.
     own = (Doubt(kind="rate-from-sending"),) if order.case.rate is not None else ()
     return Reading(samples, native, origin if rows else None, own)
+
+
+def _rows(database: Path, requests: int) -> list[sqlite3.Row]:
+    """The rows of so many requests, and one more where there are more. Raises `sqlite3.DatabaseError` where that is no plain table."""
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW)
+        connection.set_progress_handler(lambda: True, _MOST_STEPS * (requests + 1000))
+        # A view and a column that is computed may run without end.
+        made = connection.execute("SELECT sql FROM sqlite_master WHERE lower(name) = 'result'").fetchall()
+        computed = connection.execute("SELECT 1 FROM pragma_table_xinfo('result') WHERE hidden").fetchall()
+        if computed or not all(str(sql).upper().startswith("CREATE TABLE") for (sql,) in made):
+            raise sqlite3.DatabaseError("its results are no plain table")
+        return connection.execute("SELECT * FROM result ORDER BY start_time LIMIT ?", (requests + 1,)).fetchall()
 
 
 def _precise(raw: Path, order: Order) -> Reading:

@@ -5,6 +5,7 @@ import pickle
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -314,7 +315,7 @@ def test_two_results_in_one_folder_are_not_chosen_between(version: str, name: st
 
 @pytest.mark.parametrize("asked", [1, 3])
 def test_rows_that_are_missing_or_too_many_are_told(version: str, asked: int, tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match=f"holds 2 of {asked} requests"):
+    with pytest.raises(ReadingError, match=f"holds {'2 of' if asked > 2 else 'more than'} {asked} requests"):
         read(version, tmp_path, Request(), Request(sent=0.1), asked=asked)
 
 
@@ -322,6 +323,46 @@ def test_a_database_without_rows_is_told(version: str, tmp_path: Path) -> None:
     read(version, tmp_path, Request())
     change(tmp_path, "DELETE FROM result")
     with pytest.raises(ReadingError, match="holds 0 of 1 requests"):
+        again(version, tmp_path, 1)
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["ALTER TABLE result RENAME TO kept", f"CREATE VIEW result AS {ENDLESS} SELECT kept.* FROM kept, n"],
+        ["ALTER TABLE result ADD COLUMN more AS (hex(zeroblob(100000000)))"],
+        ["ALTER TABLE result RENAME TO kept", "CREATE VIRTUAL TABLE result USING fts5(start_time)"],
+    ],
+    ids=["a view", "a computed column", "a virtual table"],
+)
+def test_results_that_are_no_plain_table_are_refused(version: str, statements: list[str], tmp_path: Path) -> None:
+    read(version, tmp_path, Request())
+    for statement in statements:
+        change(tmp_path, statement)
+    with pytest.raises(ReadingError, match="is damaged: its results are no plain table"):
+        again(version, tmp_path, 1)
+
+
+def test_a_database_whose_pages_lead_to_each_other_is_left(version: str, tmp_path: Path) -> None:
+    """Each inner page of a table leads to the next at every place: a small file holds more rows than can ever be read."""
+    read(version, tmp_path, Request())
+    with closing(sqlite3.connect(database(tmp_path), isolation_level=None)) as connection:
+        connection.execute("PRAGMA page_size = 512")
+        connection.execute("VACUUM")
+        for _ in range(11):
+            connection.execute("INSERT INTO result SELECT * FROM result")
+    content = bytearray(database(tmp_path).read_bytes())
+    inner = [at for at in range(512, len(content), 512) if content[at] == 5]
+    for page, following in pairwise(inner):
+        cells = int.from_bytes(content[page + 3 : page + 5])
+        places = [8, *(int.from_bytes(content[page + at : page + at + 2]) for at in range(12, 12 + 2 * cells, 2))]
+        for place in places:
+            content[page + place : page + place + 4] = (following // 512 + 1).to_bytes(4)
+    database(tmp_path).write_bytes(content)
+    with pytest.raises(ReadingError, match="interrupted"):
         again(version, tmp_path, 1)
 
 
