@@ -57,12 +57,12 @@ class Connection:
         self._headed = False
         self._chunked = False
         self._keep = True
-        self._seen = self._size = 0
+        self._seen = self._size = self._heard = 0
 
     def send(self, exchange: Exchange) -> None:
         """Send a request; the clock of its TTFT starts here."""
         self.exchange, self._headed, self._chunked, self._seen, self._size = exchange, False, False, 0, 0
-        self._rest = exchange.request
+        self._rest, self._heard = exchange.request, 0
         exchange.sent_ns = self.last_ns = monotonic_ns()
         self.flush()
 
@@ -105,6 +105,12 @@ class Connection:
         if not self._chunked or _LAST.endswith(data[-4:]):
             return True
         return len(exchange.pieces) - self._seen >= _MOST_UNSEEN
+
+    def heard(self) -> bool:
+        """Whether an event came since this was asked last; one that the network cut in its name counts with the next."""
+        pieces = self.exchange.pieces if self.exchange is not None else []
+        new, self._heard = pieces[self._heard :], len(pieces)
+        return any(b"data" in piece for piece in new)
 
     def look(self) -> None:
         """See whether the answer is over, or the connection."""

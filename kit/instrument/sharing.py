@@ -15,6 +15,7 @@ from time import monotonic_ns
 from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
 from kit.instrument.arrivals import Clock, Ramp
+from kit.instrument.load import PULSE
 from kit.instrument.sending import SAID, send
 from kit.instrument.wire import Wire
 
@@ -106,7 +107,7 @@ class Shared:
             os.kill(child, signal.SIGTERM)
             os.waitpid(child, 0)
         for folder in self._folders:
-            for name in (SAID, exchanges.RAW, exchanges.OPEN):
+            for name in (SAID, PULSE, exchanges.RAW, exchanges.OPEN):
                 (folder / name).unlink(missing_ok=True)
             folder.rmdir()
 

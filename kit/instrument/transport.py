@@ -249,6 +249,7 @@ class Transport:
 
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
+        self.load.heard = True
         exchange.sizes.extend(map(len, exchange.pieces))
         self._over.append(exchange)
         ended_ns = exchange.end_ns or monotonic_ns()
@@ -277,8 +278,10 @@ class Transport:
     def _look_for_silence(self, now: int) -> None:
         self._looked_ns = now
         for connection in tuple(self._connections.values()):
+            self.load.heard |= connection.heard()
             if connection.exchange is not None and now - connection.last_ns > self._read_timeout_s * 1e9:
                 connection.broken(f"nothing came for {self._read_timeout_s:g} s", now)
+        self.load.beat()
 
     # --- after it ------------------------------------------------------------------------------------------------
 
