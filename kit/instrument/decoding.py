@@ -24,8 +24,8 @@ class Parsers:
         self._protocol = BaseProtocol(self._loop)
 
     def parser(self) -> HttpResponseParser:
-        # An answer without a length ends where its connection does.
-        return HttpResponseParser(self._protocol, self._loop, _LARGEST, read_until_eof=True)
+        # An answer without a length ends where its connection does. None is unpacked: it may hold a thousand times what came.
+        return HttpResponseParser(self._protocol, self._loop, _LARGEST, read_until_eof=True, auto_decompress=False)
 
     def close(self) -> None:
         self._loop.close()

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kit.instrument import foreign
 from kit.spellings import masked
 
 RAW = "exchanges.raw"
 """As it came, with the HTTP around it."""
 OPEN = "exchanges.part"
 FILE = "exchanges.bin.gz"
-LARGEST = 2**31
-"""Bytes of one answer, and reads that it came in; no answer of text comes near it."""
+LARGEST, MOST_READS = 2**29, 2**23
+"""Bytes of one answer, and reads that it came in: twice what the sender takes."""
+_LONGEST_LINE = 2**20
 
 
 @dataclass(slots=True)
@@ -71,13 +73,24 @@ def _little(numbers: "array[int]") -> bytes:
     return numbers.tobytes()
 
 
-def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[str, object]]]:
-    """The records of a file, with all that their lines say. Raises `ValueError` where it is none or is cut off."""
-    while line := file.readline():
-        head = json.loads(line)
-        if not all(isinstance(head[name], int) and 0 <= head[name] <= LARGEST for name in ("pieces", "bytes")):
+def read(
+    file: IO[bytes] | gzip.GzipFile, most_bytes: int | None = None
+) -> Iterator[tuple[Exchange, Mapping[str, object]]]:
+    """The records of a file, with all that their lines say.
+
+    Raises `ValueError` where it is none, is cut off, or holds more than so many bytes.
+    """
+    taken = 0
+    while line := file.readline(_LONGEST_LINE):
+        head = foreign.loads(line.decode()) if line.endswith(b"\n") else None
+        if not isinstance(head, dict):
+            raise ValueError("a record without a head")
+        if not (_within(head["pieces"], MOST_READS) and _within(head["bytes"], LARGEST)):
             raise ValueError("a record of an impossible size")
         times, sizes = array("q"), array("I")
+        taken += len(line) + head["pieces"] * (times.itemsize + sizes.itemsize) + head["bytes"]
+        if most_bytes is not None and taken > most_bytes:
+            raise ValueError(f"it holds more than {most_bytes} bytes")
         times.frombytes(file.read(head["pieces"] * times.itemsize))
         sizes.frombytes(file.read(head["pieces"] * sizes.itemsize))
         if sys.byteorder == "big":
@@ -90,6 +103,10 @@ def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[st
             request=b"", times_ns=times, sizes=sizes, pieces=[body], **{name: head[name] for name in _FIELDS}
         )
         yield found, head
+
+
+def _within(number: object, most: int) -> bool:
+    return isinstance(number, int) and 0 <= number <= most
 
 
 def pack(directory: Path, told: Callable[[Exchange], Mapping[str, object]] | None = None) -> None:

@@ -11,6 +11,7 @@ from kit.instrument.conversations import Conversations
 from kit.instrument.decoding import decode, plain
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
+from kit.instrument.load import PULSE
 from kit.instrument.transport import Transport
 from kit.instrument.wire import Wire
 from kit.spellings import masks
@@ -57,7 +58,8 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
         else:
             requests[number] = transport.prepared(body)
     secrets = masks([secret])
-    with open(exchanges.RAW, "wb") as spool:
+    with open(exchanges.RAW, "wb") as spool, open(PULSE, "wb", buffering=0) as pulse:
+        transport.load.pulse = pulse
 
         def take(exchange: Exchange) -> None:
             exchanges.write(spool, exchange, secrets)
@@ -67,6 +69,7 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
         times = clock.times(len(requests), at_once) if clock is not None else arrivals.of(head)
         transport.run(requests, at_once, take, times, begin_ns=arrivals.begin_ns(head), follow=conversations.follow)
         transport.close()
+    os.unlink(PULSE)
     decode(Path.cwd(), secrets)
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
     wire.tell({"over": True})

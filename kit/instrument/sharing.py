@@ -16,6 +16,7 @@ from time import monotonic_ns
 from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
 from kit.instrument.arrivals import Clock, Ramp, Times
+from kit.instrument.load import PULSE
 from kit.instrument.sending import SAID, send
 from kit.instrument.wire import Wire
 
@@ -117,7 +118,7 @@ class Shared:
             os.kill(child, signal.SIGTERM)
             os.waitpid(child, 0)
         for folder in self._folders:
-            for name in (SAID, exchanges.RAW, exchanges.OPEN):
+            for name in (SAID, PULSE, exchanges.RAW, exchanges.OPEN):
                 (folder / name).unlink(missing_ok=True)
             folder.rmdir()
 

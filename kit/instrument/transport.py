@@ -42,9 +42,7 @@ _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
 _MANY_CLIENTS = 24
 """With so many clients reads are gathered."""
-_LEAST_NAP_S = 0.0002
-"""A shorter one costs more than it spares."""
-
+_LEAST_NAP_S = 0.0002  # a shorter one costs more than it spares
 
 Follow = Callable[[Exchange], Exchange | None]
 """The request that follows one that is over, in its conversation; one that has failed already is not sent."""
@@ -254,6 +252,7 @@ class Transport:
 
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
+        self.load.heard = True
         exchange.sizes.extend(map(len, exchange.pieces))
         self._over.append(exchange)
         ended_ns = exchange.end_ns or monotonic_ns()
@@ -282,8 +281,10 @@ class Transport:
     def _look_for_silence(self, now: int) -> None:
         self._looked_ns = now
         for connection in tuple(self._connections.values()):
+            self.load.heard |= connection.heard()
             if connection.exchange is not None and now - connection.last_ns > self._read_timeout_s * 1e9:
                 connection.broken(f"nothing came for {self._read_timeout_s:g} s", now)
+        self.load.beat()
 
     # --- after it ------------------------------------------------------------------------------------------------
 

@@ -84,7 +84,9 @@ def _rounds(version: str) -> tuple[Path, tuple[Path, ...]]:
 def _evalscope(version: str, content: bytes) -> None:
     home, files = _rounds(version)
     with _replaced(files, content):
-        GENERATORS["evalscope"].read(home / "raw", home / "stdout.log", evalscope_files.order(version, 2))
+        found = GENERATORS["evalscope"].read(home / "raw", home / "stdout.log", evalscope_files.order(version, 2))
+        for sample in found.samples:
+            sample.model_dump_json()
 
 
 def _tool_output(content: bytes) -> None:
@@ -184,7 +186,8 @@ def _bundles() -> tuple[bytes, ...]:
 def _exchanges(content: bytes) -> None:
     """What kit's transport kept, changed inside its compression; the head's events are those of a server."""
     (_scratch() / exchange.FILE).write_bytes(gzip.compress(content, 1))
-    exchanges.read(_scratch())
+    for sample in exchanges.read(_scratch(), 2)[0]:
+        sample.model_dump_json()
 
 
 def _answers() -> tuple[bytes, ...]:

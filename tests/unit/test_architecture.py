@@ -32,8 +32,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.texts",),
     # doors
     ("kit.traffic",),
-    ("kit.host", "kit.endpoint"),
     ("kit.instrument",),
+    ("kit.host", "kit.endpoint"),
     ("kit.packed",),
     ("kit.runtimes",),
     # variants
