@@ -40,8 +40,7 @@ _OPENERS = 16
 _LOOK_S = 1.0
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
-_MANY_CLIENTS = 24
-"""With so many clients reads are gathered."""
+_MANY_CLIENTS = 24  # with so many, reads are gathered
 _LEAST_NAP_S = 0.0002  # a shorter one costs more than it spares
 
 Follow = Callable[[Exchange], Exchange | None]
