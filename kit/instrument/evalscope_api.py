@@ -128,16 +128,19 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
             yield "asked", (wanted.input if wanted.turn == 1 else None, wanted.output)
             yield "turn", wanted.turn
 
-    def _counted(self, exchange: Exchange) -> tuple[int, int] | None:
-        """Tokens of prompt and answer by the tokenizer, where the server did not count them."""
+    def _counted(self, exchange: Exchange) -> tuple[int | None, int] | None:
+        """Tokens of prompt and answer by the tokenizer, without those that mark their ends, where the server did not count them."""
         said, body = _said(exchange), self._bodies[exchange.index]
         if not said or self.tokenizer is None or not isinstance(body, dict):
             return None
+        answer = self._tokens(said)
         if self._wanted and self._wanted[exchange.index].turn > 1:
             # What was sent also held what was said before.
-            return None
-        prompt = "".join(str(message.get("content")) for message in body.get("messages", ()))
-        return len(self.tokenizer.encode(prompt)), len(self.tokenizer.encode(said))
+            return None, answer
+        return self._tokens("".join(str(message.get("content")) for message in body.get("messages", ()))), answer
+
+    def _tokens(self, text: str) -> int:
+        return len(self.tokenizer.encode(text, add_special_tokens=False))
 
     def parse_responses(self, responses: object, request: object = None, **_: object) -> tuple[int, int]:
         """evalscope's own count, of what it was handed."""

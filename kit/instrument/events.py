@@ -88,4 +88,4 @@ def usage_of(chunk: object) -> tuple[int, int] | None:
     if not isinstance(usage, dict):
         return None
     asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return (asked, given) if isinstance(asked, int) and isinstance(given, int) else None
+    return (asked, given) if isinstance(asked, int) and isinstance(given, int) and min(asked, given) >= 0 else None

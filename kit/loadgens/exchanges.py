@@ -74,7 +74,7 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
     """One request. Its clock starts before the first byte is given to the kernel, and every time is that of a read."""
     stream = _Stream(exchange)
     counted = head.get("counted")
-    by_tokenizer = tuple(map(int, counted)) if isinstance(counted, list) and len(counted) == 2 else None
+    by_tokenizer = _counts(*counted) if isinstance(counted, list) and len(counted) == 2 else None
     tokens = stream.usage or by_tokenizer
     asked = head.get("asked")
     wanted = asked if isinstance(asked, list) and len(asked) == 2 else (None, None)
@@ -114,6 +114,11 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
         server_prefill_s=stream.said.prefill_s,
         server_decode_s=stream.said.decode_s,
     )
+
+
+def _counts(prompt: str | int | None, answer: str | int) -> tuple[int | None, int]:
+    """Of a prompt that holds what was said before nobody counted anything."""
+    return None if prompt is None else int(prompt), int(answer)
 
 
 class _Stream:

@@ -176,6 +176,14 @@ def test_reasoning_and_plain_completions_are_text_and_counts_may_come_from_a_tok
     got = sample(stream((50, thinking), (60, plain)), counted=[4, 2])
     assert got.succeeded
     assert (got.ttft_s, got.texts, got.tokens_from, got.output_tokens) == (0.05, 2, "tokenizer", 2)
+    later = sample(stream((50, thinking), (60, plain)), counted=[None, 2])
+    assert (later.input_tokens, later.output_tokens) == (None, 2), "of a conversation's later prompt nobody counted"
+
+
+def test_a_usage_below_nothing_counts_nothing() -> None:
+    less = '{"choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": -3}}'
+    got = sample(stream(*GOOD[:-2], (127, less), GOOD[-1]), counted=[4, 2])
+    assert (got.output_tokens, got.tokens_from) == (2, "tokenizer")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +205,7 @@ def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, t
 
 
 @pytest.mark.parametrize(
-    "told", [{"asked": ["x", 1]}, {"counted": [None, 1]}, {"asked": [[1], 2]}, {"counted": ["1.5", 2]}]
+    "told", [{"asked": ["x", 1]}, {"counted": [1, None]}, {"asked": [[1], 2]}, {"counted": ["1.5", 2]}]
 )
 def test_counts_that_are_none_fail_the_round(told: dict[str, object], tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
