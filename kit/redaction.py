@@ -8,12 +8,12 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kit.controls import for_terminal
 from kit.errors import HostError
 from kit.model import Secret
 
 SHORTEST = 8
 STRUCK = "***"
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _read: set[str] = set()
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
 _NAMES = (
@@ -144,5 +144,5 @@ def _unasked(line: bytes) -> bytes:
 
 
 def plain(text: str) -> str:
-    """Text from another program made safe for a terminal: no control characters, no passwords in URLs."""
-    return _URL_PASSWORD.sub(f"{STRUCK}@", _CONTROL.sub("", text)).rstrip()
+    """Text from another program made safe for a terminal: nothing in it acts, no passwords in URLs."""
+    return _URL_PASSWORD.sub(f"{STRUCK}@", for_terminal(text)).rstrip()

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from kit import __version__
+from kit.cli.terminal import echo
 from kit.errors import KitError, is_interrupt
 
 
@@ -23,13 +24,13 @@ class KitGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KitError as error:
-            typer.echo(f"kit: {error}", err=True)
+            echo(f"kit: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             # `typer.Exit` is a RuntimeError, too, and decides by itself.
             if isinstance(error, typer.Exit | typer.Abort) or not is_interrupt(error):
                 raise
-            typer.echo("kit: interrupted", err=True)
+            echo("kit: interrupted", err=True)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our output has gone (`kit runs | head`): nobody is left to be told.
@@ -52,7 +53,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"kit {__version__}")
+        echo(f"kit {__version__}")
         raise typer.Exit
 
 
@@ -67,7 +68,7 @@ def before_every_command(
     from kit.running.leftovers import sweep
 
     for told in sweep():
-        typer.echo(f"kit: {told}", err=True)
+        echo(f"kit: {told}", err=True)
 
 
 for _module in (
@@ -104,7 +105,7 @@ def _unexpected(kind: type[BaseException], error: BaseException, where: Tracebac
     from kit.redaction import without_secrets
 
     told = "".join(traceback.format_exception(kind, error, where))
-    typer.echo(without_secrets(told) + "kit: this is a defect of kit; please report it with the lines above", err=True)
+    echo(without_secrets(told) + "kit: this is a defect of kit; please report it with the lines above", err=True)
 
 
 def main() -> None:

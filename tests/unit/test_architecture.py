@@ -23,7 +23,7 @@ LONGEST = 300
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
-    ("kit.errors", "kit.resources"),
+    ("kit.controls", "kit.errors", "kit.resources"),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
@@ -281,6 +281,13 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
         for module in below
         for found in used(module, [name for name in (*wanted, *streams) if name != forked.get(module)])
     ]
+
+
+def test_all_that_is_printed_goes_one_way() -> None:
+    """There it loses what would act on a terminal."""
+    wanted = ("print", "typer.echo", "click.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write", "Console")
+    ways = ("kit.cli.terminal", "kit.cli.output")
+    assert not [found for module in modules() if module not in ways for found in used(module, wanted)]
 
 
 def test_only_the_doors_and_the_command_line_read_clock_and_environment() -> None:
