@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
-    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
+    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable", "kit.bounded"),
     ("kit.texts",),
     # doors
     ("kit.traffic",),
