@@ -290,6 +290,11 @@ def test_all_that_is_printed_goes_one_way() -> None:
     assert not [found for module in modules() if module not in ways for found in used(module, wanted)]
 
 
+def test_a_temporary_folder_is_one_that_the_next_command_finds_after_a_kill() -> None:
+    wanted = ("tempfile.TemporaryDirectory", "tempfile.mkdtemp", "TemporaryDirectory", "mkdtemp")
+    assert not [found for module in modules() if module != "kit.runtimes.notes" for found in used(module, wanted)]
+
+
 def test_only_the_doors_and_the_command_line_read_clock_and_environment() -> None:
     """A plan is executed as it stands: no variable, no clock and no random number decides anything above the doors."""
     wanted = ("os.environ", "os.getenv", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "time.sleep")
