@@ -3,12 +3,12 @@
 The load is not sent from here.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 
 import httpx
 
+from kit.instrument import foreign
 from kit.model import Target
 from kit.ports import EndpointError
 from kit.redaction import Redactor, plain
@@ -19,6 +19,8 @@ _HINTS = {
     404: "check server.url (without /v1/chat/completions) and server.model",
     429: "the endpoint refuses for load or quota: wait, or ask for a higher quota",
 }
+_HEADERS = {"Accept-Encoding": "identity"}
+_UNPACKED = "let it and every proxy before it answer without compression where Accept-Encoding is identity"
 _EXCERPT = 300
 _MOST_BYTES = 1 << 20
 """What kit itself asks is answered with far less; a server may well send without end."""
@@ -31,7 +33,7 @@ def post(url: str, content: bytes, kind: str, most_bytes: int) -> bytes:
     """What a server answers to content of a type, `most_bytes` at most. Raises `EndpointError`."""
     try:
         with (
-            httpx.Client(timeout=30.0) as client,
+            httpx.Client(headers=_HEADERS, timeout=30.0) as client,
             client.stream("POST", url, content=content, headers={"Content-Type": kind}) as answer,
         ):
             return _within(answer, url, most_bytes)
@@ -44,7 +46,7 @@ def _within(answer: httpx.Response, url: str, most_bytes: int) -> bytes:
     if answer.status_code != httpx.codes.OK:
         raise EndpointError(f"{url} answered HTTP {answer.status_code}")
     found = b""
-    for part in answer.iter_bytes():
+    for part in _parts(answer):
         found += part
         if len(found) > most_bytes:
             raise EndpointError(f"{url} answered more than {most_bytes} bytes")
@@ -113,7 +115,7 @@ class HttpEndpoint:
         # A proxy of the company must not stand between kit and a server on this machine.
         local = httpx.URL(target.url).host in ("127.0.0.1", "localhost", "::1")
         timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
-        return httpx.Client(timeout=timeout, trust_env=not local, follow_redirects=False)
+        return httpx.Client(headers=_HEADERS, timeout=timeout, trust_env=not local, follow_redirects=False)
 
 
 def _status(client: httpx.Client, method: str, url: str) -> int:
@@ -122,10 +124,21 @@ def _status(client: httpx.Client, method: str, url: str) -> int:
         return answer.status_code
 
 
+def _parts(answer: httpx.Response) -> Iterator[bytes]:
+    """The body of an answer as it comes. Raises `EndpointError` where it is packed, and may hold a thousand times what came."""
+    packed = answer.headers.get("content-encoding", "identity")
+    if packed.lower() != "identity":
+        said = (
+            f"{answer.url} answered HTTP {answer.status_code} in the encoding {packed[:40]!r}, which was not asked for"
+        )
+        raise EndpointError(said, _UNPACKED)
+    yield from answer.iter_raw()
+
+
 def _lines(answer: httpx.Response, until_s: float) -> Iterator[str]:
     """The lines of an answer as they come. Raises `EndpointError` where it has no end."""
     rest, taken = b"", 0
-    for part in answer.iter_bytes():
+    for part in _parts(answer):
         taken += len(part)
         if taken > _MOST_BYTES or time.monotonic() > until_s:
             msg = f"{answer.url} answers a question for one word without end: {taken} bytes so far"
@@ -179,7 +192,9 @@ def _text(answer: httpx.Response, lines: Iterator[str], clean: Clean) -> str:
 
 def _piece(data: str, url: str, clean: Clean) -> str:
     try:
-        chunk = json.loads(data)
+        chunk = foreign.loads(data)
+        if not isinstance(chunk, dict):
+            raise ValueError
         if chunk.get("error"):
             raise EndpointError(f"{url} streamed an error: {_said(str(chunk['error']), clean)}", "see its log")
         choices = chunk["choices"]

@@ -16,6 +16,7 @@ FILE = "kit-instrument.pyz"
 COMMAND = ("python", FILE)
 
 _FOLDER = Path(__file__).resolve().parent / "instrument"
+_SPELLINGS = _FOLDER.with_name("spellings.py")
 _MAIN = b"from kit.instrument.main import main\n\nraise SystemExit(main())\n"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -24,8 +25,8 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 def content() -> bytes:
     """The file's bytes."""
     files = {"__main__.py": _MAIN, "kit/__init__.py": b""}
-    for path in sorted(_FOLDER.glob("*.py")):
-        files[f"kit/instrument/{path.name}"] = path.read_bytes()
+    for path in (_SPELLINGS, *sorted(_FOLDER.glob("*.py"))):
+        files[f"kit/{path.relative_to(_FOLDER.parent)}"] = path.read_bytes()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name, data in sorted(files.items()):

@@ -1,38 +1,58 @@
 """Striking secrets out of everything that kit keeps or prints."""
 
-import base64
-import json
 import os
 import re
-import urllib.parse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from kit.controls import for_terminal
 from kit.errors import HostError
 from kit.model import Secret
+from kit.spellings import masked, masks
+
+R = TypeVar("R", bound=BaseModel)
 
 SHORTEST = 8
 STRUCK = "***"
 _read: set[str] = set()
-_URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
-_NAMES = (
-    r"(?:api[-_]?key|(?:access|private|secret)[-_]?key|(?:auth|access|bearer|hf|hub)[-_]?token|password|passwd|secret)"
+_URL_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
+_WORDS = (
+    r"(?:(?:api|access|private|secret|auth|admin)[-_]?keys?"
+    r"|(?:auth|access|bearer|api|hf|hub|git\w{0,8}|refresh|session|user|secret)[-_]?token"
+    r"|passw(?:or)?d|passphrase|secret|credentials?)"
 )
-_NAMED = re.compile(rf"(?i)(?:^|[-_]){_NAMES}$")
+_NAMED = re.compile(rf"(?i)(?:^|[-_]){_WORDS}$|^(?:token|pwd|pass|\w+password)$")
+_VARIABLE = re.compile(r"(?i)(?:^|_)(?:token|key|pwd|pass)$")
+"""Of variables, whose names say less; flags such as `--pad-token` name no secret."""
+_NONE = r"(?i:\d{0,7}|true|false|none|null|empty|dummy)"
+"""A value that says that there is no secret."""
 _KEYS = (
     # What the keys of well-known services look like, and JSON web tokens.
-    r"\b(?:sk-[\w-]{20,}|hf_\w{30,}|gh[pousr]_\w{30,}|(?:AKIA|ASIA)[0-9A-Z]{16}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)"
+    r"\b(?:sk-[\w-]{20,}|hf_\w{30,}|gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}"
+    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,2000}\.[\w-]+)"
 )
-_HELD = re.compile(
-    # A password in a URL, a field of JSON, a header.
-    r"://[^/\s:@]*:[^/\s@]+@"
-    rf"|(?i:[\"'](?:[\w-]*[-_])?{_NAMES}[\"']\s*:\s*[\"'][^\"'])"
-    r"|(?i:\bauthorization\s*[:=]\s*\w)|(?i:\bbearer\s+\S{8})|" + _KEYS
+_AFTER = (
+    # What stands before a secret: a name, be it a field, a header, a parameter of a URL or a flag.
+    rf"(?i:{_WORDS}[\"']?\s{{0,9}}[:=]\s{{0,9}}[\[\"']{{0,3}}"
+    r"|[\"']token[\"']\s{0,9}:\s{0,9}[\"']|[?&](?:token|key)="
+    rf"|(?<!\S)--(?:(?:[\w-]{{0,40}}-)?{_WORDS}|token)(?:=|\s{{1,9}})"
+    r"|\b(?:proxy-)?authorization[\"']?\s{0,9}[:=]\s{0,9}[\[\"']{0,3}(?:(?:bearer|basic|token)\s{1,9})?"
+    r"|\b(?:bearer|basic)\s{1,9}(?=[^\s\d]{0,200}\d))"
+    rf"(?!{_NONE}(?:[\s\"',;&\])}}]|$))"
 )
-_WRITTEN = re.compile(
-    rf"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)|(?i:(?<=authorization: bearer ))\S+|{_KEYS}".encode(),
+_VALUE = r"[^\s\"',;&\])}]"
+_HELD = re.compile(rf"://[^/\s@]+@|{_AFTER}{_VALUE}|{_KEYS}|-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_WRITTEN = re.compile(rf"(?<=://)[^/\s:@]*:[^/\s]+(?=@)|({_AFTER}){_VALUE}+|{_KEYS}".encode())
+_HINTS = tuple(
+    b"key passw passphrase secret credential -token _token token= token' token\" authoriz bearer basic :// sk- hf_ ghp_ gho_ ghu_ ghs_"
+    b" ghr_ github_pat glpat xox aiza akia asia eyj".split()
 )
+"""What is in every line of which a part is struck: to look for these first is quick, and most lines have none."""
+_REACH = 4096
+"""A secret that is known by its looks is not longer, with what stands before it."""
 
 
 def read_secret(secret: Secret) -> str:
@@ -64,9 +84,14 @@ def without_secrets(text: str) -> str:
     return _URL_PASSWORD.sub(f"{STRUCK}@", Redactor(_read).text(text))
 
 
-def names_secret(name: str) -> bool:
-    """Whether a variable or flag of that name holds a secret."""
-    return _NAMED.search(name.lstrip("-")) is not None
+def names_secret(name: str, *, variable: bool = False) -> bool:
+    """Whether a flag, or a variable, of that name holds a secret."""
+    return _NAMED.search(name.lstrip("-")) is not None or (variable and _VARIABLE.search(name) is not None)
+
+
+def says_none(value: str) -> bool:
+    """Whether a value says that there is no secret, whatever its name."""
+    return re.fullmatch(_NONE, value) is not None
 
 
 def holds_secret(value: str) -> bool:
@@ -78,36 +103,39 @@ class Redactor:
     """Replaces secrets, in the spellings in which programs print them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        spellings: set[str] = set()
-        for secret in filter(None, secrets):
-            spellings |= {
-                secret,
-                urllib.parse.quote(secret),
-                urllib.parse.quote(secret, safe=""),
-                json.dumps(secret)[1:-1],
-                json.dumps(secret, ensure_ascii=False)[1:-1],
-                repr(secret)[1:-1],
-                base64.b64encode(secret.encode()).decode().rstrip("="),
-                base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
-            }
-        # The longest first: one spelling may hold another.
-        self._spellings = sorted((word.encode() for word in spellings), key=len, reverse=True)
-        self.longest = max((len(word) for word in self._spellings), default=1)
+        self._masks = masks(secrets)
+        self.longest = max(map(len, self._masks), default=1)
 
     def strike(self, content: bytes) -> bytes:
-        for word in self._spellings:
+        for word in self._masks:
             content = content.replace(word, STRUCK.encode())
         return content
 
     def text(self, text: str) -> str:
-        return self.strike(text.encode()).decode()
+        return self.strike(text.encode(errors="replace")).decode()
+
+    def record(self, record: R) -> R:
+        """A record with its texts struck."""
+        if not self._masks:
+            return record
+        whole = record.model_dump_json().encode()
+        struck = self.strike(whole)
+        return record if struck == whole else type(record).model_validate_json(struck)
+
+    def uncut(self, content: bytes, place: int) -> int:
+        """The place, or where a secret begins that lies across it; one that is longer than all before is cut."""
+        for match in _WRITTEN.finditer(content):
+            if 0 < match.start() < place < match.end():
+                place = match.start()
+        for word in self._masks:
+            begin = content.find(word, max(0, place - len(word) + 1), place + len(word) - 1)
+            place = begin if 0 < begin < place else place
+        return place
 
     def clean_file(self, path: Path) -> bool:
         """Overwrite secrets inside a finished file, byte for byte, so that databases stay readable; true if any was found."""
         content = path.read_bytes()
-        cleaned = content
-        for word in self._spellings:
-            cleaned = cleaned.replace(word, b"*" * len(word))
+        cleaned = masked(content, self._masks)
         if cleaned == content:
             return False
         path.write_bytes(cleaned)
@@ -115,7 +143,7 @@ class Redactor:
 
     def clean_folder(self, folder: Path) -> None:
         """Overwrite secrets in every file below a folder, which need not be there."""
-        for path in folder.rglob("*") if self._spellings else ():
+        for path in folder.rglob("*") if self._masks else ():
             if path.is_file() and not path.is_symlink():
                 self.clean_file(path)
 
@@ -128,19 +156,22 @@ def clean_lines(chunks: Iterable[bytes], redactor: Redactor, longest_line: int =
         *lines, rest = rest.split(b"\n")
         for line in lines:
             yield _unasked(redactor.strike(line + b"\n"))
-        while len(rest) > longest_line:
-            # A secret may lie across the cut: strike first, and keep back what may still become one.
-            struck = redactor.strike(rest)
-            keep = redactor.longest
-            yield _unasked(struck[:-keep])
-            rest = struck[-keep:]
+        keep = max(redactor.longest, min(_REACH, longest_line // 2))
+        if len(rest) > max(longest_line, 2 * keep):
+            # What may still become a secret is kept back, and none is cut.
+            place = redactor.uncut(rest, len(rest) - keep)
+            yield _unasked(redactor.strike(rest[:place]))
+            rest = rest[place:]
     if rest:
         yield _unasked(redactor.strike(rest))
 
 
 def _unasked(line: bytes) -> bytes:
     """A line without what is a secret by its looks: programs write down such of their own, which kit never read."""
-    return _WRITTEN.sub(STRUCK.encode(), line)
+    low = line.lower()
+    if not any(hint in low for hint in _HINTS):
+        return line
+    return _WRITTEN.sub(lambda found: (found[1] or b"") + STRUCK.encode(), line)
 
 
 def plain(text: str) -> str:

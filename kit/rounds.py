@@ -66,7 +66,8 @@ def doubts(case: Case, results: Sequence[RoundResult]) -> Iterator[Doubt]:
     ]
     rounds = [(number, value) for number, value in found if value is not None]
     values = [value for _, value in rounds]
-    if len(values) < 3 or len(values) < len(found):
+    # One of nothing is no matter of rounds: what the server counted is told of elsewhere.
+    if len(values) < 3 or len(values) < len(found) or min(values) <= 0:
         return
     centre = math.fsum(values) / len(values)
     change = (values[-1] - values[0]) / values[0]

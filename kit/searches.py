@@ -15,7 +15,7 @@ from kit.model.search import Search
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What a concurrency did not keep: a metric, what it was, and its bound; without a metric, requests failed."""
+    """What a concurrency did not keep: a metric, what it was (None: not known), and its bound; without a metric, requests failed."""
 
     concurrency: int
     metric: str | None = None
@@ -94,7 +94,7 @@ def _broken(search: Search, number: int, results: Mapping[int, RoundResult]) -> 
         metric, relation, bound = limit.parts()
         value = stats.mean(stats.metric(metric, found) for found in figures)
         if value is None:
-            return Broken(number)
+            return Broken(number, metric, None, bound)
         if value > bound if relation == "<=" else value < bound:
             return Broken(number, metric, value, bound)
     return None

@@ -16,6 +16,8 @@ MEANS_AGREE = 0.1
 """So far the mean of lengths that differ may be from the length that names the case."""
 CHUNKS_AGREE = 1.1
 """So many tokens per chunk are told as such: a last token often brings no text, and half a character waits for its rest."""
+TOGETHER = 0.05
+"""Of the answers whose first two texts were read at once, so large a share is told."""
 
 
 def fewest(percent: float) -> int:
@@ -197,6 +199,9 @@ def _chunk_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
     tokens, texts = (sum(values) for values in zip(*pairs, strict=True)) if pairs else (0, 0)
     if tokens > texts * CHUNKS_AGREE:
         yield _doubt("tokens-per-chunk", tokens=f"{tokens / texts:.2f}")
+    firsts = [sample.gaps_s[0] for sample in good if sample.gaps_s]
+    if (together := sum(gap == 0 for gap in firsts)) > TOGETHER * len(firsts):
+        yield _doubt("first-together", count=together, of=len(firsts))
 
 
 def _asked(case: Case, sample: Sample, side: str) -> int | None:

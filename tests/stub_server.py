@@ -8,12 +8,14 @@ probes of kit and of load generators, and a fault with a number never meets them
 """
 
 import argparse
+import base64
 import json
 import re
 import socket
 import struct
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -258,8 +260,11 @@ def stream(handler: _Handler, request: Request) -> None:
 
 
 def told(request: Request, position: int) -> str:
-    """A token's text. With the fault `tell-key` the first two say the key that the request carried, half each."""
+    """A token's text. With the fault `tell-key` the first two say the key that the request carried, half each; with `whole-key`
+    each says it whole, at another place of it."""
     key = (request.authorization or "").removeprefix("Bearer ")
+    if request.fault == "whole-key":
+        return f"{'x' * position}{key} "
     halves = (key[: len(key) // 2], key[len(key) // 2 :])
     return halves[position] if request.fault == "tell-key" and position < len(halves) else "a "
 
@@ -278,6 +283,13 @@ def _redirect(handler: _Handler, request: Request) -> None:
 
 def _echo_key(handler: _Handler, request: Request) -> None:
     handler.whole(500, error(f"cannot forward your header {request.authorization}"))
+
+
+def _spell_key(handler: _Handler, request: Request) -> None:
+    key = (request.authorization or "").removeprefix("Bearer ")
+    basic = [base64.b64encode(f"{user}:{key}".encode()).decode() for user in ("a", "ab", "abc")]
+    told = " ".join((json.dumps(key), urllib.parse.quote(key, safe=""), key.encode().hex(), *basic))
+    handler.whole(500, error(f"cannot forward {base64.b64encode(key.encode()).decode()} {told}"))
 
 
 def _html(handler: _Handler, request: Request) -> None:
@@ -362,6 +374,7 @@ WHOLE: dict[str, Callable[[_Handler, Request], None]] = {
     "unknown-model": _unknown_model,
     "redirect": _redirect,
     "echo-key": _echo_key,
+    "spell-key": _spell_key,
     "html": _html,
     "json": _json,
     "empty": _empty,
@@ -376,7 +389,7 @@ HALF_WAY: dict[str, Callable[[_Handler], None]] = {
     "error-chunk": _error_chunk,
     "stalls": _stalls,
 }
-STREAMED = (*HALF_WAY, "short", "tell-key", "filtered", "no-usage", "other-input")
+STREAMED = (*HALF_WAY, "short", "tell-key", "whole-key", "filtered", "no-usage", "other-input")
 
 
 def main() -> None:

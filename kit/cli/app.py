@@ -24,7 +24,9 @@ class KitGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KitError as error:
-            echo(f"kit: {error}", err=True)
+            from kit.redaction import without_secrets
+
+            echo(f"kit: {without_secrets(str(error))}", err=True)
             raise typer.Exit(error.exit_code) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             # `typer.Exit` is a RuntimeError, too, and decides by itself.

@@ -65,9 +65,9 @@ class Clock:
         return tuple(times)
 
 
-def share(times: Times, index: int, processes: int, begin_ns: int) -> dict[str, object]:
+def share(times: Times, own: Sequence[int], begin_ns: int) -> dict[str, object]:
     """What one of several processes is told: the times of its requests or clients, and of the clock that all read when they begin."""
-    return {"times_s": times.at_s[index::processes], "clients": times.clients, "begin_ns": begin_ns}
+    return {"times_s": [times.at_s[place] for place in own], "clients": times.clients, "begin_ns": begin_ns}
 
 
 def of(head: Mapping[str, object]) -> Times | None:

@@ -30,6 +30,8 @@ _CROSSED_NS = 500_000_000
 """A used connection that closes so soon, without a byte of an answer, was closed before the request came."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of an answer: more than any length that can be asked for, and a bound for a server that never ends."""
+MOST_READS = 2**22
+"""Reads of an answer, which bring a token each where a server is slow."""
 _MOST_UNSEEN = 256
 """Pieces after which an answer is looked at in any case: what is no HTTP is told soon."""
 
@@ -55,12 +57,12 @@ class Connection:
         self._headed = False
         self._chunked = False
         self._keep = True
-        self._seen = self._size = 0
+        self._seen = self._size = self._heard = 0
 
     def send(self, exchange: Exchange) -> None:
         """Send a request; the clock of its TTFT starts here."""
         self.exchange, self._headed, self._chunked, self._seen, self._size = exchange, False, False, 0, 0
-        self._rest = exchange.request
+        self._rest, self._heard = exchange.request, 0
         exchange.sent_ns = self.last_ns = monotonic_ns()
         self.flush()
 
@@ -104,6 +106,12 @@ class Connection:
             return True
         return len(exchange.pieces) - self._seen >= _MOST_UNSEEN
 
+    def heard(self) -> bool:
+        """Whether an event came since this was asked last; one that the network cut in its name counts with the next."""
+        pieces = self.exchange.pieces if self.exchange is not None else []
+        new, self._heard = pieces[self._heard :], len(pieces)
+        return any(b"data" in piece for piece in new)
+
     def look(self) -> None:
         """See whether the answer is over, or the connection."""
         exchange, at = self.exchange, self.last_ns
@@ -118,6 +126,9 @@ class Connection:
         data = b"".join(exchange.pieces[self._seen :])
         self._seen = len(exchange.pieces)
         self._size += len(data)
+        if self._seen > MOST_READS:
+            self.broken(f"the answer did not end within {MOST_READS} reads", at)
+            return
         if self._size > LARGEST:
             self.broken(f"the answer did not end within {LARGEST >> 20} MiB", at)
             return
@@ -125,6 +136,7 @@ class Connection:
             exchange.first_byte_ns = exchange.times_ns[0]
         try:
             heads, _, _ = self._parser.feed_data(data)
+            packed = ""
             for head, payload in heads:
                 if head.code >= 200:
                     self._headed, self._payload, self._keep = True, payload, not head.should_close
@@ -132,8 +144,12 @@ class Connection:
                     exchange.status = head.code
                     exchange.content_type = head.headers.get("Content-Type", "")
                     exchange.location = head.headers.get("Location", "")
+                    packed = head.headers.get("Content-Encoding", "")
         except (HttpProcessingError, ClientError) as error:
             self.broken(f"the answer is no HTTP: {' '.join(str(error).split())[:120]}", at)
+            return
+        if packed.lower() not in ("", "identity"):
+            self.broken(f"HTTP {exchange.status} in the encoding {packed[:40]!r}, which was not asked for", at)
             return
         if self._headed and self._payload.is_eof():
             self._over(exchange, at)

@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp.base_protocol import BaseProtocol
@@ -23,21 +24,21 @@ class Parsers:
         self._protocol = BaseProtocol(self._loop)
 
     def parser(self) -> HttpResponseParser:
-        # An answer without a length ends where its connection does.
-        return HttpResponseParser(self._protocol, self._loop, _LARGEST, read_until_eof=True)
+        # An answer without a length ends where its connection does. None is unpacked: it may hold a thousand times what came.
+        return HttpResponseParser(self._protocol, self._loop, _LARGEST, read_until_eof=True, auto_decompress=False)
 
     def close(self) -> None:
         self._loop.close()
 
 
-def decode(directory: Path, key: bytes) -> None:
+def decode(directory: Path, secrets: Mapping[bytes, bytes]) -> None:
     """Make the open file of the raw one: the bodies alone, with the time and the size of what each read held of them."""
     source = directory / exchanges.RAW
     parsers = Parsers()
     with open(source, "rb") as raw, open(directory / exchanges.OPEN, "wb") as decoded:
         for found, _ in exchanges.read(raw):
             _decode(found, parsers.parser())
-            exchanges.write(decoded, found, key)
+            exchanges.write(decoded, found, secrets)
     parsers.close()
     source.unlink()
 

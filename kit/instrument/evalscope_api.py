@@ -24,12 +24,14 @@ from kit.instrument import exchange as exchanges
 from kit.instrument.asking import DATASET, Asking
 from kit.instrument.endpoint import ConnectError
 from kit.instrument.evalscope_prompts import Prompts
-from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
+from kit.instrument.events import Event, choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
+from kit.instrument.load import PULSE
 from kit.instrument.wire import Wire
 
 API = "kit-precise"
 _TAIL = 4096
+_MANY = 100_000
 
 _HERE = Path.cwd()
 _plugins: "list[_Precise]" = []
@@ -145,22 +147,30 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
         return counted or (0, 0)
 
 
+def _events(exchange: Exchange) -> Iterator[Event]:
+    """The events of an answer; who waits for the round is told that it goes on, since millions of them take a while."""
+    for number, event in enumerate(events(exchange.body, exchange.times_ns, exchange.sizes)):
+        if number % _MANY == 0:
+            with open(_HERE / PULSE, "ab") as pulse:
+                pulse.write(b".")
+        yield event
+
+
 def _total(parameters: Arguments) -> int:
     return int(getattr(parameters, "total_count", None) or parameters.number)
 
 
 def _seen(exchange: Exchange) -> tuple[float | None, tuple[int, int] | None]:
     """First text in seconds, and usage: from the first events and from the last ones, as the rest waits."""
-    body = exchange.body
     first = None
-    for event in events(body, exchange.times_ns, exchange.sizes):
+    for event in _events(exchange):
         try:
             if text_of(choice_of(parsed(event))):
                 first = event.at_ns / 1e9
                 break
         except ValueError:
             break
-    tail = body[-_TAIL:]
+    tail = exchange.body[-_TAIL:]
     usage = None
     for event in events(tail, array("q", [0]), array("I", [len(tail)])):
         try:
@@ -179,9 +189,7 @@ def _said(exchange: Exchange) -> str:
     if not _good(exchange) or _seen(exchange)[1] is not None:
         return ""
     try:
-        return "".join(
-            text_of(choice_of(parsed(event))) for event in events(exchange.body, exchange.times_ns, exchange.sizes)
-        )
+        return "".join(text_of(choice_of(parsed(event))) for event in _events(exchange))
     except ValueError:
         return ""
 
@@ -242,4 +250,5 @@ def run(descriptor: int, words: list[str]) -> int:
         Prompts.prefix = asked.prefix
     run_perf_benchmark(arguments)
     exchanges.pack(_HERE, lambda found: dict(next(plugin.told(found) for plugin in _plugins)))
+    (_HERE / PULSE).unlink(missing_ok=True)
     return 0

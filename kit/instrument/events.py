@@ -4,12 +4,13 @@ Cut as the HTML standard says (lines end with CR, LF or both; comments and other
 the network split them cannot matter, not even amid a character.
 """
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+
+from kit.instrument import foreign
 
 DONE = "[DONE]"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -58,7 +59,7 @@ def _event(at_ns: int, lines: list[bytes]) -> Event:
 
 def parsed(event: Event) -> object:
     """What an event's data says; None for the mark of the end. Raises `ValueError` where it is no JSON."""
-    return None if event.data.strip() == DONE else json.loads(event.data)
+    return None if event.data.strip() == DONE else foreign.loads(event.data)
 
 
 def choice_of(chunk: object) -> dict[str, object]:

@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kit.instrument import foreign
+from kit.spellings import masked
+
 RAW = "exchanges.raw"
 """As it came, with the HTTP around it."""
 OPEN = "exchanges.part"
 FILE = "exchanges.bin.gz"
-LARGEST = 2**31
-"""Bytes of one answer, and reads that it came in; no answer of text comes near it."""
+LARGEST, MOST_READS = 2**29, 2**23
+"""Bytes of one answer, and reads that it came in: twice what the sender takes."""
+_LONGEST_LINE = 2**20
 
 
 @dataclass(slots=True)
@@ -48,19 +52,18 @@ _FIELDS = ("index", "scheduled_ns", "sent_ns", "first_byte_ns", "end_ns", "statu
 
 
 def write(
-    file: IO[bytes] | gzip.GzipFile, exchange: Exchange, key: bytes, more: Mapping[str, object] | None = None
+    file: IO[bytes] | gzip.GzipFile,
+    exchange: Exchange,
+    secrets: Mapping[bytes, bytes],
+    more: Mapping[str, object] | None = None,
 ) -> None:
-    """Append a record, with what is told of it beside; a key that the server sent back is struck out, byte for byte."""
-    body = exchange.body
-    if key:
-        body = body.replace(key, b"*" * len(key))
+    """Append a record, with what is told of it beside; a key that the server sent back is behind its mask, byte for byte."""
+    body = masked(exchange.body, secrets)
     head = {name: getattr(exchange, name) for name in _FIELDS}
     head |= {"pieces": len(exchange.times_ns), "bytes": len(body)}
     head |= more or {}
-    line = json.dumps(head)
-    if key:
-        line = line.replace(key.decode(), "***")
-    file.write(b"".join((line.encode(), b"\n", _little(exchange.times_ns), _little(exchange.sizes), body)))
+    line = masked(json.dumps(head).encode(), secrets)
+    file.write(b"".join((line, b"\n", _little(exchange.times_ns), _little(exchange.sizes), body)))
 
 
 def _little(numbers: "array[int]") -> bytes:
@@ -70,13 +73,24 @@ def _little(numbers: "array[int]") -> bytes:
     return numbers.tobytes()
 
 
-def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[str, object]]]:
-    """The records of a file, with all that their lines say. Raises `ValueError` where it is none or is cut off."""
-    while line := file.readline():
-        head = json.loads(line)
-        if not all(isinstance(head[name], int) and 0 <= head[name] <= LARGEST for name in ("pieces", "bytes")):
+def read(
+    file: IO[bytes] | gzip.GzipFile, most_bytes: int | None = None
+) -> Iterator[tuple[Exchange, Mapping[str, object]]]:
+    """The records of a file, with all that their lines say.
+
+    Raises `ValueError` where it is none, is cut off, or holds more than so many bytes.
+    """
+    taken = 0
+    while line := file.readline(_LONGEST_LINE):
+        head = foreign.loads(line.decode()) if line.endswith(b"\n") else None
+        if not isinstance(head, dict):
+            raise ValueError("a record without a head")
+        if not (_within(head["pieces"], MOST_READS) and _within(head["bytes"], LARGEST)):
             raise ValueError("a record of an impossible size")
         times, sizes = array("q"), array("I")
+        taken += len(line) + head["pieces"] * (times.itemsize + sizes.itemsize) + head["bytes"]
+        if most_bytes is not None and taken > most_bytes:
+            raise ValueError(f"it holds more than {most_bytes} bytes")
         times.frombytes(file.read(head["pieces"] * times.itemsize))
         sizes.frombytes(file.read(head["pieces"] * sizes.itemsize))
         if sys.byteorder == "big":
@@ -91,6 +105,10 @@ def read(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[Exchange, Mapping[st
         yield found, head
 
 
+def _within(number: object, most: int) -> bool:
+    return isinstance(number, int) and 0 <= number <= most
+
+
 def pack(directory: Path, told: Callable[[Exchange], Mapping[str, object]] | None = None) -> None:
     """Make the kept file of the open one, with what is told of each record."""
     source = directory / OPEN
@@ -100,5 +118,5 @@ def pack(directory: Path, told: Callable[[Exchange], Mapping[str, object]] | Non
         gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
     ):
         for found, _ in read(plain):
-            write(packed, found, b"", told(found) if told is not None else None)
+            write(packed, found, {}, told(found) if told is not None else None)
     source.unlink()

@@ -4,7 +4,10 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
+PULSE = "sender.pulse"
+"""Grows by a byte for every second in which an event or the end of an answer came: comments only keep a connection open."""
 _SCHEDULED = Path("/proc/thread-self/schedstat")
 
 
@@ -16,10 +19,19 @@ class Load:
         """Connections that had to be opened while the clock ran."""
         self.again = 0
         """Requests sent once more, since the server had closed their connection when they came."""
+        self.pulse: IO[bytes] | None = None
+        """What grows while something is heard, for who waits for this process."""
+        self.heard = False
         self._began = self._ended = (0, 0, 0)
 
     def begin(self) -> None:
         self._began = _now()
+
+    def beat(self) -> None:
+        """Tell whether something was heard since the last time."""
+        if self.heard and self.pulse is not None:
+            self.pulse.write(b".")
+        self.heard = False
 
     def end(self) -> None:
         self._ended = _now()

@@ -11,8 +11,10 @@ from kit.instrument.conversations import Conversations
 from kit.instrument.decoding import decode, plain
 from kit.instrument.endpoint import ConnectError, endpoint
 from kit.instrument.exchange import Exchange
+from kit.instrument.load import PULSE
 from kit.instrument.transport import Transport
 from kit.instrument.wire import Wire
+from kit.spellings import masks
 
 VARIABLE = "KIT_API_KEY"
 SAID = "sender.json"
@@ -55,16 +57,19 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
             conversations.add(int(str(head["after"])), number, body)
         else:
             requests[number] = transport.prepared(body)
-    with open(exchanges.RAW, "wb") as spool:
+    secrets = masks([secret])
+    with open(exchanges.RAW, "wb") as spool, open(PULSE, "wb", buffering=0) as pulse:
+        transport.load.pulse = pulse
 
         def take(exchange: Exchange) -> None:
-            exchanges.write(spool, exchange, secret.encode())
+            exchanges.write(spool, exchange, secrets)
             exchange.request, exchange.pieces = b"", []
 
         at_once = int(str(head["at_once"]))
         times = clock.times(len(requests), at_once) if clock is not None else arrivals.of(head)
         transport.run(requests, at_once, take, times, begin_ns=arrivals.begin_ns(head), follow=conversations.follow)
         transport.close()
-    decode(Path.cwd(), secret.encode())
+    os.unlink(PULSE)
+    decode(Path.cwd(), secrets)
     Path(SAID).write_text(json.dumps(transport.load.summary()) + "\n", "utf-8")
     wire.tell({"over": True})

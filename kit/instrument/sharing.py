@@ -1,6 +1,6 @@
 """The load shared among processes, where one is not enough: each sends its part, from a folder of its own, and the parts become one.
 
-Of N processes each has every Nth request or conversation, and its share of the clients and of the connections. All read the same clock.
+Each has its share of the clients and of the connections, and requests or conversations in that proportion. All read the same clock.
 """
 
 import json
@@ -8,13 +8,15 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
 
 from kit.instrument import arrivals
 from kit.instrument import exchange as exchanges
-from kit.instrument.arrivals import Clock, Ramp
+from kit.instrument.arrivals import Clock, Ramp, Times
+from kit.instrument.load import PULSE
 from kit.instrument.sending import SAID, send
 from kit.instrument.wire import Wire
 
@@ -41,7 +43,9 @@ class Shared:
         self._home = home
         self._folders = [home / f"sender-{index}" for index in range(processes)]
         self._wires: list[Wire] = []
-        self._added = 0
+        self._clients = 1
+        self._owners: list[int] = []
+        """Of the requests that follow none, each one's process."""
         self._children: list[int] = []
         for folder in self._folders:
             folder.mkdir()
@@ -57,6 +61,7 @@ class Shared:
 
     def open(self, head: dict[str, object], connections: int) -> dict[str, object]:
         """Let each open its share of the connections; what the first said that could not, or that all are open."""
+        self._clients = max(1, connections)
         for index, wire in enumerate(self._wires):
             wire.tell({**head, "connections": self._share(connections, index)})
         said = [wire.hear()[0] for wire in self._wires]
@@ -64,8 +69,9 @@ class Shared:
 
     def add(self, head: dict[str, object], body: bytes) -> None:
         """Hand over a request: what goes on with a conversation goes where that is."""
-        self._added += "after" not in head
-        self._wires[(self._added - 1) % len(self._wires)].tell(head, body)
+        if "after" not in head:
+            self._owners.append(len(self._owners) % self._clients % len(self._wires))
+        self._wires[self._owners[-1]].tell(head, body)
 
     def run(self, head: dict[str, object], clock: Clock | Ramp | None = None) -> None:
         """Let all send, by the clock if there is one, and make one of what came: `sender.json` is of the busiest.
@@ -74,9 +80,9 @@ class Shared:
         """
         begin_ns = monotonic_ns() + _READY_NS
         at_once = int(str(head["at_once"]))
-        planned = clock.times(self._added, at_once) if clock is not None else None
+        planned = clock.times(len(self._owners), at_once) if clock is not None else None
         for index, wire in enumerate(self._wires):
-            times = arrivals.share(planned, index, len(self._wires), begin_ns) if planned is not None else {}
+            times = arrivals.share(planned, self._own(index, planned), begin_ns) if planned is not None else {}
             wire.tell({**head, "at_once": self._share(at_once, index), **times})
         waiting = {wire.sock: wire for wire in self._wires}
         while waiting:
@@ -86,13 +92,19 @@ class Shared:
             for folder in self._folders:
                 with open(folder / exchanges.OPEN, "rb") as part:
                     for found, _ in exchanges.read(part):
-                        exchanges.write(merged, found, b"")
+                        exchanges.write(merged, found, {})
                 (folder / exchanges.OPEN).unlink()
         said = [json.loads((folder / SAID).read_bytes()) for folder in self._folders]
         busiest = max(said, key=lambda one: (one["cpu_s"] + (one["waited_s"] or 0.0)) / one["wall_s"])
         sums = {name: sum(one[name] for one in said) for name in ("opened_late", "sent_again")}
         summary = {**busiest, **sums, "processes": len(said)}
         (self._home / SAID).write_text(json.dumps(summary) + "\n", "utf-8")
+
+    def _own(self, index: int, planned: Times) -> Sequence[int]:
+        """Which of the times are those of one process: of its requests, or of its clients."""
+        if planned.clients:
+            return range(index, len(planned.at_s), len(self._wires))
+        return [place for place, owner in enumerate(self._owners) if owner == index]
 
     def _share(self, whole: int, index: int) -> int:
         processes = len(self._wires)
@@ -106,7 +118,7 @@ class Shared:
             os.kill(child, signal.SIGTERM)
             os.waitpid(child, 0)
         for folder in self._folders:
-            for name in (SAID, exchanges.RAW, exchanges.OPEN):
+            for name in (SAID, PULSE, exchanges.RAW, exchanges.OPEN):
                 (folder / name).unlink(missing_ok=True)
             folder.rmdir()
 

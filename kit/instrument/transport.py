@@ -23,6 +23,7 @@ from kit.instrument.carrying import Connection
 from kit.instrument.decoding import Parsers
 from kit.instrument.endpoint import AGENT, ConnectError, Endpoint, connect
 from kit.instrument.exchange import Exchange
+from kit.instrument.gathering import Gathering
 from kit.instrument.load import Load
 from kit.instrument.warming import warmed
 
@@ -39,12 +40,8 @@ _OPENERS = 16
 _LOOK_S = 1.0
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
-_MANY_CLIENTS = 24
-_NAP_S, _MOST_NAP_S = 0.0005, 0.002
-_GATHER = 0.001
-"""With so many clients reads are gathered for this part of what an answer takes, within those bounds: to be woken for each costs more than
-to read it. What the kernel stamps is not later for it; a next request is, by as much at most."""
-
+_MANY_CLIENTS = 24  # with so many, reads are gathered
+_LEAST_NAP_S = 0.0002  # a shorter one costs more than it spares
 
 Follow = Callable[[Exchange], Exchange | None]
 """The request that follows one that is over, in its conversation; one that has failed already is not sent."""
@@ -73,6 +70,7 @@ class Transport:
         """Whether the end of an answer lets the next request begin."""
         self._follow: Follow | None = None
         self._began_ns = self._took_ns = 0
+        self._gathering = Gathering()
         self._over: deque[Exchange] = deque()
         self._under_way = 0
         self._looked_ns = 0
@@ -169,9 +167,11 @@ class Transport:
         if rest_s < _FINE_S or self._under_way >= _MANY_CLIENTS:
             # As long as no answer is over, each takes at least as long as all have been under way.
             took_ns = self._took_ns or monotonic_ns() - self._began_ns
-            nap_s = min(rest_s, max(_NAP_S, min(_MOST_NAP_S, _GATHER * took_ns / 1e9)))
-            sleep(nap_s)
-            rest_s -= nap_s
+            gathered_s = self._gathering.wait_s(took_ns)
+            if rest_s < _FINE_S or gathered_s >= _LEAST_NAP_S:
+                nap_s = min(rest_s, max(_LEAST_NAP_S, gathered_s))
+                sleep(nap_s)
+                rest_s -= nap_s
         return 0 if rest_s < _FINE_S else min(_LOOK_S, rest_s - 0.001)
 
     def _next(self, due_ns: int) -> None:
@@ -239,6 +239,8 @@ class Transport:
                 connection.flush()
             if events != _WRITABLE and connection.read():
                 self._unseen.append(connection)
+        if found and (one := self._connections.get(found[0][0])) is not None and one.exchange is not None:
+            self._gathering.learn(one.exchange.times_ns)
         return len(found)
 
     def finished(self, connection: Connection, exchange: Exchange) -> None:
@@ -249,6 +251,7 @@ class Transport:
 
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
+        self.load.heard = True
         exchange.sizes.extend(map(len, exchange.pieces))
         self._over.append(exchange)
         ended_ns = exchange.end_ns or monotonic_ns()
@@ -277,8 +280,10 @@ class Transport:
     def _look_for_silence(self, now: int) -> None:
         self._looked_ns = now
         for connection in tuple(self._connections.values()):
+            self.load.heard |= connection.heard()
             if connection.exchange is not None and now - connection.last_ns > self._read_timeout_s * 1e9:
                 connection.broken(f"nothing came for {self._read_timeout_s:g} s", now)
+        self.load.beat()
 
     # --- after it ------------------------------------------------------------------------------------------------
 

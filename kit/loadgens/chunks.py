@@ -1,15 +1,17 @@
 """The chunks of a streamed chat completion, as evalscope stores them."""
 
 import base64
-import binascii
 import io
 import itertools
 import pickle
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from kit.instrument import foreign
 from kit.loadgens import timings
+from kit.loadgens.reading import short
 from kit.loadgens.timings import Said
 
 
@@ -27,23 +29,51 @@ class Answer:
     said: Said = field(default_factory=Said)
 
 
+_FIXED = re.compile(
+    # Lists and dicts with what fills them, None, booleans, numbers, what was named before; and frames, which mean nothing.
+    rb"(?:[\]}(aeusN\x88\x89\x94]|[Kh].|M..|[Jj].{4}|[G\x95].{8})*+",
+    re.DOTALL,
+)
+_HALF = re.compile(rb"\xed[\xa0-\xbf]")
+
+
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads lists, dicts, texts and numbers only: anything that names a class or a function is refused, so nothing runs."""
+    """The second lock: what passes `_plain` names no class and no function."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise ValueError(f"the stored answer names {module}.{name}")
 
-    def persistent_load(self, pid: object) -> NoReturn:
-        raise ValueError(f"the stored answer refers to {pid!r}")
-
 
 def unpickled(stored: str) -> object:
-    """What evalscope keeps as base64 of a pickle. Raises `ValueError` on anything but plain data."""
+    """What evalscope keeps as base64 of a pickle: what JSON may hold, as a tree. Raises `ValueError` on anything else."""
     try:
-        data: object = _PlainUnpickler(io.BytesIO(base64.b64decode(stored, validate=True))).load()
-    except (pickle.UnpicklingError, EOFError, binascii.Error, AttributeError, IndexError, OverflowError) as error:
+        raw = base64.b64decode(stored, validate=True)
+        if not _plain(raw):
+            raise ValueError("a stored answer holds more than texts, numbers, lists and dicts")
+        data: object = _PlainUnpickler(io.BytesIO(raw)).load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, OverflowError, TypeError) as error:
         raise ValueError(f"a stored answer is damaged: {error}") from error
-    return data
+    if not foreign.tree(data):
+        raise ValueError("a stored answer is nested without end")
+    return foreign.whole(data) if _HALF.search(raw) else data
+
+
+def _plain(stored: bytes) -> bool:
+    """Whether a pickle only makes what JSON may hold: a tuple as a key can end this process, a class could do anything."""
+    if not stored.startswith((b"\x80\x04", b"\x80\x05")):
+        return False
+    place = 2
+    while (found := _FIXED.match(stored, place)) is not None:
+        place = found.end()
+        match stored[place : place + 1]:
+            case b"\x8c" | b"\x8a":
+                # A text or a whole number, behind its length.
+                place += 2 + int.from_bytes(stored[place + 1 : place + 2], "little")
+            case b"X":
+                place += 5 + int.from_bytes(stored[place + 1 : place + 5], "little")
+            case end:
+                return end == b"."
+    return False
 
 
 def messages(stored: str | None) -> list[object]:
@@ -75,7 +105,7 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
             if times:
                 text_at.append(times[position])
         reason = choice.get("finish_reason")
-        finish_reason = reason if isinstance(reason, str) else finish_reason
+        finish_reason = short(reason) if isinstance(reason, str) else finish_reason
         usage = _usage(chunk.get("usage"), usage)
         said = timings.taken(chunk, said)
     return Answer(

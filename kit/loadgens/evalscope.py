@@ -4,7 +4,6 @@ Figures never come from its summary but from the per-request rows of its SQLite 
 change between versions, and it prints 0.0 for what it never measured.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.instrument import foreign
 from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
 from kit.loadgens.evalscope_command import argv, cannot
-from kit.loadgens.reading import Reading, ReadingError
+from kit.loadgens.reading import Reading, ReadingError, short
 from kit.model import Doubt, NativeSummary, Order, Sample
-from kit.redaction import plain
 
 TITLE = "evalscope"
 IMAGE = "evalscope"
@@ -34,6 +33,8 @@ _FAILED = re.compile(r"Request: (?P<request>\{.*\}) failed, state_code: (?P<stat
 _MODULE = re.compile(r"^(?:[a-z_]+\.)+(?=[A-Z])")
 
 
+_LONGEST_ROW, _MOST_STEPS = 2**27, 1000
+"""Bytes of a row, and steps that SQLite may take for each: it takes less than a hundred."""
 # Every figure of the summary has four decimals; from 1.7.0 on TTFT and TPOT are milliseconds.
 _STEPS_S = {"1.0.1": 1e-4, "1.14.1": 1e-7}
 # Keys of benchmark_summary.json with the factor that makes seconds of them.
@@ -100,9 +101,7 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
     database = _only(raw, "benchmark_data.db")
     native = _native(_only(raw, "benchmark_summary.json"), order.version)
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute("SELECT * FROM result ORDER BY start_time").fetchall()
+        rows = _rows(database, order.case.requests)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ReadingError(f"{database.name} is damaged: {error}") from error
     try:
@@ -112,16 +111,31 @@ def read(raw: Path, log: Path, order: Order) -> Reading:
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ReadingError(f"{database.name} does not hold what evalscope {order.version} writes: {error}") from error
     if len(samples) != order.case.requests:
-        msg = f"{database.name} holds {len(samples)} of {order.case.requests} requests"
+        held = f"{len(samples)} of" if len(samples) < order.case.requests else "more than"
+        msg = f"{database.name} holds {held} {order.case.requests} requests"
         raise ReadingError(msg)
     # It stamps with `time.perf_counter()`, which on Linux is the machine's monotonic clock, in containers too.
     own = (Doubt(kind="rate-from-sending"),) if order.case.rate is not None else ()
     return Reading(samples, native, origin if rows else None, own)
 
 
+def _rows(database: Path, requests: int) -> list[sqlite3.Row]:
+    """The rows of so many requests, and one more where there are more. Raises `sqlite3.DatabaseError` where that is no plain table."""
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW)
+        connection.set_progress_handler(lambda: True, _MOST_STEPS * (requests + 1000))
+        # A view and a column that is computed may run without end.
+        made = connection.execute("SELECT sql FROM sqlite_master WHERE lower(name) = 'result'").fetchall()
+        computed = connection.execute("SELECT 1 FROM pragma_table_xinfo('result') WHERE hidden").fetchall()
+        if computed or not all(str(sql).upper().startswith("CREATE TABLE") for (sql,) in made):
+            raise sqlite3.DatabaseError("its results are no plain table")
+        return connection.execute("SELECT * FROM result ORDER BY start_time LIMIT ?", (requests + 1,)).fetchall()
+
+
 def _precise(raw: Path, order: Order) -> Reading:
     """What kit's transport kept; of evalscope's own summary only what it can know of requests that it did not time."""
-    samples, began_s = exchanges.read(raw)
+    samples, began_s = exchanges.read(raw, order.case.requests)
     if len(samples) != order.case.requests:
         raise ReadingError(f"the transport kept {len(samples)} of {order.case.requests} requests")
     native = _native(_only(raw, "benchmark_summary.json"), order.version)
@@ -148,7 +162,7 @@ def _only(raw: Path, name: str) -> Path:
 
 def _native(path: Path, version: str) -> NativeSummary:
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = foreign.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ReadingError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(data, dict):
@@ -168,11 +182,13 @@ def _native(path: Path, version: str) -> NativeSummary:
 def _notes(path: Path) -> dict[float, _Note]:
     """What `evalscope-noted` wrote, by the time at which the request was sent."""
     try:
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        lines = [foreign.loads(line) for line in path.read_text("utf-8").splitlines()]
     except OSError as error:
         raise ReadingError(f"{path.name} cannot be read: {error.strerror}") from error
     found: dict[float, _Note] = {}
     for line in lines:
+        if not isinstance(line, dict):
+            raise ValueError(f"{path.name} holds a line that is no note")
         reason = _reason(str(line["status"]), line["error"]) if line["error"] is not None else None
         found[float(line["start_time"])] = _Note(reason, bool(line["usage"]))
     return found
@@ -195,7 +211,7 @@ def _logged(rows: Iterable[sqlite3.Row], log: Path) -> dict[float, _Note]:
 
 
 def _reason(status: str, said: str) -> str:
-    said = _MODULE.sub("", " ".join(plain(said).split()))[:160]
+    said = _MODULE.sub("", short(said))
     # A stream that broke began with 200.
     return f"HTTP {status}: {said or '(nothing)'}" if status.isdigit() and status != "200" else said or "no answer"
 
@@ -237,9 +253,9 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
 def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
     parts = messages(row["response_messages"])
     if "chunk_times" in columns:
-        return answer(parts, [float(at) for at in json.loads(row["chunk_times"] or "[]")])
+        return answer(parts, _floats(row["chunk_times"]))
     # From 1.7.0 on only the gaps between chunks with text are kept, and the time of the first.
-    gaps = [float(gap) for gap in json.loads(row["inter_token_latencies"] or "[]")]
+    gaps = _floats(row["inter_token_latencies"])
     first = row["first_chunk_latency"]
     got = answer(parts, [])
     return Answer(
@@ -252,3 +268,10 @@ def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
         finish_reason=got.finish_reason,
         said=got.said,
     )
+
+
+def _floats(stored: str | None) -> list[float]:
+    found = foreign.loads(stored or "[]")
+    if not isinstance(found, list):
+        raise ValueError("a list of times is none")
+    return [float(at) for at in found]

@@ -4,38 +4,42 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from kit.instrument import exchange as kept
+from kit.instrument import foreign
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
 from kit.loadgens import timings
-from kit.loadgens.reading import ReadingError
+from kit.loadgens.reading import ReadingError, short
 from kit.loadgens.timings import Said
 from kit.model import Doubt, Sample
-from kit.redaction import plain
 
 SENDER = "sender.json"
 SATURATED = 0.9
 """From this share of the time on that it works, or waits for a processor, a sender may read late."""
-_EXCERPT = 160
 _NS = 1e9
+_SMALL, _DENSEST = 2**26, 200
+"""Bytes that any file may hold unpacked; and how many times more than its size a larger one may: the times alone keep it from half of that."""
 
 
-def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
+def read(raw: Path, requests: int) -> tuple[tuple[Sample, ...], float | None]:
     """The requests of a round in the order in which they were sent, and when the first was, on the monotonic clock.
 
-    Raises `ReadingError` where the file is none of the transport's.
+    Raises `ReadingError` where the file is none of the transport's, or holds more than so many.
     """
     path = raw / kept.FILE
     try:
         with gzip.open(path, "rb") as file:
-            found = list(kept.read(file))
+            most = max(_SMALL, _DENSEST * path.stat().st_size)
+            found = list(islice(kept.read(file, most), requests + 1))
     except FileNotFoundError as error:
         raise ReadingError(f"the transport left no {kept.FILE}") from error
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise ReadingError(f"{kept.FILE} is damaged: {error}") from error
+    if len(found) > requests:
+        raise ReadingError(f"{kept.FILE} holds more than {requests} requests")
     sent = [one.sent_ns for one, _ in found if one.sent_ns is not None]
     origin = min(sent, default=None)
     found.sort(key=lambda entry: (entry[0].sent_ns or entry[0].scheduled_ns, entry[0].index))
@@ -51,7 +55,9 @@ def read(raw: Path) -> tuple[tuple[Sample, ...], float | None]:
 def demand(raw: Path) -> float | None:
     """The share of the time in which the sender worked or waited for a processor; None where it did not say."""
     try:
-        said = json.loads((raw / SENDER).read_bytes())
+        said = foreign.loads((raw / SENDER).read_text("utf-8"))
+        if not isinstance(said, dict):
+            return None
         return (float(said["cpu_s"]) + float(said["waited_s"] or 0.0)) / float(said["wall_s"])
     except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError):
         return None
@@ -127,13 +133,13 @@ class _Stream:
                 chunk = parsed(event)
             except ValueError:
                 # The last event of an answer that broke off may be cut in two.
-                self.broken = self.broken or f"not a completion: {_short(event.data)}"
+                self.broken = self.broken or f"not a completion: {short(event.data)}"
                 continue
             self._take(chunk, event.at_ns)
 
     def _take(self, chunk: object, at_ns: int) -> None:
         if isinstance(chunk, dict) and (chunk.get("error") is not None or chunk.get("object") == "error"):
-            self.broken = self.broken or _short(json.dumps(chunk, ensure_ascii=False))
+            self.broken = self.broken or short(json.dumps(chunk, ensure_ascii=False))
             return
         choice = choice_of(chunk)
         if text_of(choice):
@@ -141,7 +147,7 @@ class _Stream:
         elif choice and not self.text_ns and self.role_ns is None:
             self.role_ns = at_ns
         reason = choice.get("finish_reason")
-        self.finish = reason if isinstance(reason, str) else self.finish
+        self.finish = short(reason) if isinstance(reason, str) else self.finish
         self.usage = usage_of(chunk) or self.usage
         self.said = timings.taken(chunk, self.said)
 
@@ -151,11 +157,11 @@ def _error(exchange: Exchange, stream: _Stream) -> str | None:
         return exchange.error
     if exchange.status != 200:
         if exchange.location:
-            return f"HTTP {exchange.status}: a redirect to {_short(exchange.location)}"
-        return f"HTTP {exchange.status}: {_short(exchange.body.decode('utf-8', errors='replace')) or '(nothing)'}"
+            return f"HTTP {exchange.status}: a redirect to {short(exchange.location)}"
+        return f"HTTP {exchange.status}: {short(exchange.body.decode('utf-8', errors='replace')) or '(nothing)'}"
     if "event-stream" not in exchange.content_type.lower():
-        said = _short(exchange.body.decode("utf-8", errors="replace"))
-        return f"not a stream but {exchange.content_type or 'no content type'}: {said or '(nothing)'}"
+        said = short(exchange.body.decode("utf-8", errors="replace"))
+        return f"not a stream but {short(exchange.content_type) or 'no content type'}: {said or '(nothing)'}"
     if stream.broken is not None:
         return stream.broken
     if not stream.text_ns:
@@ -163,7 +169,3 @@ def _error(exchange: Exchange, stream: _Stream) -> str | None:
     if stream.finish is None:
         return "the stream ended before the answer was finished"
     return None
-
-
-def _short(said: str) -> str:
-    return " ".join(plain(said).split())[:_EXCERPT]

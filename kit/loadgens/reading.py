@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from kit.model import Doubt, NativeSummary, Sample
+from kit.redaction import plain
+
+_EXCERPT = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,8 @@ class Reading:
 
 class ReadingError(Exception):
     """The load generator left no whole result; says which file lacks what."""
+
+
+def short(said: str) -> str:
+    """What the other side said, on one line and short enough for a table."""
+    return " ".join(plain(said).split())[:_EXCERPT]

@@ -29,6 +29,8 @@ def _limit(parts: tuple[str, str, float], language: Language) -> str:
 def _why(broken: Broken, language: Language) -> str:
     if broken.metric is None:
         return say(language, "found-failed")
+    if broken.value is None:
+        return say(language, "found-unknown", metric=metric(broken.metric, language))
     return say(
         language, "found-value", metric=metric(broken.metric, language), value=plain(broken.metric, broken.value)
     )

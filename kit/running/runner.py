@@ -152,8 +152,7 @@ class _Execution:
         if (result := self._tried(entry, server, name)) is None:
             return
         if result.figures.succeeded == 0:
-            reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
-            self._failed.append(f"{name}: no request succeeded ({reasons})")
+            self._failed.append(f"{name}: {_no_success(result)}")
         self._teller.learn(result)
         self._tell("round-end", name, entry, position=position, of=of, result=result)
 
@@ -199,9 +198,10 @@ class _Execution:
             said = generator.blame(tuple(tail)) or " / ".join(line.strip() for line in list(tail)[-3:])
             raise _RoundFailedError(f"the load generator ended with {ended}: {said or 'it wrote nothing'}")
         reading = generator.read(raw, log, entry.order)
-        found = stats.figures(entry.case, reading.samples)
+        samples = tuple(map(self._redactor.record, reading.samples))
+        found = stats.figures(entry.case, samples)
         window = telemetry.Window.of((began, ended_s), reading.began_s, found.window_s)
-        machine = telemetry.summary(ticks, self._sampler, reading.samples, window)
+        machine = telemetry.summary(ticks, self._sampler, samples, window)
         result = RoundResult(
             case=entry.case,
             round=entry.round,
@@ -214,14 +214,17 @@ class _Execution:
                 *unflushed,
                 *generator.doubts(entry.order.version),
                 *reading.doubts,
-                *stats.doubts(entry.case, reading.samples, found, reading.native),
+                *stats.doubts(entry.case, samples, found, reading.native),
                 *telemetry.doubts(ticks, machine, window),
             ),
             telemetry=machine,
             prefix_cache=None if not self._flushes else "not flushed" if unflushed else "flushed",
-            server=asked.told(reading.samples),
+            server=asked.told(samples),
         )
-        self._run.write_round(entry, result, reading.samples, ticks)
+        result = self._redactor.record(result)
+        self._run.write_round(entry, result, samples, ticks)
+        if entry.warmup and result.figures.succeeded == 0:
+            raise _RoundFailedError(_no_success(result))
         return result
 
     def _send(self, entry: RoundPlan, server: Serving | None, raw: Path, log: Path, tail: deque[str]) -> Exit:
@@ -284,6 +287,11 @@ class _Execution:
         )
         self._run.write_status(written)
         return written
+
+
+def _no_success(result: RoundResult) -> str:
+    reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
+    return f"no request succeeded ({reasons})"
 
 
 def _port(url: str) -> int:

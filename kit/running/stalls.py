@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from kit.instrument.load import PULSE
 from kit.ports import Connections, Host
 
 LOOKS = 20
 """How often within the limit, at least, it is looked whether something came."""
 LONGEST_LOOK_S = 5.0
 PATIENCE = 3.0
-"""A first token may take this many times as long as it is known to take for the case, whatever the limit."""
+"""A first token may take this many times as long as it is known to take for the case, whatever the limit; and comments,
+with which servers keep a connection open while they work, are waited with for so many limits.
+"""
 
 _Signs = tuple[object, ...]
 
@@ -19,7 +22,8 @@ class Vigil:
     server's log tells of.
 
     A long prefill sends nothing: what is known of the case's first token widens the limit, and each such piece is a sign of
-    life. Where the connections cannot be seen, the load generator's own limit counts.
+    life. What arrives may be comments alone, which only kit's own sender can tell. Where the connections cannot be seen, the load
+    generator's own limit counts.
     """
 
     def __init__(
@@ -41,7 +45,8 @@ class Vigil:
         self._told = told
         self._connected = False
         self._signs: _Signs = ()
-        self._alive_at = self._looked_at = host.monotonic()
+        self._words: _Signs = ()
+        self._alive_at = self._heard_at = self._looked_at = host.monotonic()
 
     @property
     def by_server(self) -> bool:
@@ -56,7 +61,15 @@ class Vigil:
         self._looked_at = now
         seen = self._connections.seen()
         self._connected = bool(seen)
-        signs = (seen, self._told(), _size(self._raw))
+        words = (self._told(), _size(self._raw))
+        if words != self._words or not any(self._raw.rglob(PULSE)):
+            self._words, self._heard_at = words, now
+        elif self._connected and now - self._heard_at >= PATIENCE * self._limit_s:
+            waited_s = PATIENCE * self._limit_s
+            return (
+                f"the server sent nothing but comments for {waited_s:g} s ({PATIENCE:g} x server.stall_limit): it hangs"
+            )
+        signs = (seen, *words)
         if signs != self._signs:
             self._signs, self._alive_at = signs, now
             return None

@@ -110,7 +110,7 @@ def _measured(point: Point, home: Path, rounds: int) -> Point:
 
 
 def _trial(point: Point, folder: Path) -> Trial:
-    samples, _ = exchanges.read(folder)
+    samples, _ = exchanges.read(folder, point.requests)
     length = Length.model_validate(point.tokens)
     case = Case(input=length, output=length, concurrency=point.concurrency, requests=point.requests)
     lines = (folder / "sent.jsonl").read_text("utf-8").splitlines()

@@ -97,4 +97,9 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "a chunk with text holds {tokens} tokens on average (by usage): gaps are between chunks, not tokens, and the first chunk "
         "may hold more than one token",
     ),
+    "first-together": (
+        "{of} 个回答中有 {count} 个的前两个文本块由同一次读取得到，TTFT 取的是后一块的时刻：服务器一次发出多块，或客户端读取过迟",
+        "in {count} of {of} answers the first two chunks with text were read at once, and TTFT is the time of the second: the server sent "
+        "them at once, or the client read late",
+    ),
 }

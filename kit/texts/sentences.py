@@ -141,6 +141,7 @@ JUDGEMENTS: dict[str, tuple[str, str]] = {
         "{lengths}: the highest concurrency that keeps {limits} is not found: the test is not whole.",
     ),
     "found-value": ("{metric} 为 {value}", "{metric} is {value}"),
+    "found-unknown": ("{metric} 未知", "{metric} is not known"),
     "found-failed": ("有请求失败", "requests failed"),
     "explain-throughput-above": (
         "并发请求不可能产生这么多 token：时延与吞吐可能取自不同轮次，或请求数多于所列并发",

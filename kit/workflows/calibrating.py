@@ -65,7 +65,15 @@ def points(load: Load, baseline: tuple[Row, ...]) -> tuple[Point, ...]:
 
 
 def calibrate(loaded: profiles.Loaded, rounds: int, progress: Progress) -> Iterator[Calibrated]:
-    """The errors at every point of a profile. Raises `HostError` where the load path or the reference server fails."""
+    """The errors at every point of a profile. Raises `HostError` where the load path or the reference server fails, and where
+    something is measured on this machine already."""
+    with LocalHost().hold() as busy:
+        if busy is not None:
+            raise HostError(f"{busy}; each would measure the other", hint="wait for its end")
+        yield from _calibrated(loaded, rounds, progress)
+
+
+def _calibrated(loaded: profiles.Loaded, rounds: int, progress: Progress) -> Iterator[Calibrated]:
     load = loaded.profile.load
     known: tuple[Row, ...] = ()
     if loaded.baseline is not None:

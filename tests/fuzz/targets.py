@@ -84,7 +84,9 @@ def _rounds(version: str) -> tuple[Path, tuple[Path, ...]]:
 def _evalscope(version: str, content: bytes) -> None:
     home, files = _rounds(version)
     with _replaced(files, content):
-        GENERATORS["evalscope"].read(home / "raw", home / "stdout.log", evalscope_files.order(version, 2))
+        found = GENERATORS["evalscope"].read(home / "raw", home / "stdout.log", evalscope_files.order(version, 2))
+        for sample in found.samples:
+            sample.model_dump_json()
 
 
 def _tool_output(content: bytes) -> None:
@@ -184,14 +186,15 @@ def _bundles() -> tuple[bytes, ...]:
 def _exchanges(content: bytes) -> None:
     """What kit's transport kept, changed inside its compression; the head's events are those of a server."""
     (_scratch() / exchange.FILE).write_bytes(gzip.compress(content, 1))
-    exchanges.read(_scratch())
+    for sample in exchanges.read(_scratch(), 2)[0]:
+        sample.model_dump_json()
 
 
 def _answers() -> tuple[bytes, ...]:
     with io.BytesIO() as file:
         for number, found in enumerate((test_exchanges.stream(*test_exchanges.GOOD), test_exchanges.stream((1, "x")))):
             found.index = number
-            exchange.write(file, found, b"", {"counted": (9, 3), "asked": (9, 3), "turn": 1})
+            exchange.write(file, found, {}, {"counted": (9, 3), "asked": (9, 3), "turn": 1})
         return (file.getvalue(),)
 
 

@@ -1,7 +1,10 @@
 """What kit says of an endpoint that does not serve, for every way in which it may not."""
 
+import gzip
 import socket
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -165,23 +168,65 @@ def test_a_name_that_does_not_exist_is_told() -> None:
         HttpEndpoint().complete(Target(url="http://nowhere.invalid:1", model="m"), None, timeout_s=5.0)
 
 
-def test_a_server_that_speaks_no_http_is_told() -> None:
+@contextmanager
+def speaking(said: bytes) -> Iterator[Target]:
+    """A server that says this, whatever it is asked, and then ends."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
 
         def speak() -> None:
             connection, _ = listener.accept()
-            with connection:
+            # Who asked may have heard enough.
+            with connection, suppress(OSError):
                 connection.recv(65536)
-                connection.sendall(b"220 mail ready\r\n")
+                connection.sendall(said)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
 
         speaker = threading.Thread(target=speak)
         speaker.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(EndpointError, match="broke the answer off"):
-            HttpEndpoint().complete(Target(url=url, model="m"), None, timeout_s=5.0)
+        yield Target(url=f"http://127.0.0.1:{listener.getsockname()[1]}", model="m")
         speaker.join()
+
+
+def test_a_server_that_speaks_no_http_is_told() -> None:
+    with speaking(b"220 mail ready\r\n") as target, pytest.raises(EndpointError, match="broke the answer off"):
+        HttpEndpoint().complete(target, None, timeout_s=5.0)
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize("data", [b"[" * 300_000, b'{"choices":' * 30_000, b"[]", b"7"], ids=len)
+def test_json_that_is_no_completion_is_told(data: bytes) -> None:
+    with speaking(STREAM + b"\r\ndata: " + data + b"\n\n") as target, pytest.raises(EndpointError) as caught:
+        HttpEndpoint().complete(target, None, timeout_s=5.0)
+    assert "streamed something that is not a chat completion: " in caught.value.what
+
+
+def test_halves_of_characters_in_an_error_are_told_as_what_can_be_written() -> None:
+    with speaking(STREAM + b'\r\ndata: {"error": "no \\ud800"}\n\n') as target, pytest.raises(EndpointError) as caught:
+        HttpEndpoint().complete(target, KEY, timeout_s=5.0)
+    assert caught.value.what.endswith("streamed an error: no ?")
+
+
+PACKED = b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"data: {}\n\n" + bytes(50 << 20))
+
+
+@pytest.mark.parametrize(
+    "ask_for",
+    [
+        lambda target: HttpEndpoint().complete(target, None, timeout_s=5.0),
+        lambda target: HttpEndpoint().get(target, "/metrics", most_bytes=100),
+    ],
+    ids=["completion", "metrics"],
+)
+def test_a_packed_answer_is_told_and_not_unpacked(ask_for: Callable[[Target], str]) -> None:
+    with speaking(STREAM + PACKED) as target, pytest.raises(EndpointError) as caught:
+        ask_for(target)
+    assert "answered HTTP 200 in the encoding 'gzip', which was not asked for" in caught.value.what
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])

@@ -10,8 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from kit import profile
+from kit.errors import HostError
+from kit.host import LocalHost
 from kit.signing import rereading
 from kit.store import RunDir
+from kit.workflows import calibrating
 from tests.integration.driver import KIT, Kit, await_true, free_port, variables
 
 PROMPT = "a prompt that is no probe"
@@ -145,3 +149,12 @@ def test_a_profile_of_a_machine_that_is_not_here_can_be_rehearsed(kit: Kit) -> N
     assert refused.code == 2
     assert "演练" in refused.err or mark in refused.err
     assert "no baseline" in kit.run("rehearse", "smoke").err
+
+
+def test_nothing_is_tried_while_something_is_measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_LOCK", "kit-test-calibration")
+    tries = calibrating.calibrate(profile.load("smoke"), 1, lambda _: None)
+    with LocalHost().hold() as busy:
+        assert busy is None
+        with pytest.raises(HostError, match=r"another run of kit: pid .*each would measure the other"):
+            next(tries)

@@ -250,7 +250,7 @@ def test_a_proxy_that_is_not_there_is_told(python: Path, instruments: Path) -> N
 
 
 DECODER = """
-import hashlib, json, sys
+import hashlib, io, json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from kit.instrument import exchange as exchanges
@@ -262,18 +262,19 @@ carrying.LARGEST = 1024 * 1024
 home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
 transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
 transport.open(3)
+transport.load.pulse = io.BytesIO()
 with open(home / exchanges.RAW, "wb") as spool:
     asked = {index: transport.prepared(str(number).encode()) for index, number in enumerate(requests)}
-    transport.run(asked, 3, lambda found: exchanges.write(spool, found, b""))
+    transport.run(asked, 3, lambda found: exchanges.write(spool, found, {}))
 transport.close()
-decode(home, b"")
+decode(home, {})
 out = {}
 with open(home / exchanges.OPEN, "rb") as spool:
     for found, _ in exchanges.read(spool):
         times = list(found.times_ns)
         ordered = times == sorted(times) and found.sent_ns <= (found.first_byte_ns or 0) and times[-1:] <= [found.end_ns]
-        out[found.index] = [found.status, found.error, found.body.decode(), sum(found.sizes), len(times), ordered]
-print(json.dumps({"answers": out, **transport.load.summary()}))
+        out[found.index] = [found.status, found.error, found.body.decode("utf-8", "replace"), sum(found.sizes), len(times), ordered]
+print(json.dumps({"answers": out, "beats": len(transport.load.pulse.getvalue()), **transport.load.summary()}))
 """
 
 
@@ -390,6 +391,57 @@ def test_a_request_that_crosses_the_close_of_its_connection_is_sent_once_more(
     assert (found["sent_again"], found["opened_late"]) == (2, 2)
 
 
+@pytest.mark.parametrize("kind", ["chunked", "length", "close"])
+def test_a_packed_answer_is_a_failed_request_and_is_not_unpacked(
+    kind: str, python: Path, instruments: Path, tmp_path: Path
+) -> None:
+    """It may hold a thousand times what came; the next request is as good as any."""
+    bomb = framed(gzip.compress(bytes(32 << 20)), random.Random(0), kind)
+    bomb = bomb.replace(b"\r\nContent-Type", b"\r\nContent-Encoding: gzip\r\nContent-Type", 1)
+    plain = framed(b"data: [DONE]\n\n", random.Random(0), "length")
+    named = plain.replace(b"\r\nContent-Type", b"\r\nContent-Encoding: identity\r\nContent-Type", 1)
+    found = decoded(python, instruments, Cut([[bomb], [plain], [named]]), [0, 1, 2], tmp_path / "home")
+    status, error, _, size, _, _ = found["answers"]["0"]
+    assert (status, error) == (200, "HTTP 200 in the encoding 'gzip', which was not asked for")
+    assert size <= len(bomb)
+    assert [found["answers"][number][:3] for number in ("1", "2")] == [[200, None, "data: [DONE]\n\n"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("piece", "heard"), [(b": ping\n\n", False), (b"data: {}\n\n", True)], ids=["comments", "events"]
+)
+def test_events_are_told_of_while_they_come_and_comments_are_not(
+    piece: bytes, heard: bool, python: Path, instruments: Path, tmp_path: Path
+) -> None:
+    """Who waits for a round sees by that whether the server does more than to keep its connections open."""
+    head, _, _ = framed(b"", random.Random(0), "close").partition(b"\r\n\r\n")
+    answer = [head + b"\r\n\r\n", *[piece] * 4000]
+    found = decoded(python, instruments, Cut([answer], closes=[0]), [0], tmp_path / "home")
+    assert found["answers"]["0"][:2] == [200, None]
+    assert (found["beats"] > 0) == heard
+
+
+BOOKS = """
+import sys
+from array import array
+sys.path.insert(0, sys.argv[1])
+from kit.instrument import evalscope_api, load
+from kit.instrument.exchange import Exchange
+body = b"data: {}\\n\\n" * (2 * evalscope_api._MANY + 1)
+found = Exchange(0, b"", 0, times_ns=array("q", [0]), sizes=array("I", [len(body)]), pieces=[body])
+print(sum(1 for _ in evalscope_api._events(found)), (evalscope_api._HERE / load.PULSE).stat().st_size)
+"""
+
+
+def test_the_load_generator_tells_that_it_reads(python: Path, instruments: Path, tmp_path: Path) -> None:
+    """An answer of millions of events takes longer than a server may be silent."""
+    done = subprocess.run(
+        [str(python), "-c", BOOKS, str(instruments)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout == "200001 3\n", done.stderr
+
+
 @pytest.mark.parametrize("kind", ["chunked", "close"])
 def test_an_answer_that_never_ends_is_given_up(kind: str, python: Path, instruments: Path, tmp_path: Path) -> None:
     whole = framed(b"data: x\n\n" * 400_000, random.Random(0), "close")
@@ -420,6 +472,16 @@ def test_what_several_processes_send_becomes_one_load(python: Path, instruments:
     # As many as there are clients, and the next only when an answer is whole.
     assert sum((one.sent_ns or 0) < first for one in found) == 5
     assert sorted(path.name for path in home.iterdir()) == [exchange.FILE, "sender.json", "sent.jsonl"]
+
+
+def test_of_clients_that_do_not_part_evenly_each_sends_as_much(python: Path, instruments: Path, tmp_path: Path) -> None:
+    asked = {"processes": 2, "clients": 3, "requests": 6, "ttft_s": 0.5}
+    assert trial(python, instruments, tmp_path / "home", **asked).wait(60) == 0
+    with gzip.open(tmp_path / "home" / "p" / exchange.FILE) as packed_file:
+        found = [one for one, _ in exchange.read(packed_file)]
+    last = max(one.sent_ns or 0 for one in found)
+    # A client that alone had as many requests as two would send its last when all others are over.
+    assert sum((one.end_ns or 0) < last for one in found) <= 3
 
 
 def test_a_sending_process_that_dies_ends_the_load(python: Path, instruments: Path, tmp_path: Path) -> None:

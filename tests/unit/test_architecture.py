@@ -27,12 +27,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
+    ("kit.spellings",),
     ("kit.formats", "kit.commands", "kit.redaction", "kit.durable", "kit.bounded"),
     ("kit.texts",),
     # doors
     ("kit.traffic",),
-    ("kit.host", "kit.endpoint"),
     ("kit.instrument",),
+    ("kit.host", "kit.endpoint"),
     ("kit.packed",),
     ("kit.runtimes",),
     # variants

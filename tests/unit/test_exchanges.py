@@ -16,6 +16,7 @@ from kit.instrument.events import Event, events
 from kit.instrument.exchange import Exchange
 from kit.loadgens import ReadingError, exchanges
 from kit.model import Sample
+from kit.spellings import masks
 
 MS = 1_000_000
 STARTED = 5_000_000 * MS
@@ -127,8 +128,8 @@ def test_what_is_kept_is_what_was_seen(times: list[int], body: bytes, data: st.D
         times_ns=array("q", times), sizes=array("I", map(len, pieces)), pieces=pieces,
     )  # fmt: skip
     file = io.BytesIO()
-    kept.write(file, found, b"")
-    kept.write(file, found, b"")
+    kept.write(file, found, {})
+    kept.write(file, found, {})
     file.seek(0)
     for again, _ in kept.read(file):
         assert (again.body, again.times_ns, again.sizes, again.index) == (body, found.times_ns, found.sizes, 3)
@@ -140,7 +141,7 @@ def test_what_is_kept_is_what_was_seen(times: list[int], body: bytes, data: st.D
 def test_a_key_that_comes_back_is_struck_out_and_no_time_moves() -> None:
     found = exchange((10, b'data: {"error": "no sk-ca'), (20, b'nary here"}\n\n'))
     file = io.BytesIO()
-    kept.write(file, found, b"sk-canary")
+    kept.write(file, found, masks(["sk-canary"]))
     assert b"sk-canary" not in file.getvalue()
     file.seek(0)
     [(again, _)] = kept.read(file)
@@ -182,16 +183,17 @@ def test_reasoning_and_plain_completions_are_text_and_counts_may_come_from_a_tok
     [
         *(b"", b"no gzip", gzip.compress(b'{"index": 0}\n'), gzip.compress(b"[]\n")),
         *(gzip.compress(f'{{"pieces": {size}, "bytes": 1}}\n'.encode()) for size in (-1, 10**12, 10**400)),
+        *(gzip.compress(b" " * 2**21 + b"{}\n"), gzip.compress(b'{"pieces": 8000000, "bytes": 1}\n' + bytes(2**25))),
     ],
-    ids=["empty", "no gzip", "half a record", "another record", "negative", "too large", "no number"],
+    ids=["empty", "no gzip", "half a record", "another record", "negative", "too large", "no number", "long", "dense"],
 )
 def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ReadingError, match=r"left no exchanges"):
-        exchanges.read(tmp_path)
+        exchanges.read(tmp_path, 2)
     (tmp_path / kept.FILE).write_bytes(content)
     if content:
         with pytest.raises(ReadingError, match="is damaged"):
-            exchanges.read(tmp_path)
+            exchanges.read(tmp_path, 2)
 
 
 @pytest.mark.parametrize(
@@ -199,14 +201,73 @@ def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, t
 )
 def test_counts_that_are_none_fail_the_round(told: dict[str, object], tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
-        kept.write(file, stream(*GOOD[:-1]), b"", told)
+        kept.write(file, stream(*GOOD[:-1]), {}, told)
     with pytest.raises(ReadingError, match="is damaged: counts of tokens"):
-        exchanges.read(tmp_path)
+        exchanges.read(tmp_path, 2)
 
 
 def test_what_a_request_asked_for_is_kept_with_it(tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
-        kept.write(file, stream(*GOOD), b"", {"asked": [None, 7], "turn": 3})
-        kept.write(file, stream(*GOOD), b"")
-    found = [(one.input_asked, one.output_asked, one.turn) for one in exchanges.read(tmp_path)[0]]
+        kept.write(file, stream(*GOOD), {}, {"asked": [None, 7], "turn": 3})
+        kept.write(file, stream(*GOOD), {})
+    found = [(one.input_asked, one.output_asked, one.turn) for one in exchanges.read(tmp_path, 2)[0]]
     assert found == [(None, 7, 3), (None, None, None)]
+
+
+HALF = json.dumps({"error": {"message": "no \ud800"}})
+HALF_TEXT = json.dumps(json.loads(chunk("\ud83d")))
+HALF_END = json.dumps(json.loads(chunk(finish="\ud800")))
+
+
+def test_halves_of_characters_cost_a_request_and_can_be_written(tmp_path: Path) -> None:
+    """JSON may hold lone surrogates, and headers bytes of any kind; files cannot."""
+    page = exchange((10, b"hi"), kind="text/x-\udcff")
+    ended = stream(*GOOD[:4], (126, HALF_END), (127, USAGE))
+    for found in (stream((10, HALF)), page, ended, stream((9, HALF_TEXT), *GOOD)):
+        with gzip.open(tmp_path / kept.FILE, "wb") as file:
+            kept.write(file, found, {}, {"note": "\ud800"})
+        [got] = exchanges.read(tmp_path, 2)[0]
+        assert Sample.model_validate_json(got.model_dump_json()) == got
+    assert sample(stream((10, HALF))).error == '{"error": {"message": "no ?"}}'
+    assert sample(ended).finish_reason == "?"
+    assert sample(stream((9, HALF_TEXT), *GOOD)).texts == 4
+
+
+@pytest.mark.parametrize(
+    "deep", ["[" * 300_000, '{"a":' * 300_000, "[" * 200 + "]" * 200], ids=["lists", "objects", "whole"]
+)
+def test_json_without_end_costs_a_request(deep: str) -> None:
+    got = sample(stream(*GOOD[:3], (120, deep), *GOOD[3:]))
+    assert got.error is not None
+    assert got.error.startswith("not a completion: ")
+    assert got.texts == 3
+
+
+def test_an_answer_of_many_parts_is_as_good_as_any() -> None:
+    """Probabilities of a thousand tokens lie beside each other, not in each other."""
+    wide = json.loads(chunk("many"))
+    wide["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "a"}] * 5}] * 1000}
+    assert sample(stream(*GOOD[:3], (120, json.dumps(wide)), *GOOD[3:])).succeeded
+
+
+def test_why_it_ended_is_short_whatever_a_server_sends() -> None:
+    got = sample(stream(*GOOD[:4], (126, chunk(finish="stop\x1b[31m" + "x" * 1000))))
+    assert got.finish_reason == ("stop" + "x" * 1000)[:160]
+
+
+def test_a_file_that_holds_far_more_than_its_size_is_not_unpacked(tmp_path: Path) -> None:
+    """An answer of 64 MiB in 64 KiB."""
+    big = exchange((10, bytes(2**26)))
+    with gzip.open(tmp_path / kept.FILE, "wb", compresslevel=1) as file:
+        kept.write(file, big, {})
+    with pytest.raises(ReadingError, match="is damaged: it holds more than 67108864 bytes"):
+        exchanges.read(tmp_path, 2)
+
+
+def test_more_requests_than_were_sent_are_not_read(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / kept.FILE, "wb") as file:
+        for _ in range(3):
+            kept.write(file, stream(*GOOD), {})
+        file.write(b"this is never read")
+    with pytest.raises(ReadingError, match="holds more than 2 requests"):
+        exchanges.read(tmp_path, 2)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kit import flow
 from kit.model import Case, Length, Sample
+from kit.model.shapes import Shape, Turns
 
 
 def case(concurrency: int, requests: int) -> Case:
@@ -28,6 +29,14 @@ def sent(*spans: tuple[float, float], ttfts: Sequence[float | None] = ()) -> lis
         )
         for index, (begin, end) in enumerate(spans)
     ]
+
+
+def test_what_a_conversation_never_sent_was_never_under_way() -> None:
+    whole = sent((0, 1), (0, 2), (1, 3))
+    lost = Sample(index=3, succeeded=False, error="not sent", scheduled_s=2.0)
+    conversations = case(2, 4).model_copy(update={"shape": Shape(turns=Turns(number=2))})
+    assert flow.of(conversations, [*whole, lost]) == flow.of(conversations, whole)
+    assert flow.of(case(2, 4), [*whole, lost]) is None
 
 
 def test_two_clients_that_send_twice_each() -> None:

@@ -375,6 +375,23 @@ def test_an_endpoint_that_already_runs_has_its_own_rules(setting: str, said: str
         'server.args.2=[--json, \'{"api_key": "sk-1"}\']',
         "server.args.2=[--header, 'Authorization: Bearer sk-1']",
         "server.args.2=[--anything, sk-12345678901234567890123]",
+        "server.env={TOKEN: x-sk-1}",
+        "server.env={OPENAI_KEY: x}",
+        "server.env={PGPASSWORD: x}",
+        "server.env={MYSQL_PWD: x}",
+        "server.env={DB_PASS: x}",
+        "server.env={PASSPHRASE: x}",
+        "server.env={CREDENTIALS: x}",
+        "server.env={OPTS: '--api-key=sk-1'}",
+        "server.env={REPOSITORY: 'https://sk-1@host/m'}",
+        "server.env={ANY: glpat-12345678901234567890}",
+        "server.env={ANY: 'xoxb-1234567890-abc'}",
+        "server.env={ANY: '-----BEGIN RSA PRIVATE KEY-----'}",
+        "server.args.2=[--token, x]",
+        "server.args.2=[--api-keys, x]",
+        "server.args.2=[--header, 'X-Api-Key: sk-1']",
+        'server.args.2=[--json, \'{"token": "sk-1"}\']',
+        "server.args.2=[--hook, 'http://h/v1?token=sk-1']",
     ],
 )
 def test_a_secret_in_a_profile_is_refused(setting: str) -> None:
@@ -389,6 +406,9 @@ def test_a_secret_in_a_profile_is_refused(setting: str) -> None:
         "server.args.2=[--max-total-tokens, 190000]",
         "server.args.2=[--chunked-prefill-size, 8192]",
         "server.args.2=[--eos-token, x]",
+        "server.args.2=[--pad-token=x]",
+        'server.args.2=[--json, \'{"api_key": "EMPTY", "pad_token": "x"}\']',
+        "server.env={USE_TOKEN: '1', SOME_KEY: 'false'}",
         "server.args.2=[--api-key-file, /run/key]",
         "server.env={TOKENIZERS_PARALLELISM: 'false'}",
         "server.env={OPENAI_API_KEY: ''}",
@@ -397,6 +417,17 @@ def test_a_secret_in_a_profile_is_refused(setting: str) -> None:
 )
 def test_what_only_sounds_like_a_secret_is_not_refused(setting: str) -> None:
     assert parse(STARTED, setting).name == "tiny"
+
+
+def test_a_key_in_the_url_of_an_endpoint_is_refused() -> None:
+    [found] = problems(RUNNING, "server.url=http://h/v1?api_key=sk-live-1234")
+    assert "looks like a secret" in found
+    assert "sk-live" not in found
+
+
+def test_a_key_that_is_written_down_is_not_told_again() -> None:
+    [found] = problems(RUNNING, "server.api_key=sk-live-1234")
+    assert "sk-live" not in found
 
 
 @pytest.mark.parametrize(

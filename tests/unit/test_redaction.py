@@ -4,7 +4,7 @@ import base64
 import itertools
 import json
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,14 +30,33 @@ KEY = 'sk->>>???"quoted"\\/key+é='
         repr(KEY)[1:-1],
         base64.b64encode(KEY.encode()).decode(),
         base64.urlsafe_b64encode(KEY.encode()).decode(),
+        KEY.encode().hex(),
     ],
-    ids=["plain", "url", "url whole", "json", "json utf-8", "repr", "base64", "base64 url"],
+    ids=["plain", "url", "url whole", "json", "json utf-8", "repr", "base64", "base64 url", "hex"],
 )
 def test_a_secret_is_struck_in_every_spelling(spelling: str) -> None:
     struck = Redactor([KEY]).text(f"Authorization: Bearer {spelling} (end)")
     assert spelling.rstrip("=") not in struck
     assert struck.startswith(f"Authorization: Bearer {STRUCK}")
     assert struck.endswith(" (end)")
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "u:", "user:", "me:", "\x80\x04\x95X"])
+@pytest.mark.parametrize("after", ["", ".", "@host", "\n\n"])
+def test_a_secret_within_something_longer_is_struck_in_base64_too(
+    before: str, after: str, encode: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    """As with basic authentication, and where objects lie in a database. What remains can still be decoded."""
+    whole = encode(f"{before}{KEY}{after}".encode())
+    path = tmp_path / "data.db"
+    path.write_bytes(whole)
+    assert Redactor([KEY]).clean_file(path)
+    left = base64.b64decode(path.read_bytes(), altchars=b"-_" if encode is base64.urlsafe_b64encode else None)
+    assert left.startswith(before.encode())
+    assert left.endswith(after.encode())
+    assert left.count(b"*") >= len(KEY.encode()) - 2
+    assert len(Redactor([KEY]).strike(whole)) < len(whole) - len(KEY.encode())
 
 
 def test_a_secret_that_holds_another_is_struck_whole() -> None:
@@ -77,6 +96,15 @@ def test_an_endless_line_is_struck_wherever_it_is_cut(size: int, offset: int) ->
     assert written == b"x" * offset + b"***" * 40
 
 
+@given(
+    st.integers(1, 3000), st.integers(0, 3000), st.sampled_from(["sk-" + "a1" * 20, "api_key=abc12345", "://u:pw@h"])
+)
+def test_what_is_known_by_its_looks_is_not_cut_in_an_endless_line(size: int, offset: int, secret: str) -> None:
+    line = b"x" * offset + b" " + secret.encode() + b" " + b"y " * 4000
+    chunks = [line[begin : begin + size] for begin in range(0, len(line), size)]
+    assert b"".join(clean_lines(chunks, Redactor([]), 1024)) == b"".join(clean_lines([line + b"\n"], Redactor([])))[:-1]
+
+
 def test_an_endless_line_takes_bounded_memory() -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(2000):
@@ -97,6 +125,24 @@ def test_lines_come_out_as_they_went_in() -> None:
         ("download with hf_abcdefghijklmnopqrstuvwxyzABCDEFGH", "download with ***"),
         ("headers: Authorization: Bearer abc.def-123", "headers: Authorization: Bearer ***"),
         ("key sk-abcdefghijklmnopqrstuvwx in use", "key *** in use"),
+        ("{'Authorization': 'Bearer abcd.1234'}", "{'Authorization': 'Bearer ***'}"),
+        ('{"authorization":"Bearer abcd.1234"}', '{"authorization":"Bearer ***"}'),
+        ("Authorization:Bearer abc", "Authorization:Bearer ***"),
+        ("Proxy-Authorization: Basic dTpwYXNz", "Proxy-Authorization: Basic ***"),
+        ("sent Bearer abcd1234efgh and more", "sent Bearer *** and more"),
+        ("X-Api-Key: abc-1", "X-Api-Key: ***"),
+        ("GET /v1/models?token=abc&n=1 200", "GET /v1/models?token=***&n=1 200"),
+        ("GET /v1/models?api_key=abc 200", "GET /v1/models?api_key=*** 200"),
+        ("redis://u:p@ss@h:1/0", "redis://***@h:1/0"),
+        ("vllm serve /m --api-key abc --port 1", "vllm serve /m --api-key *** --port 1"),
+        ("Namespace(host='h', api_key=['abc', 'd'])", "Namespace(host='h', api_key=['***', 'd'])"),
+        ('{"client_secret": "abc"}', '{"client_secret": "***"}'),
+        ("api_key=None, admin_api_key=null", "api_key=None, admin_api_key=null"),
+        ("bearer of news; basic setup of 8 cards", "bearer of news; basic setup of 8 cards"),
+        (
+            "123 tokens/s, token: 5, max_tokens=64, pad_token=<s>",
+            "123 tokens/s, token: 5, max_tokens=64, pad_token=<s>",
+        ),
         (
             "see http://127.0.0.1:8000/docs or mail me@example.org",
             "see http://127.0.0.1:8000/docs or mail me@example.org",

@@ -91,6 +91,11 @@ def told(*values: float, plan: Plan | None = None) -> list[str]:
     return [found.kind for found in rounds.doubts(plan.cases[0], results(plan, {"128-512-c1": values}))]
 
 
+def test_rounds_of_nothing_are_not_compared() -> None:
+    """As where a server counts no token of what it sent."""
+    assert told(0, 0, 0) == told(0, 0, 0, 0, 0) == told(0, 100, 0) == []
+
+
 def test_rounds_that_go_one_way_drift() -> None:
     assert told(100, 98, 97, 95, 93) == ["rounds-drift"]
     assert told(93, 95, 97, 98, 100) == ["rounds-drift"]

@@ -384,6 +384,17 @@ def test_a_case_whose_warm_up_fails_is_not_measured_and_resumed_from_its_warm_up
     assert world.kinds.count("warmup") == 1
 
 
+def test_a_warm_up_in_which_no_request_succeeds_has_failed(tmp_path: Path) -> None:
+    world = World(tmp_path, PROFILE.replace("rounds: 2", "rounds: 1\n  warmup: {requests: 1}"))
+    world.runtime.plays_in_turn(
+        "warmup", sends(Request(role_at=None, text_at=(), finish=None, failure=("500", "no"))), sends()
+    )
+    assert (
+        "10-3-c1 was not measured, since its warm-up failed: no request succeeded (1 x HTTP 500: no)" in world.fails()
+    )
+    assert world.done == ["10-3-c2/round-1"]
+
+
 def test_preparing_makes_every_environment_and_the_model(world: World) -> None:
     world.runtime.plays_in_turn("make-model", ends(0, "making"))
     preparing.prepare(world.plan, world.doors, world.seen.append, world.folder / "make.log")

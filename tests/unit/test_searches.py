@@ -134,7 +134,7 @@ def test_failed_requests_and_missing_figures_break_the_limits() -> None:
     assert (outcome.highest, outcome.broken) == (1, searches.Broken(2))
     plan = searching(4, "output_throughput >= 10")
     [outcome] = searches.outcomes(plan, run(plan, keeping(9)))
-    assert (outcome.highest, outcome.broken) == (0, searches.Broken(1))
+    assert (outcome.highest, outcome.broken) == (0, searches.Broken(1, "output_throughput", None, 10.0))
 
 
 def test_limits_hold_for_the_means_over_the_rounds() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from kit import profile
 from kit.errors import IncompleteError, ProfileError
+from kit.instrument.load import PULSE
 from kit.model import Plan
 from kit.running import runner
 from tests.fakes import Play, Stage, ends, forever
@@ -108,6 +109,43 @@ def test_bytes_that_arrive_are_a_sign_of_life(tmp_path: Path) -> None:
     world = world_of(tmp_path, LIMITED)
     world.host.bytes_seen = lambda: int(world.clock.passed_s / 30)
     world.runtime.plays_in_turn("load", waits(400.0))
+    assert world.execute().status == "complete"
+
+
+def waits_with_a_pulse(seconds: float, every_s: float | None = None) -> Play:
+    """A load generator that can tell events from comments, and hears one so often or never."""
+
+    def play(stage: Stage) -> Generator[None, None, int]:
+        began, beats = stage.clock.passed_s, 0
+        pulse = stage.directory / "sender-0" / PULSE
+        pulse.parent.mkdir()
+        pulse.touch()
+        while (passed := stage.clock.passed_s - began) < seconds:
+            if every_s is not None and passed >= (beats + 1) * every_s:
+                beats += 1
+                pulse.write_bytes(b"." * beats)
+            yield
+        pulse.unlink()
+        pulse.parent.rmdir()
+        return (yield from sends()(stage))
+
+    return play
+
+
+def test_comments_alone_are_waited_with_for_three_limits(tmp_path: Path) -> None:
+    """Servers keep connections open with them during a long prefill; one that only does that hangs."""
+    world = world_of(tmp_path, LIMITED)
+    world.host.bytes_seen = lambda: int(world.clock.passed_s)
+    world.runtime.plays_in_turn("load", waits_with_a_pulse(290.0), waits_with_a_pulse(400.0), sends())
+    said = world.fails()
+    assert "round 2 of 2: the server sent nothing but comments for 300 s (3 x server.stall_limit): it hangs" in said
+    assert world.done == [ROUNDS[0], *ROUNDS[2:]]
+
+
+def test_events_are_a_sign_of_life(tmp_path: Path) -> None:
+    world = world_of(tmp_path, LIMITED)
+    world.host.bytes_seen = lambda: int(world.clock.passed_s)
+    world.runtime.plays_in_turn("load", waits_with_a_pulse(1000.0, every_s=290.0))
     assert world.execute().status == "complete"
 
 

@@ -158,7 +158,7 @@ def written(folder: Path, point: Mapping[str, object]) -> None:
                 array("I", [len(chunk), len(chunk + last)]),
             )
             found.pieces = [chunk, chunk + last]
-            kept.write(spool, found, b"")
+            kept.write(spool, found, {})
             told = {"number": index + 1, "received_ns": begin, "sent_ns": left, "due_ns": left, "ended": "done"}
             lines.append(json.dumps({**told, "tokens_sent": 2}))
     kept.pack(folder)
