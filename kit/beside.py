@@ -1,13 +1,14 @@
 """The files that a profile names by paths relative to its own: a baseline, and prompts."""
 
+import errno
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from kit import bounded
 from kit.errors import Problem, ProfileError
 from kit.instrument import prompts as lines
 from kit.model import Profile
@@ -16,6 +17,7 @@ from kit.model.shapes import Prompts
 
 MOST_BYTES = 256 * 1024**2
 """Of all prompts of a profile together."""
+BASELINE_BYTES = 20_000_000
 _MOST_TOLD = 5
 
 Contents = Mapping[str, bytes]
@@ -28,7 +30,7 @@ def baseline(profile: Profile, folder: Path) -> bytes | None:
         return None
     path = folder / profile.acceptance.baseline
     try:
-        return path.read_bytes()
+        return bounded.read(path, BASELINE_BYTES)
     except OSError as error:
         raise ProfileError(f"acceptance.baseline: {path} cannot be read: {error.strerror}") from error
 
@@ -117,13 +119,9 @@ def _told(error: ValueError) -> str:
 def _read(path: Path, most: int) -> tuple[bytes, list[str]]:
     """A file's content, and what is wrong with it, each with its path."""
     try:
-        # No device and no pipe: those may have no end, or none that comes.
-        if os.path.exists(path) and not os.path.isfile(path):
-            return b"", [f"{path} is no file"]
-        with open(path, "rb") as file:
-            content = file.read(most + 1)
+        content = bounded.read(path, most)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return b"", [f"{path}: all prompts of a profile together may have {MOST_BYTES // 1024**2} MiB"]
         return b"", [f"{path} cannot be read: {error.strerror}"]
-    if len(content) > most:
-        return b"", [f"{path}: all prompts of a profile together may have {MOST_BYTES // 1024**2} MiB"]
     return content, [f"{path}: {one}" for one in wrong(content)]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from kit.controls import for_terminal
 from kit.errors import HostError
 from kit.model import Secret
 from kit.spellings import masked, masks
@@ -16,7 +17,6 @@ R = TypeVar("R", bound=BaseModel)
 
 SHORTEST = 8
 STRUCK = "***"
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _read: set[str] = set()
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
 _WORDS = (
@@ -175,5 +175,5 @@ def _unasked(line: bytes) -> bytes:
 
 
 def plain(text: str) -> str:
-    """Text from another program made safe for a terminal: no control characters, no passwords in URLs."""
-    return _URL_PASSWORD.sub(f"{STRUCK}@", _CONTROL.sub("", text)).rstrip()
+    """Text from another program made safe for a terminal: nothing in it acts, no passwords in URLs."""
+    return _URL_PASSWORD.sub(f"{STRUCK}@", for_terminal(text)).rstrip()

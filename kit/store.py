@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from kit import beside, bounded
 from kit.durable import make_directory, sync, sync_tree
 from kit.durable import replace as replace
 from kit.durable import write_once as write_once
@@ -35,6 +36,10 @@ R = TypeVar("R", bound=Record)
 
 BASELINE = "baseline.csv"
 PROMPTS = "prompts"
+MOST_BYTES = 64 * 1024**2
+"""Of a record or a text of a run."""
+MOST_LINES_BYTES = 2 * 1024**3
+"""Of the samples or the telemetry of a round."""
 RUN_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9][a-z0-9._-]*")
 
 
@@ -155,14 +160,14 @@ class RunDir:
     def samples(self, entry: RoundPlan) -> tuple[Sample, ...]:
         name = f"cases/{entry.id}/samples.jsonl"
         # Not splitlines: a text inside a sample may hold a line separator of its own.
-        return tuple(self._parse(name, line, Sample) for line in self.text(name).split("\n") if line)
+        return tuple(self._parse(name, line, Sample) for line in self.text(name, MOST_LINES_BYTES).split("\n") if line)
 
     def ticks(self, entry: RoundPlan) -> tuple[CardTick | HostTick, ...]:
         """The telemetry of a round; none where nothing was read."""
         name = f"cases/{entry.id}/telemetry.jsonl"
         if not (self.path / name).is_file():
             return ()
-        lines = [line for line in self.text(name).split("\n") if line]
+        lines = [line for line in self.text(name, MOST_LINES_BYTES).split("\n") if line]
         return tuple(
             self._parse(name, line, CardTick)
             if line.startswith('{"kind":"cards"')
@@ -181,18 +186,16 @@ class RunDir:
     def baseline(self) -> bytes | None:
         """The baseline that the run's profile names, or None."""
         path = self.path / BASELINE
-        return path.read_bytes() if path.is_file() else None
+        return self._content(BASELINE, beside.BASELINE_BYTES) if path.is_file() else None
 
     def prompts(self, sha256: str) -> Path:
         """Where the run keeps the file of prompts with this digest."""
         return self.path / PROMPTS / f"{sha256}.jsonl"
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, most: int = MOST_BYTES) -> str:
         """A text file of the run, without its last newline."""
         try:
-            return (self.path / name).read_bytes().decode("utf-8").removesuffix("\n")
-        except OSError as error:
-            raise UsageError(f"{self.path / name}: {error.strerror}", hint="the run directory is not whole") from error
+            return self._content(name, most).decode("utf-8").removesuffix("\n")
         except UnicodeDecodeError as error:
             msg = f"{self.path / name} is not what kit wrote: byte {error.start} is no UTF-8"
             raise UsageError(msg, hint="restore the file from a copy of the run") from error
@@ -245,12 +248,14 @@ class RunDir:
                 raise
 
     def _load(self, name: str, record: type[R]) -> R:
+        return self._parse(name, self._content(name), record)
+
+    def _content(self, name: str, most: int = MOST_BYTES) -> bytes:
         try:
-            content = (self.path / name).read_bytes()
+            return bounded.read(self.path / name, most)
         except OSError as error:
-            msg = f"{self.path / name}: {error.strerror}"
-            raise UsageError(msg, hint="the run directory is not whole") from error
-        return self._parse(name, content, record)
+            msg = f"{self.path / name} cannot be read: {error.strerror}"
+            raise UsageError(msg, hint="the run directory is not whole, or not as kit wrote it") from error
 
     def _parse(self, name: str, content: bytes | str, record: type[R]) -> R:
         try:

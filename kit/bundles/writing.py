@@ -9,6 +9,7 @@ from typing import IO
 
 from kit.errors import HostError, UsageError
 from kit.model.bundle import BUNDLE, Manifest, Member
+from kit.runtimes import notes
 
 BLOCK = 512
 PIECE = 1024 * 1024
@@ -41,10 +42,9 @@ def measure(path: Path) -> tuple[int, str]:
 
 def write(out: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
     """Write a bundle from the file of each member; its SHA-256. Raises `HostError` and leaves nothing behind."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     total = hashlib.sha256()
-    try:
-        with open(temporary, "xb") as file:
+    with notes.scratch_in(out.parent, "bundle") as scratch:
+        with open(scratch / out.name, "xb") as file:
             content = manifest.to_json()
             _put(file, total, header(BUNDLE, len(content)) + content + bytes(padding(len(content))))
             for member in manifest.members:
@@ -54,9 +54,7 @@ def write(out: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
             _put(file, total, END)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+        os.replace(scratch / out.name, out)
     return total.hexdigest()
 
 

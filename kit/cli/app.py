@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from kit import __version__
+from kit.cli.terminal import echo
 from kit.errors import KitError, is_interrupt
 
 
@@ -25,13 +26,13 @@ class KitGroup(TyperGroup):
         except KitError as error:
             from kit.redaction import without_secrets
 
-            typer.echo(f"kit: {without_secrets(str(error))}", err=True)
+            echo(f"kit: {without_secrets(str(error))}", err=True)
             raise typer.Exit(error.exit_code) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             # `typer.Exit` is a RuntimeError, too, and decides by itself.
             if isinstance(error, typer.Exit | typer.Abort) or not is_interrupt(error):
                 raise
-            typer.echo("kit: interrupted", err=True)
+            echo("kit: interrupted", err=True)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our output has gone (`kit runs | head`): nobody is left to be told.
@@ -54,7 +55,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"kit {__version__}")
+        echo(f"kit {__version__}")
         raise typer.Exit
 
 
@@ -69,7 +70,7 @@ def before_every_command(
     from kit.running.leftovers import sweep
 
     for told in sweep():
-        typer.echo(f"kit: {told}", err=True)
+        echo(f"kit: {told}", err=True)
 
 
 for _module in (
@@ -106,7 +107,7 @@ def _unexpected(kind: type[BaseException], error: BaseException, where: Tracebac
     from kit.redaction import without_secrets
 
     told = "".join(traceback.format_exception(kind, error, where))
-    typer.echo(without_secrets(told) + "kit: this is a defect of kit; please report it with the lines above", err=True)
+    echo(without_secrets(told) + "kit: this is a defect of kit; please report it with the lines above", err=True)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kit.cli.terminal import echo
+
 
 def add(images: typer.Typer) -> None:
     images.command(
@@ -43,16 +45,16 @@ def add_artifact(
             folder("images"),
             artifacts.store(cache()),
             file,
-            lambda text: typer.echo(text, err=True),
+            lambda text: echo(text, err=True),
             image=name,
             called=called,
             replace=replace,
         )
         record = taken.record
         size = gib(record.size) if record.size >= 1024**3 else f"{record.size} bytes"
-        typer.echo(f"{taken.image} {record.version}: {record.file}, {size}, sha256:{record.sha256}")
+        echo(f"{taken.image} {record.version}: {record.file}, {size}, sha256:{record.sha256}")
         needs = [f"{need.file} for {need.platform} ({need.what}; from: {need.source})" for need in taken.missing]
         missing[f"{taken.image} {record.version}"] = "".join(f"\n  {need}" for need in needs)
     for image, lines in missing.items():
         command = f"kit image build {image.replace(' ', '/')}"
-        typer.echo(f"{image} still needs:{lines}" if lines else f"{image} has all that it needs: {command}", err=True)
+        echo(f"{image} still needs:{lines}" if lines else f"{image} has all that it needs: {command}", err=True)

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from kit.cli.run import RunsOption, SetOption
 from kit.cli.runs import JsonOption
+from kit.cli.terminal import echo, echo_json
 
 OnOption = Annotated[
     Literal["process", "docker"] | None,
@@ -69,10 +70,10 @@ def make(
         raise UsageError(f"--without {unknown[0]}: there is no such part", hint=f"one of: {', '.join(_LEFT_OUT)}")
     kinds = tuple(kind for kind in KINDS if any(word.removesuffix("s") == kind for word in without))
     wanted = packing.Wanted(tuple(settings), on, tuple(platforms), kinds)
-    made = packing.make(subject, out, file, wanted, lambda text: typer.echo(text, err=True))
+    made = packing.make(subject, out, file, wanted, lambda text: echo(text, err=True))
     for note in made.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(f"{made.path}: {len(made.manifest.members)} files, {size(made.size_bytes)}, sha256:{made.sha256}")
+        echo(f"note: {note}", err=True)
+    echo(f"{made.path}: {len(made.manifest.members)} files, {size(made.size_bytes)}, sha256:{made.sha256}")
 
 
 @bundles.command("list", epilog="Examples: kit bundle list run.kit · kit bundle list run.kit --json")
@@ -87,20 +88,16 @@ def list_(
 
     found = opening.look(file)
     if as_json:
-        typer.echo(found.bundle.manifest.to_json().decode(), nl=False)
+        echo_json(found.bundle.manifest.to_json().decode(), nl=False)
         return
     manifest = found.bundle.manifest
     output.bundle(manifest)
-    typer.echo(
-        f"{file.name}: {manifest.run or manifest.profile}, {size(file.stat().st_size)}, by kit {manifest.kit_version}"
-    )
+    echo(f"{file.name}: {manifest.run or manifest.profile}, {size(file.stat().st_size)}, by kit {manifest.kit_version}")
     for kind in manifest.left_out:
-        typer.echo(f"left out: {kind}s")
+        echo(f"left out: {kind}s")
     for weights in manifest.weights:
         known = sum(one.sha256 is not None for one in weights.files)
         total = size(sum(one.size for one in weights.files))
-        typer.echo(
-            f"not in it: {weights.path}, {len(weights.files)} files, {total}, {known} of them with their SHA-256"
-        )
+        echo(f"not in it: {weights.path}, {len(weights.files)} files, {total}, {known} of them with their SHA-256")
     for asked in found.asks:
-        typer.echo(f"asks for: {asked}")
+        echo(f"asks for: {asked}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.run import ProfileArgument, SetOption
+from kit.cli.terminal import echo
 
 
 def add(app: typer.Typer) -> None:
@@ -27,10 +28,10 @@ def calibrate(
 
     loaded = profiles.load(profile, settings)
     names = ("TTFT", "TTFT p99", "TPOT", "latency", "throughput")
-    typer.echo(f"{'clients':>7}  {'tokens/s':>8}  " + "  ".join(f"{name:^24}" for name in names) + "  server late p99")
+    echo(f"{'clients':>7}  {'tokens/s':>8}  " + "  ".join(f"{name:^24}" for name in names) + "  server late p99")
     worst = 0.0
     slow = False
-    for found in calibrating.calibrate(loaded, rounds, lambda text: typer.echo(text, err=True)):
+    for found in calibrating.calibrate(loaded, rounds, lambda text: echo(text, err=True)):
         cells = []
         for metric in calibration.METRICS:
             middle, ends = calibration.median(found.rounds, metric), calibration.span(found.rounds, metric)
@@ -39,10 +40,8 @@ def calibrate(
             cells.append(f"{shown:^24}")
         late = max(one.late_p99_s for one in found.rounds)
         slow = slow or late > calibration.LATE_S
-        typer.echo(f"{found.point.concurrency:>7}  {found.point.rate:>8.0f}  {'  '.join(cells)}  {late * 1000:.2f} ms")
+        echo(f"{found.point.concurrency:>7}  {found.point.rate:>8.0f}  {'  '.join(cells)}  {late * 1000:.2f} ms")
     verdict = "within" if worst <= calibration.LARGEST else "BEYOND"
-    typer.echo(f"the largest error is {worst:.2%}: {verdict} {calibration.LARGEST:.0%} of the figure")
+    echo(f"the largest error is {worst:.2%}: {verdict} {calibration.LARGEST:.0%} of the figure")
     if slow:
-        typer.echo(
-            "the reference server itself was late by more than 0.5 ms: this machine is too busy to judge more finely"
-        )
+        echo("the reference server itself was late by more than 0.5 ms: this machine is too busy to judge more finely")

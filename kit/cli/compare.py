@@ -7,6 +7,7 @@ import typer
 
 from kit.cli import complete
 from kit.cli.run import RunsOption
+from kit.cli.terminal import echo, echo_json
 
 
 def add(app: typer.Typer) -> None:
@@ -53,9 +54,9 @@ def compare(
 
     found = comparing.compare(runs, out, baseline=baseline, allow=allow, cost=cost, lang=lang, by=by)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        echo_json(found.model_dump_json(indent=2))
         return
     for path in comparing.write(found, [name.strip() for name in formats.split(",")], to):
-        typer.echo(path)
+        echo(path)
     for line in found.words:
-        typer.echo(line, err=True)
+        echo(line, err=True)

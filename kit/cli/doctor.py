@@ -7,6 +7,7 @@ import typer
 
 from kit.cli import complete
 from kit.cli.run import RunsOption, SetOption
+from kit.cli.terminal import echo, echo_json
 
 models = typer.Typer(no_args_is_help=True, help="Look after the files of models.", rich_markup_mode=None)
 
@@ -47,21 +48,21 @@ def doctor(
     found = preflight.look(profile, settings, runtime, out, platform=platform, digests=digests)
     if fix:
         for line in checks.fixes(found):
-            typer.echo(line)
+            echo(line)
     elif as_json:
         for check in found:
-            typer.echo(check.model_dump_json())
+            echo_json(check.model_dump_json())
     else:
         for check in found:
             needed = f"; needed: {check.needed}" if check.needed and check.level != "ok" else ""
-            typer.echo(f"{_MARKS[check.level]}  {check.name}: {check.found}{needed}")
+            echo(f"{_MARKS[check.level]}  {check.name}: {check.found}{needed}")
             if check.remedy and check.level != "ok":
-                typer.echo(f"      → {check.remedy}")
+                echo(f"      → {check.remedy}")
         counted = ", ".join(
             f"{sum(check.level == level for check in found)} {name}"
             for level, name in (("ok", "ok"), ("warn", "to look at"), ("fail", "failed"))
         )
-        typer.echo(f"{len(found)} checks: {counted}", err=True)
+        echo(f"{len(found)} checks: {counted}", err=True)
     if any(check.level == "fail" for check in found):
         raise typer.Exit(3)
 
@@ -79,7 +80,7 @@ def digest(
 
     if not check:
         for value, name in weights.digests(directory):
-            typer.echo(f"{value}  {name}")
+            echo(f"{value}  {name}")
         return
     wrong = tuple(weights.differ(directory, contents=True))
     if wrong:
@@ -87,4 +88,4 @@ def digest(
         raise HostError(
             f"{directory} is not as its {weights.LIST} says", problems=problems, hint="copy those files again"
         )
-    typer.echo(f"{directory}: all files are as {weights.LIST} says")
+    echo(f"{directory}: all files are as {weights.LIST} says")

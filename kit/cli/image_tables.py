@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import typer
 from rich.table import Table
 
 from kit.cli.output import stdout
+from kit.cli.terminal import echo
 from kit.formats import duration
 from kit.images.archive import Held
 from kit.images.building import Outcome
@@ -45,10 +45,10 @@ def built(outcome: Outcome, agreement: str) -> None:
     image = outcome.image
     state = "built" if outcome.changed else "unchanged"
     content = f", content {outcome.built.content} ({agreement})" if outcome.built is not None else ""
-    typer.echo(f"{image.title} {image.platform}: {state}, {megabytes(outcome.size_bytes)}, {outcome.id}{content}")
+    echo(f"{image.title} {image.platform}: {state}, {megabytes(outcome.size_bytes)}, {outcome.id}{content}")
 
 
 def held(found: Sequence[Held]) -> None:
     """The images of an archive."""
     for image in found:
-        typer.echo(f"{', '.join(image.tags) or 'without a name'} {image.platform} {image.id}")
+        echo(f"{', '.join(image.tags) or 'without a name'} {image.platform} {image.id}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kit.cli import artifacts, complete
+from kit.cli.terminal import echo, echo_json
 
 group = typer.Typer(no_args_is_help=True, help="Environments and images.", rich_markup_mode=None)
 
@@ -26,7 +27,7 @@ def add(app: typer.Typer) -> None:
 
 
 def _progress(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)
 
 
 @group.command("list", epilog="Examples: kit image list · kit image list --json")
@@ -40,7 +41,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 
     found = imaging.listed()
     if as_json:
-        typer.echo(json.dumps([asdict(entry) for entry in found], indent=2, default=str))
+        echo_json(json.dumps([asdict(entry) for entry in found], indent=2, default=str))
     else:
         image_tables.listed(found)
 
@@ -65,7 +66,7 @@ def fetch(
     network."""
     from kit.workflows import imaging
 
-    typer.echo(imaging.fetch(names, platform, out, mirror, base, _progress))
+    echo(imaging.fetch(names, platform, out, mirror, base, _progress))
 
 
 @group.command(
@@ -100,7 +101,7 @@ def build(
         image_tables.built(outcome, imaging.agreement(outcome))
         outcomes.append(outcome)
     if lock:
-        typer.echo(imaging.write_lock(outcomes), err=True)
+        echo(imaging.write_lock(outcomes), err=True)
 
 
 @group.command(
@@ -112,7 +113,7 @@ def verify(names: NamesArgument, platform: PlatformOption = None) -> None:
 
     for built in imaging.verify(names, platform, _progress):
         title = f"{built.name}/{built.version}" if built.version else built.name
-        typer.echo(f"{title} {built.platform}: as it was built, content {built.content}")
+        echo(f"{title} {built.platform}: as it was built, content {built.content}")
 
 
 @group.command(
@@ -135,7 +136,7 @@ def save(
 
     saved = imaging.save(names, platforms, out, _progress)
     image_tables.held(saved.held)
-    typer.echo(f"{saved.path}: {image_tables.megabytes(saved.size_bytes)}, sha256:{saved.sha256}")
+    echo(f"{saved.path}: {image_tables.megabytes(saved.size_bytes)}, sha256:{saved.sha256}")
 
 
 @group.command(epilog="Examples: kit image load images.tar.gz")
@@ -164,7 +165,7 @@ def sbom(
 
     found = imaging.contained(name, platform)
     if out is None:
-        typer.echo(found.decode(), nl=False)
+        echo_json(found.decode(), nl=False)
         return
     try:
         replace(out, found)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kit.cli.terminal import echo, echo_json
+
 if TYPE_CHECKING:
     from kit import inventory as steps
 
@@ -45,7 +47,7 @@ def inventory(
     from kit.report.hardware import hardware_text
 
     if script:
-        typer.echo(steps.script(unmasked=unmasked), nl=False)
+        echo(steps.script(unmasked=unmasked), nl=False)
         return
     host = LocalHost()
     if recorded is not None:
@@ -53,9 +55,9 @@ def inventory(
     else:
         collected = steps.collect(host, unmasked=unmasked)
     if as_json:
-        typer.echo(collected.inventory.to_json().decode(), nl=False)
+        echo_json(collected.inventory.to_json().decode(), nl=False)
     else:
-        typer.echo(hardware_text(collected.inventory), nl=False)
+        echo(hardware_text(collected.inventory), nl=False)
     if out is not None:
         _write(collected, out)
 
@@ -71,7 +73,7 @@ def _write(collected: "steps.Collected", out: Path) -> None:
     except OSError as error:
         raise HostError(f"{out} cannot be written: {error.strerror}") from error
     for path in written:
-        typer.echo(path, err=True)
+        echo(path, err=True)
 
 
 @inventories.command("diff", epilog="Example: kit inventory diff runs/20261123-210507-smoke facts/inventory.json")
@@ -86,9 +88,9 @@ def diff(
     found = steps.differences(one, other)
     for entry in found:
         kind = "performance" if entry.performance else "other"
-        typer.echo(f"{kind}: {entry.name}: {entry.before or _unknown(entry)} → {entry.after or _unknown(entry)}")
+        echo(f"{kind}: {entry.name}: {entry.before or _unknown(entry)} → {entry.after or _unknown(entry)}")
     if one.fingerprint == other.fingerprint:
-        typer.echo(f"the same in every fact that affects performance ({one.fingerprint})", err=True)
+        echo(f"the same in every fact that affects performance ({one.fingerprint})", err=True)
 
 
 def _unknown(entry: "steps.Difference") -> str:

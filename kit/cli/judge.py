@@ -7,6 +7,7 @@ import typer
 
 from kit.cli import complete
 from kit.cli.run import RunsOption
+from kit.cli.terminal import echo, echo_json
 
 
 def add(app: typer.Typer) -> None:
@@ -33,10 +34,10 @@ def audit(
 
     found = judging.audited(subject, out)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        echo_json(found.model_dump_json(indent=2))
     else:
         for line in verdicts.audited(found, lang):
-            typer.echo(line)
+            echo(line)
     judging.require_sound(found)
 
 
@@ -52,7 +53,7 @@ def import_(
 
     taken = judging.take(file, out, tuple(name for name in formats.split(",") if name))
     for path in taken.files:
-        typer.echo(path)
+        echo(path)
     for problem in taken.problems:
-        typer.echo(f"look at {problem}", err=True)
-    typer.echo(f"next: kit run {taken.profile}", err=True)
+        echo(f"look at {problem}", err=True)
+    echo(f"next: kit run {taken.profile}", err=True)

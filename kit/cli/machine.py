@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from kit.cli.terminal import echo
+
 
 def add(app: typer.Typer) -> None:
     app.command("clean", epilog="Examples: kit clean · kit clean --cache")(clean)
@@ -17,6 +19,6 @@ def clean(
 
     told = running.clean(everything=cache)
     for line in told:
-        typer.echo(f"removed {line}")
+        echo(f"removed {line}")
     if not told:
-        typer.echo("nothing to clean", err=True)
+        echo("nothing to clean", err=True)

@@ -1,11 +1,13 @@
 """Tables on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from kit.controls import for_terminal
 from kit.formats import duration, figure, rate, size
 from kit.model import RunStatus
 from kit.model.bundle import KINDS, Manifest
@@ -17,10 +19,19 @@ from kit.trend import Point
 _COLUMNS = ("input", "output", "concurrency", "latency", "throughput", "ttft", "tpot", "tps", "per-stream")
 
 
+class Terminal(Console):
+    """A console on which nothing acts but rich's own sequences."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The pieces of what is shown."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else Segment(for_terminal(piece.text), piece.style)
+
+
 def stdout() -> Console:
     """Standard output; as wide as it needs where it is no terminal, so that nothing is cut in a file."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    console = Terminal(highlight=False)
+    return console if console.is_terminal else Terminal(highlight=False, width=200)
 
 
 def runs(found: Sequence[Found]) -> None:

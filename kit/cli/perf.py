@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from kit.cli.run import RunsOption
+from kit.cli.terminal import echo
 
 _LISTS = ("--parallel", "--number")
 KEY_VARIABLE = "KIT_PERF_API_KEY"
@@ -112,7 +113,7 @@ def perf(
     tables = tests.claim(output_csv, output_xlsx, f"{LocalHost().now().astimezone():%Y%m%d_%H%M%S}")
 
     def tell(text: str) -> None:
-        typer.echo(text, err=True)
+        echo(text, err=True)
 
     try:
         with view.of(prepared.plan, as_json=False) as watching:
@@ -120,5 +121,5 @@ def perf(
         view.summary(finished, as_json=False)
     finally:
         for path in tables.written:
-            typer.echo(f"results: {path}")
+            echo(f"results: {path}")
     tests.require_whole(finished.report)

@@ -6,6 +6,7 @@ import typer
 
 from kit.cli import complete
 from kit.cli.run import ProfileArgument, SetOption
+from kit.cli.terminal import echo, echo_json
 
 group = typer.Typer(no_args_is_help=True, help="Look at profiles and check them.", rich_markup_mode=None)
 
@@ -22,7 +23,7 @@ def list_() -> None:
     known = list(library.descriptions())
     width = max((len(name) for name, _ in known), default=0)
     for name, description in known:
-        typer.echo(f"{name:<{width}}  {description}")
+        echo(f"{name:<{width}}  {description}")
 
 
 @group.command(epilog="Examples: kit profile show smoke · kit profile show my.yaml --set load.rounds=3")
@@ -30,7 +31,7 @@ def show(profile: ProfileArgument, settings: SetOption = []) -> None:  # noqa: B
     """Print a profile with everything in it said explicitly."""
     from kit import profile as profiles
 
-    typer.echo(profiles.resolved(profiles.load(profile, settings).profile).decode(), nl=False)
+    echo(profiles.resolved(profiles.load(profile, settings).profile).decode(), nl=False)
 
 
 @group.command(epilog="Examples: kit profile check my.yaml · kit profile check smoke external")
@@ -52,7 +53,7 @@ def check(
         cases = loaded.profile.load.expanded()
         load = loaded.profile.load
         rounds = f"{load.rounds} round(s)" if load.until is None else f"{load.until.least} to {load.rounds} rounds"
-        typer.echo(f"{name}: ok, {len(cases)} cases x {rounds}, {loaded.sha256}")
+        echo(f"{name}: ok, {len(cases)} cases x {rounds}, {loaded.sha256}")
     if failed:
         raise ProfileError("\nkit: ".join(str(error) for error in failed))
 
@@ -64,4 +65,4 @@ def schema() -> None:
 
     from kit import profile as profiles
 
-    typer.echo(json.dumps(profiles.schema(), indent=2, ensure_ascii=False))
+    echo_json(json.dumps(profiles.schema(), indent=2, ensure_ascii=False))

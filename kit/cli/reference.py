@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from kit.cli.terminal import echo
+
 
 def add(app: typer.Typer) -> None:
     app.command(
@@ -66,4 +68,4 @@ def reference_server(
     words += [word for pause in pauses for word in ("--pause", pause)]
     words += [word for fault in faults for word in ("--fault", fault)]
     words += ["--record", str(record.absolute())] if record is not None else []
-    referencing.serve(tuple(words), port, lambda line: typer.echo(line, err=not line.startswith("reference:")))
+    referencing.serve(tuple(words), port, lambda line: echo(line, err=not line.startswith("reference:")))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.run import ProfileArgument, RunsOption, SetOption
+from kit.cli.terminal import echo_json
 
 
 def add(app: typer.Typer) -> None:
@@ -37,7 +38,7 @@ def rehearse(
 
     prepared = rehearsing.prepare(profile, settings, out, speed=speed, baseline=baseline)
     if plan_only:
-        typer.echo(prepared.plan.to_json().decode(), nl=False)
+        echo_json(prepared.plan.to_json().decode(), nl=False)
         return
     with view.of(prepared.plan, as_json=as_json) as watching:
         finished = running.run(prepared, watching.observe)

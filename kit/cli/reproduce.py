@@ -8,6 +8,7 @@ import typer
 from kit.cli import complete
 from kit.cli.bundles import OnOption
 from kit.cli.run import RunsOption, SetOption
+from kit.cli.terminal import echo
 
 if TYPE_CHECKING:
     from kit.model.reproduction import Otherwise, Reproduction
@@ -66,7 +67,7 @@ def reproduce(
     from kit.workflows import reproducing
 
     def tell(text: str) -> None:
-        typer.echo(text, err=True)
+        echo(text, err=True)
 
     wanted = reproducing.Wanted(on, platform, root, trust, tuple(settings), unsigned, privileged, tolerance / 100)
     with reproducing.ready(original, out, wanted, tell, LocalHost()) as found:
@@ -76,20 +77,20 @@ def reproduce(
         )
         known = found.original.run is not None
         for line in _differences(found.differences) if known else [say("en", "repeat-figures-only")]:
-            typer.echo(line)
+            echo(line)
         if plan_only:
             return
         with view.of(found.prepared.plan, as_json=False) as watching:
             finished, outcome = reproducing.repeat(found, watching.observe, force=force, wait=wait)
         view.summary(finished, as_json=False)
-    typer.echo("")
+    echo("")
     for line in _figures(outcome):
-        typer.echo(line)
+        echo(line)
     first, *more = repetition.lines(outcome, "en")
-    typer.echo(f"{first}.")
+    echo(f"{first}.")
     for line in more:
-        typer.echo(line)
-    typer.echo(f"comparison: {finished.run.path / REPRODUCTION}")
+        echo(line)
+    echo(f"comparison: {finished.run.path / REPRODUCTION}")
     reproducing.require_reproduced(outcome)
 
 

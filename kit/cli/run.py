@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from kit.cli import complete
+from kit.cli.terminal import echo_json
 
 RunsOption = Annotated[Path, typer.Option("--out", envvar="KIT_RUNS", help="Directory that holds the runs.")]
 SetOption = Annotated[
@@ -68,7 +69,7 @@ def run(
         assert profile is not None
         prepared = running.plan(profile, settings, runtime, out, platform)
         if plan_only:
-            typer.echo(prepared.plan.to_json().decode(), nl=False)
+            echo_json(prepared.plan.to_json().decode(), nl=False)
             return
     with view.of(prepared.plan, as_json=as_json) as watching:
         finished = running.run(prepared, watching.observe, force=force, wait=wait)

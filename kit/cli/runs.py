@@ -8,6 +8,7 @@ import typer
 
 from kit.cli import complete
 from kit.cli.run import RunsOption
+from kit.cli.terminal import echo, echo_json
 
 RunArgument = Annotated[
     str,
@@ -79,15 +80,15 @@ def runs(
     wanted = Filters(model, accelerator, engine, verdict, finding.since(since, datetime.now(UTC)))
     found = finding.runs(out, index, wanted, rebuild=rebuild)
     for line in found.told:
-        typer.echo(f"not read: {line}", err=True)
+        echo(f"not read: {line}", err=True)
     if as_json:
-        typer.echo(json.dumps([asdict(run) for run in found.runs], indent=2, ensure_ascii=False, default=_plain))
+        echo_json(json.dumps([asdict(run) for run in found.runs], indent=2, ensure_ascii=False, default=_plain))
     elif found.runs:
         output.runs(found.runs)
     elif any((model, accelerator, engine, since, verdict)):
-        typer.echo(f"no run in {out} fits", err=True)
+        echo(f"no run in {out} fits", err=True)
     else:
-        typer.echo(f"no runs in {out}; kit run smoke makes the first", err=True)
+        echo(f"no runs in {out}; kit run smoke makes the first", err=True)
 
 
 def trend(
@@ -112,13 +113,13 @@ def trend(
     wanted = Filters(model, accelerator, engine, None, finding.since(since, datetime.now(UTC)))
     found = finding.over_time(out, index, wanted, case, metric)
     for line in found.told:
-        typer.echo(f"not read: {line}", err=True)
+        echo(f"not read: {line}", err=True)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False, default=_plain))
+        echo_json(json.dumps(asdict(found), indent=2, ensure_ascii=False, default=_plain))
         return
     output.trend(found.points)
     if found.left_out:
-        typer.echo(f"left out, measured otherwise than the newest: {', '.join(found.left_out)}", err=True)
+        echo(f"left out, measured otherwise than the newest: {', '.join(found.left_out)}", err=True)
 
 
 def _plain(value: object) -> str:
@@ -134,7 +135,7 @@ def show(run: RunArgument, out: RunsOption = Path("runs"), as_json: JsonOption =
     found = reports.read(store.find(run, out))
     built = reports.build(found)
     if as_json:
-        typer.echo(built.model_dump_json(indent=2, exclude={"requests", "timelines"}))
+        echo_json(built.model_dump_json(indent=2, exclude={"requests", "timelines"}))
     else:
         output.run(found.status)
         output.table(reports.build(found, "en"))
@@ -160,4 +161,4 @@ def report(
 
     _, written = running.write_report(store.find(run, out), formats.split(","), lang, to, template)
     for path in written:
-        typer.echo(path)
+        echo(path)

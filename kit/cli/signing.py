@@ -8,6 +8,7 @@ import typer
 from kit.cli import complete
 from kit.cli.run import RunsOption
 from kit.cli.runs import RunArgument
+from kit.cli.terminal import echo
 
 if TYPE_CHECKING:
     from kit.workflows.sealing import Verified
@@ -48,9 +49,9 @@ def new(
 
     passphrase = None if plain else _passphrase(env, file) or _prompt(f"passphrase for {out}", confirm=True)
     made = keys.make(out, kind, passphrase)
-    typer.echo(f"{out} and {out}.pub, fingerprint {made.fingerprint}", err=True)
-    typer.echo("in a trust file:", err=True)
-    typer.echo(f"schema: 1\nroles:\n  tester:\n    keys:\n      - public: {made.line}")
+    echo(f"{out} and {out}.pub, fingerprint {made.fingerprint}", err=True)
+    echo("in a trust file:", err=True)
+    echo(f"schema: 1\nroles:\n  tester:\n    keys:\n      - public: {made.line}")
 
 
 def sign(
@@ -82,14 +83,14 @@ def sign(
 
     found = store.find(run, out)
     for one in sealing.signers(found):
-        typer.echo(f"signed before by {one.name} as {one.role}, {one.at:%Y-%m-%d %H:%M:%S %z}, {one.key}", err=True)
+        echo(f"signed before by {one.name} as {one.role}, {one.at:%Y-%m-%d %H:%M:%S %z}, {one.key}", err=True)
     private = keys.load(key, lambda what: _passphrase(env, file) or _prompt(what), public)
     signer = name or getpass.getuser()
     stamp = stamping.by(timestamp, post) if timestamp is not None else None
     sign_off, written = sealing.sign(found, private, role, signer, LocalHost().now(), stamp)
     for path in written:
-        typer.echo(path)
-    typer.echo(f"{found.name}: signed by {sign_off.name} as {sign_off.role} with {sign_off.key}", err=True)
+        echo(path)
+    echo(f"{found.name}: signed by {sign_off.name} as {sign_off.role} with {sign_off.key}", err=True)
 
 
 def verify(
@@ -116,13 +117,13 @@ def verify(
 
     now = LocalHost().now()
     if reading.is_bundle(Path(path)):
-        opened = opening.verify(Path(path), trust, now, lambda text: typer.echo(text, err=True))
+        opened = opening.verify(Path(path), trust, now, lambda text: echo(text, err=True))
         verified = opened.verified
         assert verified is not None
         _told(verified)
-        typer.echo(f"{path}: all {len(opened.looked.bundle.manifest.members)} files are those of its list")
+        echo(f"{path}: all {len(opened.looked.bundle.manifest.members)} files are those of its list")
         for one in opened.unvouched:
-            typer.echo(f"look at {one}", err=True)
+            echo(f"look at {one}", err=True)
         return
     _told(sealing.verify(path, out, trust, now))
 
@@ -139,19 +140,19 @@ def _told(found: "Verified") -> None:
                 else "; its time stamp was not checked: timestamp_roots of the trust file names nobody"
             )
             when = f"{one.at:%Y-%m-%d %H:%M:%S %z} (own clock{stamped})"
-        typer.echo(f"{one.role}: {one.name}, {when}, {one.key}")
+        echo(f"{one.role}: {one.name}, {when}, {one.key}")
     if found.copy is not None:
-        typer.echo(f"{found.name} is {found.copy} as it was signed (result {found.outcome})")
-        typer.echo("a single file: the figures were not worked out again, which kit verify RUN does", err=True)
+        echo(f"{found.name} is {found.copy} as it was signed (result {found.outcome})")
+        echo("a single file: the figures were not worked out again, which kit verify RUN does", err=True)
         return
     again = found.reread
     assert again is not None
-    typer.echo(
+    echo(
         f"{found.name}: {found.outcome}, {found.files} files as signed, figures of {again.rounds} rounds worked out again "
         f"from the requests, {again.from_raw} of them from the load generator's own files"
     )
     for name in found.unread:
-        typer.echo(f"{name} is as signed; its figures were not read back", err=True)
+        echo(f"{name} is as signed; its figures were not read back", err=True)
 
 
 def _passphrase(env: str | None, file: Path | None) -> str | None:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -17,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit.cli import output
+from kit.cli.terminal import echo, echo_json
 from kit.engines import ENGINES
 from kit.events import Event, Seen
 from kit.formats import duration, figure, many, rate
@@ -41,10 +41,10 @@ def of(plan: Plan, *, as_json: bool) -> Iterator[View]:
     """The view that fits: JSON lines if asked for, a live view on a terminal, plain lines otherwise."""
     if as_json:
         yield _Json()
-    elif sys.stderr.isatty() and not Console(stderr=True).is_dumb_terminal:
+    elif sys.stderr.isatty() and not output.Terminal(stderr=True).is_dumb_terminal:
         live = _Live(plan)
         with Live(
-            console=Console(stderr=True), get_renderable=live.render, refresh_per_second=4, transient=True
+            console=output.Terminal(stderr=True), get_renderable=live.render, refresh_per_second=4, transient=True
         ) as shown:
             live.shown = shown
             yield live
@@ -56,20 +56,20 @@ def summary(finished: Finished, *, as_json: bool) -> None:
     """The figures, the paths of everything written, and how long it took."""
     run, written = finished.run.path, [path.relative_to(finished.run.path) for path in finished.files]
     if as_json:
-        typer.echo(json.dumps({"kind": "written", "run": str(run), "files": [str(path) for path in written]}))
+        echo_json(json.dumps({"kind": "written", "run": str(run), "files": [str(path) for path in written]}))
         return
     built = reports.build(reports.read(finished.run), "en")
     output.table(built)
     for line in built.conclusion:
-        typer.echo(line)
-    typer.echo(f"\nwritten to {run}:")
+        echo(line)
+    echo(f"\nwritten to {run}:")
     for path in written:
         if path.parts[0] != "cases" and "raw" not in path.parts:
-            typer.echo(f"  {path}")
-    typer.echo("  cases/…  (per round: command.txt, stdout.log, samples.jsonl, result.json, raw/)")
+            echo(f"  {path}")
+    echo("  cases/…  (per round: command.txt, stdout.log, samples.jsonl, result.json, raw/)")
     rounds = many(len(finished.report.rounds), "round")
-    typer.echo(f"prepared in {duration(finished.prepared_s)}, {rounds} and the report in {duration(finished.ran_s)}")
-    typer.echo(f"report: {run / 'report' / 'report.md'}")
+    echo(f"prepared in {duration(finished.prepared_s)}, {rounds} and the report in {duration(finished.ran_s)}")
+    echo(f"report: {run / 'report' / 'report.md'}")
 
 
 class _Json:
@@ -77,7 +77,7 @@ class _Json:
         line = seen.event.model_dump(mode="json", exclude_none=True)
         if seen.result is not None:
             line["result"] = seen.result.model_dump(mode="json")
-        typer.echo(json.dumps(line, ensure_ascii=False))
+        echo_json(json.dumps(line, ensure_ascii=False))
 
 
 class _Plain:
@@ -94,7 +94,7 @@ class _Plain:
         rest = f", about {duration(event.rest_s)} left" if event.rest_s else ""
         place = f"[{event.position}/{event.of}] " if event.position else ""
         found = f": {_figures(seen.result)}" if seen.result else ""
-        typer.echo(f"{event.at.astimezone():%H:%M:%S} {event.kind:<12} {place}{event.text}{found}{rest}", err=True)
+        echo(f"{event.at.astimezone():%H:%M:%S} {event.kind:<12} {place}{event.text}{found}{rest}", err=True)
 
 
 class _Live:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kit import store
+from kit import bounded, store
 from kit.comparing import runs
 from kit.comparing.sides import KEYS, Measured, Side, arguments, lengths, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
 from kit.legacy import lines, software, tables
 from kit.legacy import report as reports
+from kit.legacy.blocks import MOST_BYTES
 from kit.loadgens import GENERATORS
 from kit.model.rates import CaseKey
 from kit.model.table import METRICS, Row
@@ -27,7 +28,7 @@ def read(reference: str, below: Path) -> Side:
     kind = path.suffix.lower()
     if path.is_file() and kind in (*TABLES, *REPORTS):
         try:
-            content = path.read_bytes()
+            content = bounded.read(path, MOST_BYTES)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from error
         return of_table(content, path.name) if kind in TABLES else of_report(content, path.name)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from kit import documents
+from kit import bounded, documents
 from kit.comparing.sides import Side
 from kit.errors import Problem, UsageError
 from kit.model.record import Record
 
+MOST_BYTES = 1_000_000
 EXAMPLE = "currency: CNY\naccelerators: {910B4: 6.5}\nruns: {20251229-101500-a: 20}"
 
 
@@ -34,7 +35,7 @@ class Prices(Record):
 def read(path: Path) -> Prices:
     """The prices in a YAML file. Raises `UsageError` with everything that is wrong in it."""
     try:
-        data = documents.read(path.read_bytes().decode("utf-8"), path.name, {})
+        data = documents.read(bounded.read(path, MOST_BYTES).decode("utf-8"), path.name, {})
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -2,11 +2,12 @@
 
 import sqlite3
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from kit.runtimes import notes
 
 DATABASES = ("var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite")
 """Where the database lies, with a write-ahead log beside it (`-wal`); older systems have it in formats that are not read."""
@@ -30,7 +31,7 @@ class Package:
 
 def read(database: bytes, log: bytes) -> tuple[Package, ...]:
     """The installed packages. Raises `ValueError` for what is no database of rpm."""
-    with tempfile.TemporaryDirectory(prefix="kit-rpm-") as scratch:
+    with notes.scratch("rpm") as scratch:
         path = Path(scratch) / "rpmdb.sqlite"
         path.write_bytes(database)
         path.with_name(f"{path.name}-wal").write_bytes(log)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from kit import bounded
 from kit.accelerators import ACCELERATORS
 from kit.errors import UsageError
 from kit.inventory import asking, cpu, masking, memory, storage, system
@@ -78,11 +79,14 @@ def parse(evidence: Evidence, at: datetime) -> Inventory:
     return blank.model_copy(update={"fingerprint": fingerprint(blank)})
 
 
+_MOST_BYTES = 64 * 1024**2
+
+
 def load(reference: Path) -> Inventory:
     """The inventory in a file, or of a directory that holds one. Raises `UsageError` where there is none."""
     path = reference / "inventory.json" if reference.is_dir() else reference
     try:
-        return Inventory.model_validate_json(path.read_bytes())
+        return Inventory.model_validate_json(bounded.read(path, _MOST_BYTES))
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}", hint="kit inventory --out DIR writes one"

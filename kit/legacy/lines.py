@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -12,14 +13,19 @@ _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.[0-9]+)?)?")
 _OPERATOR = re.compile(r"[;&|<>()]+")
 _SECRET = re.compile(r"(?i)(api[-_]?key|token|password|passwd|secret)$")
 _SHELL = re.compile(r"[$`]")
-# A program, perhaps after variables: where the words of a sentence end and a command begins.
-_PROGRAM = re.compile(
-    r"(?<![\w./=-])(?:[A-Za-z_]\w*=\S+\s+){0,40}(?:\S*/)?(?:python3?(?:\.\d+)?|evalscope[\w-]*|kit)(?=\s)"
-)
+_MOST_VARIABLES = 40
+MOST_CHARACTERS = 20_000
+"""Of a command that is taken apart."""
+_NAME = r"(?:python3?(?:\.\d+)?|evalscope[\w-]*|kit)"
+_APART = r"(?<![\w./=-])"
+_WORD = re.compile(r"\S+")
+# In a word: the program that it ends in, in a folder or not, and where a variable is set.
+_NAMED = re.compile(rf"(?:(?<=/)|{_APART}){_NAME}\Z")
+_ASSIGNED = re.compile(rf"{_APART}[A-Za-z_]\w*=(?=\S)")
 # A line of a script that is a command of its own.
 _BEGINS = re.compile(
     r"\s*(?:[A-Za-z_]\w*=|(?:export|env|nohup|sudo|numactl|cd|source|bash|sh|docker|podman|vllm)\s|\.{0,2}/\S+\.sh\b"
-    rf"|{_PROGRAM.pattern})"
+    rf"|(?:\S*/)?{_NAME}(?=\s))"
 )
 
 
@@ -57,7 +63,10 @@ class LoadLine:
 
 
 def words(text: str) -> list[str]:
-    """The words of a command. Raises `ValueError` where a quotation does not end."""
+    """The words of a command. Raises `ValueError` where a quotation does not end, or it is longer than any command."""
+    if len(text) > MOST_CHARACTERS:
+        # What takes it apart copies a word for each of its characters.
+        raise ValueError(f"it has {len(text)} characters, more than {MOST_CHARACTERS}")
     lexer = shlex.shlex(_joined(text), posix=True, punctuation_chars=";&|<>()")
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -159,10 +168,29 @@ def _groups(rest: Sequence[str]) -> Iterator[tuple[str, ...] | str]:
 
 def split(text: str) -> tuple[str, str]:
     """What is said before a command, and the command: `// for example: python load.py …`."""
-    found = _PROGRAM.search(text)
-    if found is None:
-        return text.strip(), ""
-    return text[: found.start()].strip(), text[found.start() :].strip()
+    at = _begin(text)
+    return text[:at].strip(), text[at:].strip()
+
+
+def _begin(text: str) -> int:
+    """Where the first command begins, with the variables before its program; the length of the text where there is none.
+
+    Word by word: a pattern of all of it, looked for from every character on, would take the square of a long word's length.
+    """
+    variables: deque[int] = deque(maxlen=_MOST_VARIABLES)
+    for found in _WORD.finditer(text):
+        word, at = found[0], found.start()
+        program = _NAMED.search(word) if found.end() < len(text) else None
+        if program is not None:
+            before = word[: program.start()]
+            # Text that is stuck to a program is none of its command; a folder is.
+            return at + program.start() if before and not before.endswith("/") else variables[0] if variables else at
+        assigned = _ASSIGNED.search(word)
+        if assigned is None or assigned.start():
+            variables.clear()
+        if assigned is not None:
+            variables.append(at + assigned.start())
+    return len(text)
 
 
 def load(text: str) -> LoadLine:

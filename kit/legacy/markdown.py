@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from kit.legacy import hypertext
 from kit.legacy.blocks import NUMBER, Block, Code, Grid, Heading, Paragraph, TableRow
 
-_HEADING = re.compile(r"\s{0,12}(?:[0-9]{1,3}[.)]\s+)?#{1,6}\s+(?P<text>.*\S)\s*")
+_HEADING = re.compile(r"\s{0,12}(?:[0-9]{1,3}[.)]\s+)?#{1,6}\s+(?P<text>\S.*)")
 _FENCE = re.compile(r"(?P<indent>\s{0,12})(?P<fence>`{3,}|~{3,}).*")
 _TABLE = re.compile(r"\s{0,12}<table\b.*", re.IGNORECASE)
 _RULE = re.compile(r":?-+:?")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_CODE = re.compile(r"(?s)(?P<fence>`+) ?(?P<text>.+?) ?(?P=fence)(?!`)")
+_BACKTICKS = re.compile(r"`+")
 
 
 def read(text: str) -> tuple[Block, ...]:
@@ -48,7 +48,7 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
             yield from _hypertext("\n".join(lines[at:end]), at)
             at = end
         else:
-            if heading := _HEADING.fullmatch(line):
+            if heading := _HEADING.fullmatch(line.rstrip()):
                 yield Heading(where, NUMBER.sub("", plain(heading["text"])))
             elif line.strip():
                 yield Paragraph(where, line.strip())
@@ -93,13 +93,34 @@ def plain(text: str) -> str:
         return ""
     result: list[str] = []
     end = 0
-    for found in _CODE.finditer(text):
-        # An escaped backtick begins no code.
-        if text[: found.start()].endswith("\\"):
-            continue
-        result += [_unescaped(text[end : found.start()]), found["text"].replace("\\|", "|")]
-        end = found.end()
+    for outer, inner in _code(text):
+        code = text[inner.start : inner.stop]
+        # A blank on each side keeps a backtick of the code apart.
+        code = code.removeprefix(" ").removesuffix(" ") or code
+        result += [_unescaped(text[end : outer.start]), code.replace("\\|", "|")]
+        end = outer.stop
     return "".join((*result, _unescaped(text[end:])))
+
+
+def _code(text: str) -> Iterator[tuple[range, range]]:
+    """Where code stands, with its backticks and without: it ends where as many stand together as it began with."""
+    runs = [found.span() for found in _BACKTICKS.finditer(text)]
+    # For each the next of its length, found from behind: to search from each on would take the square of their number.
+    ends: list[int | None] = []
+    later: dict[int, int] = {}
+    for number, (start, stop) in reversed(tuple(enumerate(runs))):
+        ends.append(later.get(stop - start))
+        later[stop - start] = number
+    ends.reverse()
+    number = 0
+    while number < len(runs):
+        (start, opened), end = runs[number], ends[number]
+        # An escaped backtick begins no code.
+        if end is None or text[start - 1 : start] == "\\":
+            number += 1
+            continue
+        yield range(start, runs[end][1]), range(opened, runs[end][0])
+        number = end + 1
 
 
 def _unescaped(text: str) -> str:

@@ -20,7 +20,6 @@ from kit.renderers.word import clean
 Value = str | int | float | bool | None
 
 _ACTIVE = ("=", "+", "-", "@", "#")  # how a formula or an error value begins
-_BLANKS = {"\r": "&#13;"}  # what a reader of XML would take for a line feed
 _CODED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 LONGEST_TEXT = 32_000  # a cell holds 32767 characters; what is longer goes on in the next cell
 
@@ -95,7 +94,7 @@ def _xml(place: str, value: Value, quoted: int) -> str:
     if isinstance(value, str):
         text = _plain(value)
         style = f' s="{quoted}"' if text.startswith(_ACTIVE) else ""
-        return f'<c r="{place}"{style} t="inlineStr"><is><t xml:space="preserve">{escape(text, _BLANKS)}</t></is></c>'
+        return f'<c r="{place}"{style} t="inlineStr"><is><t xml:space="preserve">{escape(text)}</t></is></c>'
     if isinstance(value, bool):
         return f'<c r="{place}" t="b"><v>{value:d}</v></c>'
     return f'<c r="{place}"><v>{value:.16g}</v></c>'

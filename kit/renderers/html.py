@@ -10,7 +10,6 @@ from kit.renderers import charts, overtime, repeated
 from kit.renderers.charts import Box, Chart, Geometry, Histogram
 from kit.renderers.details import beyond, brief_conclusion, criteria, highlights, sign_offs
 from kit.renderers.layouts import STANDARD, Layout
-from kit.renderers.word import clean
 from kit.texts import say
 
 WIDTH, HEIGHT = 640, 400
@@ -44,7 +43,6 @@ class Group:
 def render(report: Report, layout: Layout = STANDARD) -> bytes:
     environment = layout.environment(report)
     environment.autoescape = True
-    environment.finalize = shown
     style, script = layout.text("report.css"), layout.text("report.js")
     found = charts.of(report, report.language)
     values = {
@@ -74,11 +72,6 @@ def render(report: Report, layout: Layout = STANDARD) -> bytes:
 def hashed(text: str) -> str:
     """How a content security policy names an inline style or script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def shown(value: object) -> object:
-    """What no document can hold is left out before anything is escaped."""
-    return clean(value) if type(value) is str else value
 
 
 def _groups(rows: Sequence[PerformanceRow], report: Report) -> list[list[Group | None]]:

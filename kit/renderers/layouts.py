@@ -54,6 +54,7 @@ class Layout:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            finalize=shown,
         )
         made.filters.update(figure=figure, rate=rate, duration=duration, **filters)
         made.globals.update(report=report, say=_Words(report), when=when)
@@ -108,6 +109,11 @@ def find(reference: str | None) -> Layout:
     if not any((place / name).is_file() for name in FILES):
         raise UsageError(f"{place} holds no template", hint=f"a layout has at least one of {', '.join(FILES)}")
     return Layout(place.resolve().name, (place.resolve(), own))
+
+
+def shown(value: object) -> object:
+    """What a document must not hold is left out before anything is escaped."""
+    return clean(value) if type(value) is str else value
 
 
 def said(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from kit.model.report import PerformanceRow, Report
 from kit.renderers import charts, repeated
 from kit.renderers.details import beyond, brief_conclusion, criteria, highlights, sign_offs
 from kit.renderers.layouts import STANDARD, Layout
+from kit.renderers.word import clean
 
 # Only where Markdown acts: a star between blanks (`DDR5 64 GB * 20`) and an underscore inside a word stay as they are.
 _ACTIVE = re.compile(
@@ -17,7 +18,6 @@ _ACTIVE = re.compile(
 _BEGINNING = re.compile(
     r"(?P<number>[0-9]{1,9}(?=[.)](?:\s|$)))|(?=(?:#{1,6}|[-+*>])(?:\s|$)|>|[-=*_+:](?:\s*[-=*_+:|])+\s*$|~~~)"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def render(report: Report, layout: Layout = STANDARD) -> bytes:
@@ -70,7 +70,7 @@ def escape(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _CONTROL.sub("", " ".join(text.split("\n")))
+    return " ".join(clean(text).split("\n"))
 
 
 def code(text: str) -> str:
@@ -83,5 +83,6 @@ def code(text: str) -> str:
 
 def block(text: str, language: str = "") -> str:
     """A fenced block whose fence is longer than any in the text."""
+    text = clean(text)
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-# What XML cannot hold, and lone halves of surrogate pairs, which no encoding can.
-_IMPOSSIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_BREAKS = re.compile(r"(\r\n|\r|\n|\t)")
+from kit.controls import readable
+
+# What XML cannot hold beside control characters, and lone halves of surrogate pairs, which no encoding can.
+_IMPOSSIBLE = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
+_LINE_END = re.compile(r"\r\n?")
+_BREAKS = re.compile(r"(\n|\t)")
 _SHORT = 60
 
 
@@ -20,8 +23,8 @@ TABLE_OF_CONTENTS = (
 
 
 def clean(text: str) -> str:
-    """Text without what XML cannot hold."""
-    return _IMPOSSIBLE.sub("", text)
+    """Text without what no document can hold, or what would act on whoever reads it; every end of a line is a line feed."""
+    return _IMPOSSIBLE.sub("", readable(_LINE_END.sub("\n", text)))
 
 
 def attribute(text: str) -> str:
@@ -35,7 +38,7 @@ def run(text: str, *, superscript: bool = False) -> str:
     for piece in _BREAKS.split(clean(text)):
         if piece == "\t":
             pieces.append("<w:tab/>")
-        elif piece in ("\r\n", "\r", "\n"):
+        elif piece == "\n":
             pieces.append("<w:br/>")
         elif piece:
             pieces.append(f'<w:t xml:space="preserve">{escape(piece)}</w:t>')

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kit import clocks, commands, rounds, servertimes, stats
+from kit import bounded, clocks, commands, rounds, servertimes, stats
 from kit.errors import UsageError
 from kit.model import Inventory, Plan, Preflight, Restart, RoundPlan, RoundResult, RunStatus, ServerStart
 from kit.model.attestation import ATTESTATION, Attestation
@@ -13,7 +13,7 @@ from kit.model.calibration import Calibration
 from kit.model.report import RequestRow, Signed, Timeline
 from kit.model.reproduction import Reproduction
 from kit.report import timelines
-from kit.store import RunDir
+from kit.store import MOST_BYTES, RunDir
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def signed(run: RunDir) -> Signed | None:
     if not path.is_file():
         return None
     try:
-        found = Attestation.model_validate_json(path.read_bytes())
+        found = Attestation.model_validate_json(bounded.read(path, MOST_BYTES))
         return Signed(statement_sha256=found.sha256, sign_offs=found.signed())
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

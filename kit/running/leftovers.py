@@ -1,5 +1,7 @@
 """What killed kits left behind, cleared up before every command: processes, folders, half-written runs, containers."""
 
+import os
+import shutil
 from pathlib import Path
 
 from kit.errors import KitError, Problem
@@ -14,7 +16,7 @@ def sweep() -> tuple[str, ...]:
     # Each once: there is a note for every container, and an engine that is away takes its time to say so.
     for what in dict.fromkeys(note.what for note in left):
         try:
-            told += _docker() if what == notes.DOCKER else _run(Path(what))
+            told += _docker() if what == notes.DOCKER else _made(what) if notes.is_scratch(what) else _run(Path(what))
         except BlockingIOError:
             pass  # somebody already goes on with it
         except (KitError, OSError) as error:
@@ -32,6 +34,13 @@ def _run(path: Path) -> list[str]:
 
     line = settle(path)
     return [line] if line is not None else []
+
+
+def _made(what: str) -> list[str]:
+    if not os.path.lexists(what):
+        return []
+    shutil.rmtree(what)
+    return [f"removed {what}, left by a kit that was killed"]
 
 
 def _docker() -> list[str]:

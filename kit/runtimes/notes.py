@@ -1,14 +1,16 @@
 """Notes of what a kit has begun outside its own process, so that the next command can clear it up after a kill.
 
 A note is a symbolic link in the cache: its name is a mark, which tells whose it is and whether that kit still lives; where it
-points is a run directory, or `docker` for containers and networks. Temporary folders carry their mark in their own name.
+points is a run directory, a folder in which something is made, or `docker` for containers and networks. Temporary folders carry
+their mark in their own name.
 """
 
 import os
 import re
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +18,12 @@ from kit.resources import cache
 from kit.runtimes import marks
 
 DOCKER = "docker"
-_SCRATCH = re.compile(r"kit-[a-z]+-(?P<mark>[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)-.*")
+_SCRATCH = re.compile(r"\.?kit-[a-z]+-(?P<mark>[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)-.*")
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note: `what` is the path of a run, or `DOCKER`."""
+    """One note: `what` is the path of a run or of a folder in which something is made, or `DOCKER`."""
 
     path: Path
     what: str
@@ -58,6 +60,25 @@ def left() -> tuple[Note, ...]:
 def scratch(name: str) -> "tempfile.TemporaryDirectory[str]":
     """A temporary folder that is removed when it is no longer needed, or by the next command if kit is killed before."""
     return tempfile.TemporaryDirectory(prefix=f"kit-{name}-{marks.fresh()}-")
+
+
+@contextmanager
+def scratch_in(parent: Path, name: str) -> Iterator[Path]:
+    """As `scratch`, in a folder of its own: for what is too large for others, or moves from there to its place at once."""
+    path = parent.absolute() / f".kit-{name}-{marks.fresh()}-"
+    note = take(str(path))
+    try:
+        path.mkdir(mode=0o700)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            note.drop()
+
+
+def is_scratch(what: str) -> bool:
+    """Whether a note is of a folder in which something was made."""
+    return _SCRATCH.fullmatch(os.path.basename(what)) is not None
 
 
 def sweep_scratch() -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from securesystemslib import dsse, exceptions
 from securesystemslib.signer import Signature as Made
 
+from kit import bounded
 from kit.errors import KitError, Problem, UsageError, VerificationError
 from kit.model.attestation import (
     PAYLOAD_TYPE,
@@ -37,11 +38,11 @@ _ALTERED = "compare with a copy of the run, or ask those who signed it"
 def read(path: Path) -> Attestation | None:
     """The attestation of a run, not checked; None where it has none. Raises `VerificationError` where it is damaged."""
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise VerificationError(f"{path} is too large for an attestation")
-        content = path.read_bytes()
+        content = bounded.read(path, LARGEST_BYTES)
     except FileNotFoundError:
         return None
+    except bounded.UnfitError as error:
+        raise VerificationError(f"{path} is no attestation: {error.strerror}", hint=_ALTERED) from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     try:

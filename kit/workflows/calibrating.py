@@ -1,6 +1,5 @@
 """`kit calibrate`: the reference server and a profile's load path, on this very machine, at the profile's concurrencies."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from kit.model import Case, Environment, Length, Load, Mount, Order, Program, Ta
 from kit.model.table import Row
 from kit.ports import Progress, Runtime
 from kit.resources import cache
+from kit.runtimes import notes
 
 TTFT_S, ITL_S = 0.1, 0.01
 """What a server is taken to do where the profile has no baseline: a demanding one."""
@@ -121,7 +121,7 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
         read_timeout_s=load.read_timeout,
         processes=None if load.processes == "auto" else load.processes,
     )
-    with tempfile.TemporaryDirectory(prefix="kit-calibrate-") as scratch:
+    with notes.scratch("calibrate") as scratch:
         home, raw = Path(scratch) / "server", Path(scratch) / "raw"
         record, log = home / "sent.jsonl", Path(scratch) / "load.log"
         for directory in (home, raw):

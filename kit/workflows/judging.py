@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import audit, recount, renderers, store
+from kit import audit, bounded, recount, renderers, store
 from kit import profile as profiles
 from kit.errors import HostError, KitError, NotAcceptedError, Problem, UsageError
 from kit.legacy import again, tables
@@ -95,8 +95,6 @@ def _incomplete(path: Path) -> tuple[Problem, ...]:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > tables.LARGEST_BYTES:
-            raise UsageError(f"{path} is larger than {tables.LARGEST_BYTES} bytes")
-        return path.read_bytes()
+        return bounded.read(path, tables.LARGEST_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from kit.model.bundle import FOLDERS, Kind, Manifest, Member
 from kit.ports import Progress
 from kit.profile import Loaded
 from kit.resources import folder
+from kit.runtimes import notes
 from kit.runtimes.sources import Source
 from kit.signing import attesting, signatures
 from kit.store import RunDir
@@ -123,7 +123,7 @@ def opened(
     """
     looked = look(path)
     manifest = looked.bundle.manifest
-    with tempfile.TemporaryDirectory(prefix="kit-bundle-") as name:
+    with notes.scratch("bundle") as name:
         home = Path(name)
         run = RunDir(home / "runs" / manifest.run) if manifest.run is not None else None
         said = None

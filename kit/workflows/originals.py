@@ -1,7 +1,6 @@
 """What `kit reproduce` repeats: a bundle, a run, a profile with its baseline, or an old report by itself."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from kit.model import Inventory, Plan
 from kit.ports import Progress
 from kit.profile import Loaded
 from kit.running import prompting
+from kit.runtimes import notes
 from kit.signing import attesting
 from kit.store import RunDir
 from kit.workflows import judging, opening, sealing
@@ -108,7 +108,7 @@ def _report(path: Path, progress: Progress, now: datetime, trust: Path | None) -
     if trust is not None:
         verified = sealing.verify(str(path), path.parent, trust, now)
         signed_by = tuple(f"{one.name} ({one.role})" for one in verified.sign_offs)
-    with tempfile.TemporaryDirectory(prefix="kit-import-") as name:
+    with notes.scratch("import") as name:
         taken = judging.take(path, Path(name))
         try:
             loaded = profiles.load(str(taken.profile))

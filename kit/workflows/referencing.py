@@ -1,6 +1,5 @@
 """`kit reference-server`: the reference server in the foreground, in the load generator's environment."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from kit.instrument import schedule
 from kit.instrument.times import ScheduleError
 from kit.loadgens import GENERATORS
 from kit.model import Program
+from kit.runtimes import notes
 
 LOOK_S = 0.5
 
@@ -37,7 +37,7 @@ def serve(words: tuple[str, ...], port: int, tell: Callable[[str], None]) -> Non
     environment = runtime.pin(GENERATORS["evalscope"].IMAGE, "1.0.1")
     runtime.prepare(environment, tell)
     program = Program(name="reference", environment=environment, argv=(*packed.COMMAND, "reference", *words))
-    with tempfile.TemporaryDirectory(prefix="kit-reference-") as scratch:
+    with notes.scratch("reference") as scratch:
         home = Path(scratch)
         packed.place(home, packed.digest())
         with runtime.start(program, directory=home, log=home / "log", secrets={}, on_line=tell) as running:

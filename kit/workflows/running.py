@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from kit.host import LocalHost
 from kit.inventory import Collected
 from kit.inventory.cpu import online
 from kit.legacy import baseline as baselines
+from kit.model.attestation import REPORT
 from kit.model.profile import Language
 from kit.model.report import Report
 from kit.ports import Doors, Progress
@@ -187,8 +189,10 @@ def write_report(
     from kit.renderers import layouts
 
     layout = layouts.find(template) if template is not None else None
+    if to is None:
+        _require_inside(directory.path / REPORT, layout.name if layout is not None else "")
     built = reports.build(reports.read(directory), "en" if lang == "en" else "zh-CN" if lang == "zh-CN" else None)
-    folder = to or directory.path / "report" / (layout.name if layout is not None else "")
+    folder = to or directory.path / REPORT / (layout.name if layout is not None else "")
     # All are rendered before the first is written: a template that fails leaves the old report whole.
     rendered = [(folder / renderers.file_name(name), renderers.render(name, built, layout)) for name in formats]
     if to is None and reading.signed(directory) is not None:
@@ -200,6 +204,14 @@ def write_report(
         msg = f"{error.filename or folder} cannot be written: {error.strerror}"
         raise HostError(msg, hint=f"make room, then kit report {directory.path}") from error
     return built, tuple(path for path, _ in rendered)
+
+
+def _require_inside(folder: Path, name: str) -> None:
+    """Refuse to write through a link that leads out of the run: whoever made the run may have laid it."""
+    for place in (folder, folder / name):
+        if place.is_symlink():
+            msg = f"{place} is a link to {os.readlink(place)}: the report would be written there"
+            raise UsageError(msg, hint="remove the link, or give another directory with --to")
 
 
 def _require_signed(directory: RunDir, rendered: Sequence[tuple[Path, bytes]]) -> None:

@@ -34,6 +34,10 @@ def lacks_something() -> None:
     raise HostError("no engine", hint="install one")
 
 
+def quotes_what_it_was_given() -> None:
+    raise HostError("no \x1b]0;x\aengine\x9b2J", hint="install \u202eone")
+
+
 @pytest.mark.parametrize(
     ("does", "code", "said"),
     [
@@ -41,6 +45,7 @@ def lacks_something() -> None:
         (interrupted_in_a_wait, 130, "kit: interrupted\n"),
         (leaves_with_seven, 7, ""),
         (lacks_something, 3, "kit: no engine\nwhat to do: install one\n"),
+        (quotes_what_it_was_given, 3, "kit: no engine\nwhat to do: install one\n"),
     ],
 )
 def test_an_error_becomes_its_message_and_its_exit_code(does: Callable[[], None], code: int, said: str) -> None:

@@ -23,12 +23,12 @@ LONGEST = 300
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
-    ("kit.errors", "kit.resources"),
+    ("kit.controls", "kit.errors", "kit.resources"),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
     ("kit.spellings",),
-    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
+    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable", "kit.bounded"),
     ("kit.texts",),
     # doors
     ("kit.traffic",),
@@ -282,6 +282,18 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
         for module in below
         for found in used(module, [name for name in (*wanted, *streams) if name != forked.get(module)])
     ]
+
+
+def test_all_that_is_printed_goes_one_way() -> None:
+    """There it loses what would act on a terminal."""
+    wanted = ("print", "typer.echo", "click.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write", "Console")
+    ways = ("kit.cli.terminal", "kit.cli.output")
+    assert not [found for module in modules() if module not in ways for found in used(module, wanted)]
+
+
+def test_a_temporary_folder_is_one_that_the_next_command_finds_after_a_kill() -> None:
+    wanted = ("tempfile.TemporaryDirectory", "tempfile.mkdtemp", "TemporaryDirectory", "mkdtemp")
+    assert not [found for module in modules() if module != "kit.runtimes.notes" for found in used(module, wanted)]
 
 
 def test_only_the_doors_and_the_command_line_read_clock_and_environment() -> None:

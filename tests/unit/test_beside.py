@@ -130,7 +130,20 @@ def test_a_file_without_prompts_is_refused(tmp_path: Path, content: bytes) -> No
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     said = refused(written(tmp_path, "pipe", "/dev/zero", f"../{tmp_path.name}"))
-    assert [f"{name} is no file" in said for name in ("/pipe", "/dev/zero", tmp_path.name)] == [True] * 3
+    for name, why in (("/pipe", "it is no plain file"), ("/dev/zero", "it is no plain file"), ("", "Is a directory")):
+        assert f"{name} cannot be read: {why}" in said
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "large.csv"])
+def test_a_baseline_without_end_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large.csv").touch()
+    os.truncate(tmp_path / "large.csv", beside.BASELINE_BYTES + 1)
+    why = "it is larger than 20000000 bytes" if name == "large.csv" else "it is no plain file"
+    path = tmp_path / "p.yaml"
+    path.write_text(f"{RUNNING}acceptance: {{baseline: {name}}}\n")
+    with pytest.raises(ProfileError, match=rf"acceptance\.baseline: \S*{name} cannot be read: {why}"):
+        profile.load(str(path))
 
 
 def test_all_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_a_bundle_made_twice_is_the_same_and_holds_what_the_run_was_made_of(tmp_
         "images/llamacpp/serve.py",
     }
     assert (manifest.run, manifest.profile, manifest.left_out) == (run.name, "smoke", ("image", "wheel", "kit"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [run.name, "a.kit", "b.kit"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [run.name, "a.kit", "b.kit", "cache"]
 
 
 def test_a_profile_is_bundled_with_its_settings_and_its_baseline(tmp_path: Path) -> None:

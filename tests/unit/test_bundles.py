@@ -22,7 +22,7 @@ from kit.bundles import asking, names, reading, writing
 from kit.errors import KitError, UsageError, VerificationError
 from kit.images import gathering
 from kit.model.bundle import BUNDLE, Kind, Manifest, Member
-from kit.resources import folder
+from kit.resources import cache, folder
 from kit.runtimes import sources
 from kit.workflows import opening
 from tests.unit.test_report import PROFILE
@@ -136,7 +136,25 @@ def test_a_file_that_changes_meanwhile_leaves_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "p").write_text(TEXT.replace("128", "129"))
     with pytest.raises(KitError, match="changed while it was bundled"):
         writing.write(tmp_path / "b.kit", made.manifest(), {"profile.yaml": tmp_path / "p"})
-    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+    assert [path.name for path in tmp_path.iterdir() if path != cache()] == ["p"]
+    assert list((cache() / "notes").iterdir()) == []
+
+
+def test_what_a_kit_that_is_killed_has_written_of_a_bundle_is_noted(tmp_path: Path) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    class Sources(dict[str, Path]):
+        def __getitem__(self, name: str) -> Path:
+            (folder,) = tmp_path.glob(".kit-*")
+            seen.append(tuple(os.readlink(note) for note in (cache() / "notes").iterdir()))
+            assert seen[-1] == (str(folder),)
+            assert [path.name for path in folder.iterdir()] == ["b.kit"]
+            return super().__getitem__(name)
+
+    (tmp_path / "p").write_text(TEXT)
+    writing.write(tmp_path / "b.kit", Made().manifest(), Sources({"profile.yaml": tmp_path / "p"}))
+    assert len(seen) == 1
+    assert sorted(path.name for path in tmp_path.iterdir() if path != cache()) == ["b.kit", "p"]
 
 
 def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:

@@ -297,3 +297,16 @@ def test_another_layout_writes_beside_the_standard_report(tmp_path: Path) -> Non
     assert elsewhere == (tmp_path / "out" / "report.md",)
     with pytest.raises(UsageError, match="no layout"):
         running.write_report(run, ["md"], template="nowhere")
+
+
+@pytest.mark.parametrize("link", ["report", "report/brief"])
+def test_no_report_is_written_through_a_link_out_of_the_run(tmp_path: Path, link: str) -> None:
+    run, outside = Written(tmp_path).run, tmp_path / "outside"
+    outside.mkdir()
+    (run.path / link).parent.mkdir(exist_ok=True)
+    (run.path / link).symlink_to(outside)
+    with pytest.raises(UsageError, match=rf"{link} is a link to {outside}"):
+        running.write_report(run, ["md"], template="brief")
+    assert list(outside.iterdir()) == []
+    running.write_report(run, ["md"], to=run.path / link, template="brief")
+    assert [path.name for path in outside.iterdir()] == ["report.md"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kit import profile, renderers
 from kit.errors import KitError, UsageError
 from kit.formats import figure, rate
-from kit.legacy import again, lines, report
+from kit.legacy import again, hypertext, lines, report
 from kit.legacy import markdown as reading
 from kit.legacy import profiles as writing
 from kit.legacy.blocks import Block, Grid, Heading, Paragraph, TableRow
@@ -520,3 +520,55 @@ def test_a_damaged_word_document_is_read_or_refused(at: int, value: int, member:
 
 
 SMALL = word(written()[:3])
+
+
+# --- texts that cost more than they hold -------------------------------------------------------------------------
+
+MANY = 200_000
+"""With the square of it as many steps, no test would end."""
+
+
+def test_backticks_are_read_once() -> None:
+    assert reading.plain(f"{'`' * MANY} `x`") == f"{'`' * MANY} x"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("`a` b ``c`d``", "a b c`d"),
+        ("`` `a ``", "`a"),
+        ("` `", " "),
+        ("`a\\|b`", "a|b"),
+        ("\\`a\\` `b`", "`a` b"),
+        ("```a`` b", "```a`` b"),
+    ],
+)
+def test_code_in_a_line_ends_where_as_many_backticks_stand_as_it_began_with(text: str, told: str) -> None:
+    assert reading.plain(text) == told
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * MANY, "(a=" * (MANY // 3), ",/" * (MANY // 2)], ids=["brackets", "variables", "folders"]
+)
+def test_a_command_is_looked_for_word_by_word(text: str) -> None:
+    assert lines.split(f"{text} x") == (f"{text} x", "")
+    assert lines.split(f"{text} e.g.:A=1 B=2 /opt/bin/python3 x.py") == (
+        f"{text} e.g.:",
+        "A=1 B=2 /opt/bin/python3 x.py",
+    )
+
+
+def test_what_is_longer_than_any_command_is_told_and_not_taken_apart() -> None:
+    (problem,) = lines.server("_" * MANY).problems
+    assert "200000 characters, more than 20000" in problem
+    assert lines.load("_" * MANY).problems == [problem]
+
+
+def test_a_line_of_blanks_is_no_heading() -> None:
+    assert reading.read(f"#{' ' * MANY}") == (Paragraph("line 1", "#"),)
+
+
+@pytest.mark.parametrize("text", ["<!--", "<a x="])
+def test_markup_that_never_ends_is_read_once(text: str) -> None:
+    (found,) = hypertext.tables("<table><tr><td>1</td></tr></table>" + text * (MANY // len(text)))
+    assert found.rows == [(1, ["1"])]

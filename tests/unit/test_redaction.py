@@ -179,6 +179,8 @@ def test_a_cleaned_file_keeps_its_size_and_everything_else(tmp_path: Path) -> No
         ("line\nstays", "line\nstays"),
         ("\x1b[2J\x1b[Hclear", "clear"),
         ("\x1bcreset", "creset"),
+        ("\x9b31mred\x9d0;title\x9c \x85next", "red next"),
+        ("\u202eback\u2066 \u200f\u061c", "back"),
         ("end  \n", "end"),
         ("http://user:pass@host/x and https://t0ken@h", "http://***@host/x and https://***@h"),
         ("mail me@host", "mail me@host"),

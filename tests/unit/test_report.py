@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import example, given, settings
@@ -464,12 +465,12 @@ def test_a_text_without_its_values_is_a_defect() -> None:
 
 # --- escaping ----------------------------------------------------------------------------------------------------
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def expected(text: str) -> str:
     """What a reader must see: control characters gone, lines joined, blanks around it gone as in every table cell."""
-    return CONTROL.sub("", " ".join(text.split("\n"))).strip()
+    return CONTROL.sub("", " ".join(re.split(r"\r\n?|\n", text))).strip()
 
 
 def cells(row: str) -> list[str]:
@@ -490,7 +491,7 @@ def shown(cell: str) -> list[tuple[str, str]]:
 
 nasty = st.text(
     st.one_of(
-        st.sampled_from("|<>`*_[]()~\\#&;:!$\n\r\t \x00\x1b\x7f-+=^@/.aA1中é😀\u200b\u2028\u0301"),
+        st.sampled_from("|<>`*_[]()~\\#&;:!$\n\r\t \x00\x1b\x7f\x9b-+=^@/.aA1中é😀\u200b\u2028\u202e\u0301"),
         st.characters(codec="utf-8"),
     ),
     max_size=40,
@@ -540,7 +541,7 @@ def test_any_text_in_a_block_stays_inside_it(text: str, language: str) -> None:
     tokens = MarkdownIt("commonmark").parse(f"{block(text, language)}\n\nafter\n")
     assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
     assert tokens[0].info == language
-    normal = re.sub(r"\r\n?", "\n", text).replace("\0", "\ufffd").rstrip()
+    normal = CONTROL.sub("", re.sub(r"\r\n?", "\n", text)).rstrip()
     assert tokens[0].content.rstrip() == normal
 
 
@@ -617,7 +618,7 @@ def test_any_text_anywhere_in_the_document_is_that_text_and_changes_nothing_else
     wanted = " ".join(re.split("[ \t]+", expected(text))).strip(" ")
     if not wanted or "\r" in text:
         return
-    fenced = text.replace("\0", "\ufffd").rstrip()
+    fenced = CONTROL.sub("", text).rstrip()
     model = [
         (kind, content.replace(PLACE, fenced), tuple((name, part.replace(PLACE, wanted)) for name, part in pieces))
         for kind, content, pieces in outline(filled(whole, PLACE))
@@ -651,6 +652,27 @@ def test_a_hostile_profile_and_server_change_no_line_of_the_report(tmp_path: Pat
     assert 'href="g"' not in html
     widths = {len(cells(line)) for line in text.splitlines() if line.startswith("|") and plain in cells(line)[:1]}
     assert widths == {11}
+
+
+@pytest.mark.parametrize("name", renderers.STANDARD)
+def test_no_format_holds_a_character_that_acts_on_its_reader(whole: Report, name: str) -> None:
+    acting = "a\x1b[31m \x9b2J \u202eb \u2066 \u200f \u061c\x7f\x85"
+    found = whole.model_copy(
+        update={
+            **dict.fromkeys(("project", "model", "environment_label", "start_command"), acting),
+            **dict.fromkeys(("hardware", "software", "commands"), ((acting, acting),)),
+            **dict.fromkeys(("conclusion", "provenance", "notes"), (acting,)),
+            "hardware_text": acting,
+            "requests": tuple(row.model_copy(update={"error": acting}) for row in whole.requests),
+        }
+    )
+    content = renderers.render(name, found)
+    if name in ("docx", "xlsx"):
+        with ZipFile(io.BytesIO(content)) as packed:
+            texts = [packed.read(part).decode() for part in packed.namelist() if part.endswith((".xml", ".rels"))]
+    else:
+        texts = [content.decode("utf-8-sig")]
+    assert not [CONTROL.findall(text) for text in texts if CONTROL.search(text.replace("\r\n", "\n"))]
 
 
 def test_what_is_doubtful_about_the_plan_stands_below_the_performance_table(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from kit.durable import held
 from kit.errors import UsageError
 from kit.inventory import Collected
 from kit.model import Fact, RunStatus
+from kit.resources import cache
 from kit.running import leftovers, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
@@ -193,6 +194,23 @@ def test_what_living_kits_note_is_left_alone(world: World) -> None:
     assert leftovers.sweep() == ()
     assert not (world.run.path / "run.json").exists()
     note.drop()
+
+
+def test_what_a_killed_kit_was_making_is_removed_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "sweep", tuple)
+    with notes.scratch_in(tmp_path, "bundle") as own, monkeypatch.context() as killed:
+        killed.setattr(marks, "fresh", lambda: DEAD)
+        left = notes.scratch_in(tmp_path, "bundle")
+        made = left.__enter__()
+        (made / "b.kit").write_text("half")
+        (told,) = leftovers.sweep()
+        assert told == f"removed {made}, left by a kit that was killed"
+        assert sorted(tmp_path.glob(".kit-*")) == [own]
+        assert leftovers.sweep() == ()
+    assert list(tmp_path.glob(".kit-*")) == []
+    assert list((cache() / "notes").iterdir()) == []
 
 
 def test_temporary_folders_of_killed_kits_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from kit.images.artifacts.matrix import public
 from kit.images.artifacts.recognise import ANY, Recognised, recognise
 from kit.model import Record
 from kit.ports import Progress
+from kit.runtimes import notes
 
 MARK = "# Written by `kit image add-artifact`: what this site has."
 
@@ -157,8 +157,8 @@ def _put(file: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.samefile(file):
             return
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as scratch:
-            temporary = Path(scratch) / path.name
+        with notes.scratch_in(path.parent, "artifact") as scratch:
+            temporary = scratch / path.name
             try:
                 os.link(file.resolve(), temporary)
             except OSError as error:

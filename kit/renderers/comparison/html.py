@@ -3,14 +3,13 @@
 from kit.model.comparison import Comparison
 from kit.renderers import charts
 from kit.renderers.comparison import sections
-from kit.renderers.html import BOX, HEIGHT, WIDTH, Drawing, hashed, shown
+from kit.renderers.html import BOX, HEIGHT, WIDTH, Drawing, hashed
 from kit.renderers.layouts import STANDARD
 
 
 def written(found: Comparison) -> bytes:
     environment = STANDARD.environment(found)
     environment.autoescape = True
-    environment.finalize = shown
     style, script = STANDARD.text("report.css"), STANDARD.text("report.js")
     whole = sections.of(found)
     values = {

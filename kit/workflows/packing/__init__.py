@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from kit.model.bundle import KINDS, Manifest
 from kit.ports import Progress
 from kit.redaction import Redactor, read_secret
 from kit.running import prompting
-from kit.runtimes import fetching
+from kit.runtimes import fetching, notes
 from kit.store import RunDir
 from kit.workflows.packing import environments, models
 from kit.workflows.packing.gathered import Gathered, Wanted
@@ -40,8 +39,8 @@ def make(reference: str, runs: Path, out: Path, wanted: Wanted, progress: Progre
     """Bundle a run, or what a run of a profile would take. Raises `UsageError` where something has changed since the run."""
     run = _run(reference, runs)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.absolute().parent) as scratch:
-            found = Gathered(Path(scratch), wanted, progress)
+        with notes.scratch_in(out.parent, "bundle") as scratch:
+            found = Gathered(scratch, wanted, progress)
             about, profile = _of_run(found, run) if run is not None else _of_profile(found, reference)
             models.tokenizer(found, profile)
             order = {kind: number for number, kind in enumerate(KINDS)}
