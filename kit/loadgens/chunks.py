@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+import json
 import pickle
 import re
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from kit.loadgens.timings import Said
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a stream held: chunks with text, when the first came (the client's clock), the gaps between them in seconds,
-    the server's own token counts, why it stopped, and what some servers add of their own work. `None`: the stream did not say."""
+    the server's own token counts, why it stopped, what some servers add of their own work, and an error amid the chunks. `None`: the stream did not say."""
 
     text_chunks: int
     first_text_at: float | None
@@ -27,6 +28,7 @@ class Answer:
     output_tokens: int | None
     finish_reason: str | None
     said: Said = field(default_factory=Said)
+    error: str | None = None
 
 
 _FIXED = re.compile(
@@ -96,8 +98,12 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
     finish_reason: str | None = None
     usage: tuple[int | None, int | None] = (None, None)
     said = Said()
+    error: str | None = None
     for position, chunk in enumerate(chunks):
         if not isinstance(chunk, dict):
+            continue
+        if chunk.get("error") is not None or chunk.get("object") == "error":
+            error = error or short(json.dumps(chunk, ensure_ascii=False))
             continue
         choice = _first(chunk.get("choices"))
         if _has_text(choice.get("delta")):
@@ -116,6 +122,7 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
         output_tokens=usage[1],
         finish_reason=finish_reason,
         said=said,
+        error=error,
     )
 
 

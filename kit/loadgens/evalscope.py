@@ -225,6 +225,8 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
     error = None
     if not row["success"]:
         error = (note.reason if note is not None else None) or "no answer"
+    elif got.error is not None:
+        error = got.error
     elif got.text_chunks == 0:
         error = "the stream held no text"
     elif got.finish_reason is None:
@@ -267,6 +269,7 @@ def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
         output_tokens=got.output_tokens,
         finish_reason=got.finish_reason,
         said=got.said,
+        error=got.error,
     )
 
 

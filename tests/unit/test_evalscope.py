@@ -47,6 +47,11 @@ def database(folder: Path) -> Path:
     return found
 
 
+def rows(folder: Path, statement: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(database(folder))) as connection:
+        return connection.execute(statement).fetchall()
+
+
 def change(folder: Path, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(database(folder))) as connection, connection:
         connection.execute(statement, values)
@@ -209,6 +214,18 @@ def test_a_stream_that_was_cut_is_no_success(version: str, tmp_path: Path) -> No
     sample = one(version, tmp_path, Request(finish=None))
     assert not sample.succeeded
     assert sample.error == "the stream ended before the answer was finished"
+
+
+def test_an_error_amid_the_stream_is_no_success(version: str, tmp_path: Path) -> None:
+    """evalscope 1.0.1 counts what comes with it."""
+    read(version, tmp_path, Request(usage=None))
+    [(stored,)] = rows(tmp_path, "SELECT response_messages FROM result")
+    told = messages(stored)
+    told[0] = {"error": {"message": "memory"}}
+    change(tmp_path, "UPDATE result SET response_messages = ?", pickled(told))
+    [sample] = again(version, tmp_path, 1).samples
+    assert not sample.succeeded
+    assert sample.error == '{"error": {"message": "memory"}}'
 
 
 def test_a_stream_without_text_is_no_success(version: str, tmp_path: Path) -> None:
