@@ -112,10 +112,18 @@ class HttpEndpoint:
             raise EndpointError(f"{url} gave no answer: {error}", "see the log of the server") from error
 
     def _client(self, target: Target, timeout_s: float) -> httpx.Client:
-        # A proxy of the company must not stand between kit and a server on this machine.
-        local = httpx.URL(target.url).host in ("127.0.0.1", "localhost", "::1")
+        # A proxy of the company must not stand between kit and a server on this machine; its certificates count there too.
+        url = httpx.URL(target.url)
+        local = url.host in ("127.0.0.1", "localhost", "::1")
         timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
-        return httpx.Client(headers=_HEADERS, timeout=timeout, trust_env=not local, follow_redirects=False)
+        try:
+            verify = httpx.create_ssl_context() if url.scheme == "https" else True
+        except OSError as error:
+            hint = "SSL_CERT_FILE and SSL_CERT_DIR name what is trusted"
+            raise EndpointError(f"no certificates can be read for {target.url}: {error}", hint) from error
+        return httpx.Client(
+            headers=_HEADERS, timeout=timeout, verify=verify, trust_env=not local, follow_redirects=False
+        )
 
 
 def _status(client: httpx.Client, method: str, url: str) -> int:

@@ -26,8 +26,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kit import packed
+from kit.endpoint import HttpEndpoint
 from kit.instrument import exchange
-from kit.model import Sample
+from kit.model import Sample, Target
+from kit.ports import EndpointError
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from kit.signing import rereading
@@ -224,6 +226,21 @@ def test_tls_with_a_key_and_never_through_a_proxy_on_this_machine(
     refused = sent(python, instruments, url, SSL_CERT_FILE="/dev/null")
     assert refused["refused"].startswith("no secure connection to 127.0.0.1:")
     assert "CERTIFICATE_VERIFY_FAILED" in refused["refused"]
+
+
+def test_kits_own_questions_trust_the_same_certificates(
+    secure: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target(url=f"https://127.0.0.1:{secure.server_address[1]}", model="m")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert "data" in HttpEndpoint().get(target, "/v1/models", most_bytes=1000)
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    with pytest.raises(EndpointError, match="no certificates can be read for https"):
+        HttpEndpoint().get(target, "/v1/models", most_bytes=1000)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(EndpointError, match="CERTIFICATE_VERIFY_FAILED"):
+        HttpEndpoint().get(target, "/v1/models", most_bytes=1000)
 
 
 def test_tls_through_a_tunnel_of_a_proxy(python: Path, instruments: Path, secure: Stub, certificate: Path) -> None:
