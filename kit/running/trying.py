@@ -30,6 +30,8 @@ def calibrate(plan: Plan, doors: Doors, run: RunDir, ran_s: float) -> Calibratio
     reason: Doubt | None = None
     if transport != "precise":
         reason = Doubt(kind="untried-transport")
+    elif plan.target.url.startswith("https:"):
+        reason = Doubt(kind="untried-tls")
     else:
         points = calibration.points(run.results(plan), budget)
         if not any(point.reason is None for point in points):

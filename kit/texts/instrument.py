@@ -14,6 +14,10 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "load.transport 为 evalscope，其客户端的启动时间超出校准可用的时间（可用 kit calibrate 测量）",
         "load.transport is evalscope, whose client takes longer to start than there is time for it (kit calibrate tries it)",
     ),
+    "untried-tls": (
+        "校准使用明文 HTTP；本端点使用 TLS，到达时刻为客户端读取时刻，误差可能更大",
+        "the trial speaks plain HTTP, and this endpoint TLS, where arrivals are timed when they are read: the error may be larger",
+    ),
     "untried-short": (
         "测试时长的二十分之一（{budget} s）不足以进行任何一次校准",
         "a twentieth of the run's time ({budget} s) is too short for any trial",

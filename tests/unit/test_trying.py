@@ -219,3 +219,14 @@ def test_the_plain_client_is_not_tried_in_a_run(tmp_path: Path) -> None:
     found = trying.calibrate(world.plan, world.doors, world.run, 600.0)
     assert found.reason is not None
     assert found.reason.kind == "untried-transport"
+
+
+def test_an_endpoint_with_tls_is_not_tried_over_plain_http(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.execute()
+    target = world.plan.target.model_copy(update={"url": "https://host:8443"})
+    plan = precise(world.plan).model_copy(update={"target": target})
+    found = trying.calibrate(plan, world.doors, world.run, 600.0)
+    assert found.reason is not None
+    assert found.reason.kind == "untried-tls"
+    assert "the trial speaks plain HTTP" in doubt("en", found.reason)
