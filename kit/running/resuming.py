@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from kit import __version__, documents, rounds
+from kit import __version__, documents, rounds, searches
 from kit import inventory as inventories
 from kit.durable import held, replace
 from kit.errors import KitError, Problem, UsageError
@@ -94,10 +94,11 @@ def _told(value: object) -> str:
 
 def set_failed_aside(run: RunDir, plan: Plan) -> None:
     """Make room for the rounds in which no request succeeded: they measured nothing, and are tried again. What they left is
-    kept under `abandoned/`."""
+    kept under `abandoned/`. Those that told a search where its limits end have told it."""
     present = [entry for entry in plan.rounds if run.has(entry)]
-    for entry, result in zip(present, run.results(plan), strict=True):
-        if result.figures.succeeded == 0:
+    beyond = searches.beyond(plan, results := run.results(plan))
+    for entry, result in zip(present, results, strict=True):
+        if result.figures.succeeded == 0 and entry.case.id not in beyond:
             run.set_aside(entry)
 
 

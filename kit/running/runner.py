@@ -151,9 +151,9 @@ class _Execution:
         self._tell("round-start", name, entry, position=position, of=of)
         if (result := self._tried(entry, server, name)) is None:
             return
-        if result.figures.succeeded == 0:
-            self._failed.append(f"{name}: {_no_success(result)}")
         self._teller.learn(result)
+        if result.figures.succeeded == 0 and not self._teller.beyond(entry):
+            self._failed.append(f"{name}: {_no_success(result)}")
         self._tell("round-end", name, entry, position=position, of=of, result=result)
 
     def _tried(self, entry: RoundPlan, server: Serving | None, name: str) -> RoundResult | None:
