@@ -57,7 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.legacy",),
     # judgements
     ("kit.acceptance", "kit.audit", "kit.images"),
-    ("kit.recount", "kit.calibration"),
+    ("kit.recount", "kit.calibration", "kit.trials"),
     ("kit.comparing",),
     ("kit.index",),
     ("kit.trend",),
