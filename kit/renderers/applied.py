@@ -86,7 +86,7 @@ def turns(report: Report) -> Table:
 def error(report: Report) -> Table:
     """The instrument's error by case, as a share of its figures; no rows where none was tried."""
     lang = report.language
-    tried = any(detail.load.instrument for detail in report.details)
+    tried = [bool(detail.load.instrument) for detail in report.details]
     return Table(
         title=say(lang, "error"),
         columns=(
@@ -94,9 +94,9 @@ def error(report: Report) -> Table:
             *(say(lang, "error-of", metric=say(lang, f"short-{name}")) for name in _METRICS),
         ),
         rows=tuple((*case_cells(detail), *(_error(detail, name) for name in _METRICS)) for detail in report.details)
-        if tried
+        if any(tried)
         else (),
-        notes=(say(lang, "error-note"),),
+        notes=(say(lang, "error-note"), *(() if all(tried) else (say(lang, "error-untried"),))),
     )
 
 

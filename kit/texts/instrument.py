@@ -12,6 +12,11 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "After the last round the same sender met a server whose times are known, on this machine, with as many clients or at the same rate: how far "
         "its figures were from the truth, as a share of this case's, the median of the trials (least … largest).",
     ),
+    "error-untried": (
+        "“—”：该工况没有结果，或校准时间（测试时长的二十分之一，至多 60 s）不足；可用 kit calibrate 加本次测试的目录补测。",
+        "—: nothing was measured there, or a twentieth of the run's time, 60 s at most, was too short to try it: kit calibrate does, given "
+        "the run's directory.",
+    ),
     "trust-error-none": ("未测仪器误差：{reason}。", "The instrument's error was not tried: {reason}."),
     "untried-transport": (
         "load.transport 为 evalscope，其客户端的启动时间超出校准可用的时间（可用 kit calibrate 测量）",
