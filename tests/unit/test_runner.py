@@ -262,7 +262,7 @@ def paced(*ends: float) -> list[Play]:
 
 
 def test_rounds_are_repeated_until_the_throughput_is_known_well_enough(tmp_path: Path) -> None:
-    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, max=5)").replace("[1, 2]", "1")
+    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, min=3, max=5)").replace("[1, 2]", "1")
     world = World(tmp_path, text)
     world.runtime.plays_in_turn("load", *paced(0.5, 0.5001, 0.4999, 9, 9))
     status = world.execute()
@@ -274,14 +274,14 @@ def test_rounds_are_repeated_until_the_throughput_is_known_well_enough(tmp_path:
 
 
 def test_rounds_that_stay_far_apart_end_at_the_most(tmp_path: Path) -> None:
-    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, max=4)").replace("[1, 2]", "1")
+    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, min=3, max=4)").replace("[1, 2]", "1")
     world = World(tmp_path, text)
     world.runtime.plays_in_turn("load", *paced(0.5, 0.9, 0.6, 0.8))
     assert world.execute().rounds_planned == len(world.done) == 4
 
 
 def test_a_resumed_run_needs_no_round_that_its_results_made_needless(tmp_path: Path) -> None:
-    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, max=5)").replace("[1, 2]", "1")
+    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, min=3, max=5)").replace("[1, 2]", "1")
     world = World(tmp_path, text)
     world.runtime.plays_in_turn("load", *paced(0.5, 0.5001), raises(KeyboardInterrupt()))
     world.fails(InterruptedRunError)
