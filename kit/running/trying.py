@@ -33,8 +33,11 @@ def calibrate(plan: Plan, doors: Doors, run: RunDir, ran_s: float) -> Calibratio
     elif plan.target.url.startswith("https:"):
         reason = Doubt(kind="untried-tls")
     else:
-        points = trials.within(trials.measured(run.results(plan)), budget)
-        if not any(point.reason is None for point in points):
+        wanted = trials.measured(run.results(plan))
+        points = trials.within(wanted, budget)
+        if not wanted:
+            reason = Doubt(kind="untried-nothing")
+        elif not any(point.reason is None for point in points):
             reason = Doubt(kind="untried-short", values=(("budget", f"{budget:.1f}"),))
     if reason is None:
         points, reason = _tried(plan, doors, run.path / "calibration", points, budget)

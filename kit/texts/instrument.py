@@ -26,6 +26,10 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "校准使用明文 HTTP；本端点使用 TLS，到达时刻为客户端读取时刻，误差可能更大",
         "the trial speaks plain HTTP, and this endpoint TLS, where arrivals are timed when they are read: the error may be larger",
     ),
+    "untried-nothing": (
+        "没有同时测得 TTFT 与 TPOT 的工况",
+        "no case has both TTFT and TPOT",
+    ),
     "untried-short": (
         "测试时长的二十分之一（{budget} s）不足以进行任何一次校准",
         "a twentieth of the run's time ({budget} s) is too short for any trial",

@@ -17,7 +17,8 @@ from kit.report import details
 from kit.running import trying
 from kit.texts import doubt
 from tests.fakes import Play, Stage, ends, forever
-from tests.unit.test_runner import World
+from tests.unit.evalscope_files import Request
+from tests.unit.test_runner import World, sends
 
 MS = 1_000_000
 
@@ -226,6 +227,16 @@ def test_what_could_not_be_tried_is_a_reason_and_no_failure(tmp_path: Path, play
     assert found.reason is not None
     assert why in doubt("en", found.reason)
     assert not any(point.trials for point in found.points)
+
+
+def test_where_no_answer_has_a_second_token_nothing_is_tried(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    one = Request(text_at=(0.1,), ended=0.2, usage=(10, 1))
+    world.runtime.plays_in_turn("load", *[sends(*[one] * clients) for clients in (1, 1, 2, 2)])
+    world.execute()
+    found = trying.calibrate(precise(world.plan), world.doors, world.run, 600.0)
+    assert found.reason is not None
+    assert doubt("en", found.reason) == "no case has both TTFT and TPOT"
 
 
 def test_the_plain_client_is_not_tried_in_a_run(tmp_path: Path) -> None:
