@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from kit import images
+from kit import bounded, images
 from kit.errors import (
     EnvironmentUnavailableError,
     HostError,
@@ -57,7 +57,7 @@ def verify(image: Image, places: Places, store: ImageStore, progress: Progress) 
     msg = f"{image.title} for {image.platform} is not as it was built: content {found.digest}, recorded {expected.content}"
     kept = building.listing(places, expected.content)
     try:
-        before = contents.unpack(kept.read_bytes())
+        before = contents.unpack(bounded.read(kept, bounded.TEXT_BYTES))
     except (OSError, ValueError):
         hint = "which paths differ is known on the machine that built it, or where its archive was loaded with kit image load"
         raise VerificationError(msg, hint=hint) from None
@@ -72,7 +72,7 @@ def save(chosen: Sequence[Image], places: Places, store: ImageStore, out: Path, 
     records = [_record(image, there, places) for image, there in parts]
     known = [built for built in records if built is not None]
     lists = {built.content: building.listing(places, built.content) for built in known}
-    extra = {name: path.read_bytes() for name, path in lists.items() if path.is_file()}
+    extra = {name: bounded.read(path, bounded.TEXT_BYTES) for name, path in lists.items() if path.is_file()}
     temporary = out.with_name(f".{out.name}.part")
     total = hashlib.sha256()
     try:
@@ -175,7 +175,7 @@ def _check(path: Path, progress: Progress) -> None:
     """Raise before anything is loaded."""
     try:
         size = path.stat().st_size
-        expected = _beside(path).read_text("utf-8").split()[0]
+        expected = bounded.read(_beside(path), bounded.TEXT_BYTES).decode("utf-8").split()[0]
     except FileNotFoundError as error:
         missing = Path(error.filename)
         hint = "carry the .sha256 file that kit image save wrote beside the archive" if missing != path else ""

@@ -9,6 +9,7 @@ from types import TracebackType
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from kit import bounded
 from kit.errors import HostError, UsageError
 from kit.formats import duration, figure, rate
 from kit.model.comparison import Comparison
@@ -20,6 +21,7 @@ from kit.texts import say
 FILES = ("report.md.j2", "report.html.j2", "report.css", "report.js", "report.docx")
 """What a layout may bring; what it does not is kit's own."""
 
+_LARGEST_BYTES = 20_000_000
 _HINT = "docs/report.md lists what a template may use"
 # What an expression of a template may end in: whatever else is raised is kit's own fault.
 MISTAKES = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -40,7 +42,7 @@ class Layout:
         """The content of that file."""
         path = self.path(name)
         try:
-            return path.read_bytes().decode("utf-8")
+            return bounded.read(path, _LARGEST_BYTES).decode("utf-8")
         except OSError as error:
             raise HostError(f"{path} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:

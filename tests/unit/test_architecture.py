@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
-    ("kit.spellings",),
-    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable", "kit.bounded"),
+    ("kit.spellings", "kit.bounded"),
+    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.texts",),
     # doors
     ("kit.traffic",),
