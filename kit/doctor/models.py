@@ -29,9 +29,8 @@ def whole(asked: Asked) -> Iterator[Check]:
             try:
                 found = weights.look(path)
             except OSError as error:
-                yield check(
-                    name, "fail", f"{error.filename or path}: {error.strerror}", remedy="let kit's user read it"
-                )
+                remedy = _COPY if isinstance(error, bounded.UnfitError) else "let kit's user read it"
+                yield check(name, "fail", f"{error.filename or path}: {error.strerror}", remedy=remedy)
                 continue
             if found.problems:
                 shown = "; ".join(found.problems[:5])
