@@ -1,12 +1,12 @@
 """Files from elsewhere: only plain ones are opened, and none is read whole that is larger than it may be."""
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 TEXT_BYTES = 64 * 1024**2
 """Of a text or a list that has no bound of its own; what any program writes of that kind is far below."""
@@ -17,7 +17,7 @@ class UnfitError(OSError):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[io.BufferedReader]:
     """A file to read from, piece by piece.
 
     Raises `UnfitError` for what is no plain file, since a device or a pipe may have no end, or none that comes. Raises

@@ -110,6 +110,10 @@ class Redactor:
         self._spellings = Spellings(secrets)
         self.longest = self._spellings.longest
 
+    def __bool__(self) -> bool:
+        """Whether there is any secret to be struck out."""
+        return bool(self._spellings)
+
     def strike(self, content: bytes) -> bytes:
         return self._spellings.replaced(content, STRUCK.encode())
 
@@ -118,7 +122,7 @@ class Redactor:
 
     def record(self, record: R) -> R:
         """A record with its texts struck."""
-        if not self._spellings:
+        if not self:
             return record
         whole = record.model_dump_json().encode()
         struck = self.strike(whole)
@@ -160,7 +164,7 @@ class Redactor:
 
     def clean_folder(self, folder: Path) -> None:
         """Overwrite secrets in every file below a folder, which need not be there."""
-        for path in folder.rglob("*") if self._spellings else ():
+        for path in folder.rglob("*") if self else ():
             if path.is_file() and not path.is_symlink():
                 self.clean_file(path)
 

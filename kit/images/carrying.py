@@ -185,8 +185,11 @@ def _check(path: Path, progress: Progress) -> None:
         missing = Path(error.filename)
         hint = "carry the .sha256 file that kit image save wrote beside the archive" if missing != path else ""
         raise UsageError(f"there is no file {missing}", hint=hint) from error
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise UsageError(f"{path} or its .sha256 file cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{error.filename or path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, IndexError) as error:
+        hint = "copy the file again that kit image save wrote beside the archive"
+        raise UsageError(f"{_beside(path)} holds no SHA-256", hint=hint) from error
     total, done = hashlib.sha256(), 0
     with open(path, "rb") as file:
         while piece := file.read(1024 * 1024):

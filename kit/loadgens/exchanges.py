@@ -56,14 +56,6 @@ def read(raw: Path, requests: int) -> tuple[tuple[Sample, ...], float | None]:
     return samples, origin / _NS if origin is not None else None
 
 
-def drop_undecoded(folder: Path) -> None:
-    """Remove what a sender that was ended left below a folder as it came: nothing reads it, and a key that an answer repeats in pieces of
-    HTTP could not be struck out of it."""
-    for path in folder.rglob(kept.RAW):
-        if path.is_file() or path.is_symlink():
-            path.unlink()
-
-
 def demand(raw: Path) -> float | None:
     """The share of the time in which the sender worked or waited for a processor; None where it did not say."""
     try:

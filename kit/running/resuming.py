@@ -13,12 +13,11 @@ from kit import inventory as inventories
 from kit.durable import held, replace
 from kit.errors import KitError, Problem, UsageError
 from kit.inventory import Collected
-from kit.loadgens import exchanges
 from kit.model import Inventory, Plan, RunStatus
 from kit.ports import Runtime
 from kit.profile import Loaded, resolved
 from kit.redaction import Redactor, read_secret
-from kit.running import prompting
+from kit.running import prompting, striking
 from kit.store import RunDir
 
 _WHOLE = "the run directory is not as kit wrote it: restore the file from a copy of the run"
@@ -178,7 +177,7 @@ def _strike(run: RunDir, plan: Plan) -> str:
     if plan.target.api_key is None or not folders:
         return ""
     for folder in folders:
-        exchanges.drop_undecoded(folder)
+        striking.drop_undecoded(folder)
     try:
         redactor = Redactor([read_secret(plan.target.api_key)])
     except KitError as error:

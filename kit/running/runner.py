@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from kit import __version__, packed, stats, telemetry
 from kit.durable import disk_error, make_directory, with_room_told
 from kit.errors import IncompleteError, InterruptedRunError, KitError, is_interrupt
-from kit.loadgens import GENERATORS, ReadingError, exchanges
+from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
 from kit.redaction import Redactor, plain
@@ -19,6 +19,7 @@ from kit.running.prompting import placed
 from kit.running.scraping import Asked
 from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, blamed, flush, serving
 from kit.running.stalls import Vigil
+from kit.running.striking import strike
 from kit.running.telling import Observe as Observe
 from kit.running.telling import Teller
 from kit.store import RunDir
@@ -176,7 +177,7 @@ class _Execution:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
         directory = self._run.round_directory(entry)
         # A kit that was killed in this round had no time for it.
-        self._strike(directory)
+        strike(directory, self._redactor)
         self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         make_directory(raw)
@@ -190,8 +191,7 @@ class _Execution:
             try:
                 ended = self._send(entry, server, raw, log, tail)
             finally:
-                # It dumps its arguments.
-                self._strike(raw)
+                strike(raw, self._redactor)
             duration = (ended_s := host.monotonic()) - began
             ticks = self._sampler.end()
         if ended.code != 0:
@@ -260,12 +260,6 @@ class _Execution:
             if server is not None:
                 server.require_alive(f"during {entry.id}")
         return ended
-
-    def _strike(self, folder: Path) -> None:
-        """Leave no key in what a load generator wrote that has ended."""
-        if self._key:
-            exchanges.drop_undecoded(folder)
-            self._redactor.clean_folder(folder)
 
     def _gives_up(self) -> bool:
         """Whether a server that hangs is not tried any longer: another start may help, or it hung in the round before too."""

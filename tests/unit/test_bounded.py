@@ -79,11 +79,11 @@ def of_evalscope(version: str) -> Callable[[Path], object]:
     return read
 
 
-def of_archive(path: Path) -> object:
+def of_archive(path: Path) -> None:
     for name in ("x.tar", "x.tar.sha256"):
         if name != path.name:
             path.with_name(name).write_text("0" * 64)
-    return carrying._check(path.with_name("x.tar"), lambda _: None)
+    carrying._check(path.with_name("x.tar"), lambda _: None)
 
 
 READERS: dict[str, tuple[str, Callable[[Path], object], type[Exception]]] = {
@@ -180,5 +180,5 @@ def test_a_report_that_is_something_else_than_what_is_to_be_written_is_not_read(
 @pytest.mark.parametrize("made", [pipe, device])
 def test_an_archive_that_is_no_plain_file_is_refused(tmp_path: Path, made: Callable[[Path], object]) -> None:
     made(tmp_path / "x.tar")
-    with pytest.raises(UsageError, match=r"x\.tar or its \.sha256 file cannot be read: .*it is no plain file"):
+    with pytest.raises(UsageError, match=r"x\.tar cannot be read: it is no plain file"):
         of_archive(tmp_path / "x.tar")
