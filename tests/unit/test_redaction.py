@@ -148,6 +148,15 @@ def test_an_endless_line_is_struck_wherever_it_is_cut(size: int, offset: int) ->
     assert written == b"x" * offset + b"***" * 40
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_escaped_secret_in_an_endless_line_is_struck_wherever_it_is_cut(way: str) -> None:
+    redactor, spelled = Redactor([SECRET.decode()]), "".join(map(WAYS[way], SECRET.decode())).encode()
+    for offset in range(0, 200, 7):
+        stream = b"x" * offset + b" ".join([spelled] * 40)
+        chunks = [stream[begin : begin + 50] for begin in range(0, len(stream), 50)]
+        assert b"".join(clean_lines(chunks, redactor, 64)) == b"x" * offset + b" ".join([b"***"] * 40)
+
+
 @given(
     st.integers(1, 3000), st.integers(0, 3000), st.sampled_from(["sk-" + "a1" * 20, "api_key=abc12345", "://u:pw@h"])
 )
@@ -221,10 +230,11 @@ def test_a_cleaned_file_keeps_its_size_and_everything_else(tmp_path: Path) -> No
 
 def test_a_secret_in_a_large_file_is_struck_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_PIECE", 64)
-    for place in range(200):
-        (tmp_path / "x").write_bytes(bytes(place) + SECRET + bytes(200 - place))
-        assert Redactor([SECRET.decode()]).clean_file(tmp_path / "x")
-        assert (tmp_path / "x").read_bytes() == bytes(place) + b"*" * len(SECRET) + bytes(200 - place)
+    redactor = Redactor([SECRET.decode()])
+    for place in range(0, 600, 7):
+        (tmp_path / "x").write_bytes(bytes(place) + SECRET + bytes(600 - place))
+        assert redactor.clean_file(tmp_path / "x")
+        assert (tmp_path / "x").read_bytes() == bytes(place) + b"*" * len(SECRET) + bytes(600 - place)
 
 
 @pytest.mark.parametrize(
