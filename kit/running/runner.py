@@ -19,6 +19,7 @@ from kit.running.prompting import placed
 from kit.running.scraping import Asked
 from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, blamed, flush, serving
 from kit.running.stalls import Vigil
+from kit.running.striking import strike
 from kit.running.telling import Observe as Observe
 from kit.running.telling import Teller
 from kit.store import RunDir
@@ -176,7 +177,7 @@ class _Execution:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
         directory = self._run.round_directory(entry)
         # A kit that was killed in this round had no time for it.
-        self._redactor.clean_folder(directory)
+        strike(directory, self._redactor)
         self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         make_directory(raw)
@@ -190,8 +191,7 @@ class _Execution:
             try:
                 ended = self._send(entry, server, raw, log, tail)
             finally:
-                # It dumps its arguments.
-                self._redactor.clean_folder(raw)
+                strike(raw, self._redactor)
             duration = (ended_s := host.monotonic()) - began
             ticks = self._sampler.end()
         if ended.code != 0:

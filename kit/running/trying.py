@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kit import calibration, packed, trials
+from kit import bounded, calibration, packed, trials
 from kit.durable import make_directory
 from kit.errors import KitError
 from kit.loadgens import ReadingError, exchanges
@@ -19,6 +19,8 @@ LONGEST_S = 60.0
 SHARE = 0.05
 """Of a run's time, at most."""
 _HANGS_S = 30.0
+_LARGEST_RECORD = 2**30
+"""Of what a server tells of its tokens: some bytes for each, for as long as the trial lasts."""
 
 
 def calibrate(plan: Plan, doors: Doors, run: RunDir, ran_s: float) -> Calibration:
@@ -120,6 +122,6 @@ def _trial(point: Point, folder: Path) -> Trial:
     samples, _ = exchanges.read(folder, point.requests)
     length = Length.model_validate(point.tokens)
     case = Case(input=length, output=length, concurrency=point.concurrency, rate=point.rate, requests=point.requests)
-    lines = (folder / "sent.jsonl").read_text("utf-8").splitlines()
+    lines = bounded.read(folder / "sent.jsonl", _LARGEST_RECORD).decode("utf-8").splitlines()
     error = calibration.error(case, samples, calibration.truth(lines))
     return calibration.trial(error, exchanges.demand(folder))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from kit import beside, bounded
 from kit import profile as profiles
 from kit.errors import HostError, UsageError
 from kit.legacy import baseline as baselines
@@ -134,7 +135,7 @@ def _ms(seconds: float) -> str:
 def _baseline(loaded: profiles.Loaded, given: Path | None) -> tuple[tuple[Row, ...], str]:
     if given is not None:
         try:
-            content, name = given.read_bytes(), str(given)
+            content, name = bounded.read(given, beside.BASELINE_BYTES), str(given)
         except OSError as error:
             raise HostError(f"{given} cannot be read: {error.strerror}") from error
     elif loaded.baseline is not None:

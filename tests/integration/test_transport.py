@@ -275,6 +275,7 @@ from kit.instrument.decoding import decode
 from kit.instrument.endpoint import endpoint
 from kit.instrument.transport import Transport
 from kit.instrument import carrying
+from kit.spellings import NONE
 carrying.LARGEST = 1024 * 1024
 home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
 transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
@@ -282,9 +283,9 @@ transport.open(3)
 transport.load.pulse = io.BytesIO()
 with open(home / exchanges.RAW, "wb") as spool:
     asked = {index: transport.prepared(str(number).encode()) for index, number in enumerate(requests)}
-    transport.run(asked, 3, lambda found: exchanges.write(spool, found, {}))
+    transport.run(asked, 3, lambda found: exchanges.write(spool, found, NONE))
 transport.close()
-decode(home, {})
+decode(home, NONE)
 out = {}
 with open(home / exchanges.OPEN, "rb") as spool:
     for found, _ in exchanges.read(spool):

@@ -15,6 +15,7 @@ from kit.model.calibration import Calibration, Point, Share, Trial
 from kit.model.rates import Rate
 from kit.report import details
 from kit.running import trying
+from kit.spellings import NONE
 from kit.texts import doubt
 from tests.fakes import Play, Stage, ends, forever
 from tests.unit.evalscope_files import Request
@@ -174,7 +175,7 @@ def written(folder: Path, point: Mapping[str, object]) -> None:
                 array("I", [len(chunk), len(chunk + last)]),
             )
             found.pieces = [chunk, chunk + last]
-            kept.write(spool, found, {})
+            kept.write(spool, found, NONE)
             told = {"number": index + 1, "received_ns": begin, "sent_ns": left, "due_ns": left, "ended": "done"}
             lines.append(json.dumps({**told, "tokens_sent": 2}))
     kept.pack(folder)
