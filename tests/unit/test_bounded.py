@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit import bounded, inventory, library, profile, store, weights
+from kit.cli import signing
 from kit.comparing import files, prices
 from kit.errors import HostError, ProfileError, UsageError, VerificationError
 from kit.images import carrying
@@ -16,6 +17,7 @@ from kit.inventory import asking
 from kit.loadgens import ReadingError, evalscope, exchanges
 from kit.renderers.layouts import Layout
 from kit.running import resuming
+from kit.runtimes import debian
 from kit.signing import keys, signatures, trust
 from kit.store import RunDir
 from kit.workflows import rehearsing, running
@@ -182,3 +184,22 @@ def test_an_archive_that_is_no_plain_file_is_refused(tmp_path: Path, made: Calla
     made(tmp_path / "x.tar")
     with pytest.raises(UsageError, match=r"x\.tar cannot be read: it is no plain file"):
         of_archive(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("made", [pipe, device, vast])
+def test_a_package_that_is_not_the_one_that_was_locked_is_not_read_to_its_end(
+    tmp_path: Path, made: Callable[[Path], object]
+) -> None:
+    made(tmp_path / "a_1_all.deb")
+    package = debian.Package("0" * 64, 3, "a_1_all.deb")
+    assert debian.missing([package], tmp_path) == (package,)
+
+
+def test_a_passphrase_may_come_from_a_pipe_and_has_an_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"correct horse\n")
+    os.close(writing)
+    assert signing._passphrase(None, Path(f"/dev/fd/{reading}")) == "correct horse"
+    os.close(reading)
+    with pytest.raises(UsageError, match="/dev/zero holds more than 4096 bytes"):
+        signing._passphrase(None, Path("/dev/zero"))

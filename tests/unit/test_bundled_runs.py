@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -172,6 +173,9 @@ def test_a_key_that_stands_in_a_run_keeps_it_from_being_bundled(
     with pytest.raises(UsageError, match=r"stray\.log: holds the API key"):
         pack(str(run.path), tmp_path / "b.kit")
     assert not (tmp_path / "b.kit").exists()
+    os.mkfifo(run.path / "stray.pipe")
+    with pytest.raises(UsageError, match=r"stray\.pipe is no plain file"):
+        pack(str(run.path), tmp_path / "c.kit")
 
 
 # --- verifying ---------------------------------------------------------------------------------------------------
