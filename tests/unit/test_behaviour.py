@@ -122,7 +122,7 @@ def test_any_baseline_gives_times_for_any_case(
     [
         pytest.param("input: 128, output: 11, concurrency: 4", 2, 4 * 11 / 2, id="a burst"),
         pytest.param("input: 128, output: 11, concurrency: 4, requests: 6", 2, 6 * 11 / 4, id="a last wave that is not full"),
-        pytest.param("input: 128, output: 11, concurrency: 2, turns: 3", 2, 2 * 3 * 11 / 6, id="turns wait for each other"),
+        pytest.param("input: 128, output: 11, concurrency: 2, turns: 2, requests: 6", 2, 6 * 11 / 8, id="one client holds a conversation"),
         pytest.param("input: 128, output: 11, concurrency: 3, ramp: 1s", 2, 3 * 11 / 3, id="the last client begins when the ramp is over"),
         pytest.param("input: 128, output: 11, rate: {per_second: 2, arrivals: constant}, requests: 5", 2, 5 * 11 / 4, id="a rate"),
     ],
