@@ -134,8 +134,8 @@ def slowed(finished: Finished, speed: float) -> str | None:
     case, metric, share = found
     better = max(1.0, speed * behaviour.LARGEST / abs(share))
     return (
-        f"{say('en', f'metric-{metric}')} of {case} is {share:+.1%} off what the server's times make it: so much the machine's own time "
-        f"weighs at --speed {speed:g}; at --speed {better:.2g} it would be about {abs(share) * better / speed:.1%}"
+        f"{say('en', f'metric-{metric}')} of {case} is {share:+.1%} off what the server's times make it: so much this machine, and what "
+        f"else ran on it, weighs at --speed {speed:g}; at --speed {better:.2g} it would be about {abs(share) * better / speed:.1%}"
     )
 
 
