@@ -137,7 +137,8 @@ def run(
 
 
 def median(runs: Sequence[Run], name: str) -> float:
-    return calibration.median([found.error for found in runs], name) or 0.0
+    found = calibration.over([one.error for one in runs], name)
+    return found.median if found is not None else float("nan")
 
 
 def row(what: str, who: str, runs: Sequence[Run]) -> str:

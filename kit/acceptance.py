@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Literal
 
-from kit import stats
+from kit import searches, stats
 from kit.legacy import baseline as baselines
 from kit.model import Case, Doubt, Plan, RoundResult
 from kit.model.acceptance import PERCENTILES, SUCCESS_RATE, Acceptance, Relation, Waiver, Where, relation
@@ -21,13 +21,16 @@ def judge(
 ) -> Verdict:
     """The verdict on a run that began on a day: waivers count that had not expired by then.
 
-    A run that is not `complete` is never accepted by its criteria, whatever its finished rounds say.
+    A run that is not `complete` is never accepted by its criteria, whatever its finished rounds say. Of a search only the
+    concurrencies that keep its limits are judged: the others are there to break them.
     """
     wanted = plan.acceptance
     if not wanted.has_criteria:
         return Verdict(outcome="none")
     written = baselines.read(baseline, str(wanted.baseline)) if baseline is not None and wanted.tolerance else ()
-    judged = [*_absolute(plan, results), *_against(plan, results, written)]
+    beyond = searches.beyond(plan, results)
+    cases = [case for case in plan.cases if case.id not in beyond]
+    judged = [*_absolute(plan, cases, results), *_against(plan, cases, results, written)]
     judged = [_waived(entry, wanted.waivers, began, plan.cases) for entry in judged]
     return Verdict(
         outcome=_outcome(judged, complete),
@@ -61,7 +64,7 @@ def _outcome(judged: Sequence[Judged], complete: bool) -> Literal["met", "waived
 # --- the criteria ------------------------------------------------------------------------------------------------
 
 
-def _absolute(plan: Plan, results: Sequence[RoundResult]) -> Iterator[Judged]:
+def _absolute(plan: Plan, tried: Sequence[Case], results: Sequence[RoundResult]) -> Iterator[Judged]:
     wanted = plan.acceptance
     limits: list[tuple[str, Relation, float, Where, str]] = []
     if wanted.success_rate is not None:
@@ -70,7 +73,7 @@ def _absolute(plan: Plan, results: Sequence[RoundResult]) -> Iterator[Judged]:
         metric, side, bound = limit.parts()
         limits.append((metric, side, bound, limit, limit.limit))
     for metric, side, bound, where, text in limits:
-        cases = [case for case in plan.cases if where.fits(case.key)]
+        cases = [case for case in tried if where.fits(case.key)]
         for case in cases:
             yield _held(
                 plan, case, results, Judged(metric=metric, case=case.id, relation=side, limit=bound, outcome="met")
@@ -80,10 +83,12 @@ def _absolute(plan: Plan, results: Sequence[RoundResult]) -> Iterator[Judged]:
             yield open_.model_copy(update={"reason": _doubt("no-such-case", limit=text)})
 
 
-def _against(plan: Plan, results: Sequence[RoundResult], written: Sequence[Row]) -> Iterator[Judged]:
+def _against(
+    plan: Plan, tried: Sequence[Case], results: Sequence[RoundResult], written: Sequence[Row]
+) -> Iterator[Judged]:
     tolerance = plan.acceptance.tolerance
     rows = {row.key: row for row in written}
-    for case in plan.cases:
+    for case in tried:
         for entry in tolerance:
             empty = Judged(
                 metric=entry.metric,

@@ -1,14 +1,13 @@
 """The instrument's own error: what the load path says of a load, beside what the reference server knows of it."""
 
 import json
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kit import stats
-from kit.model import Case, Doubt, Figures, RoundResult, Sample
-from kit.model.calibration import Calibration, Point, Trial
+from kit.model import Case, Doubt, Figures, Sample
+from kit.model.calibration import Calibration, Share, Trial
 
 METRICS = ("ttft", "ttft_p99", "tpot", "latency", "throughput")
 LARGEST = 0.01
@@ -90,106 +89,19 @@ def error(case: Case, samples: Sequence[Sample], found: Truth) -> Error:
     return Error({name: value for name, value in told.items() if value is not None}, found.values, found.late_p99_s)
 
 
-def median(rounds: Sequence[Error], metric: str) -> float | None:
-    """The median of a metric's error over rounds; none where a round lacks it."""
+def over(rounds: Sequence[Error], metric: str) -> Share | None:
+    """The error of a metric over rounds; none where a round lacks it."""
     shares = [found.share(metric) for found in rounds]
     known = [share for share in shares if share is not None]
-    return statistics.median(known) if known and len(known) == len(shares) else None
+    return _share(known) if known and len(known) == len(shares) else None
 
 
-def span(rounds: Sequence[Error], metric: str) -> tuple[float, float] | None:
-    """The least and the largest error of a metric over rounds."""
-    known = [share for share in (found.share(metric) for found in rounds) if share is not None]
-    return (min(known), max(known)) if known else None
-
-
-# --- inside a run ------------------------------------------------------------------------------------------------
-
-LONGEST_TTFT_S = 1.0
-"""A longer wait before the first token tells nothing more of the client."""
-MOST_TOKENS, LEAST_TOKENS = 128, 8
-MOST_TRIALS = 5
-_START_S, _BEGIN_S = 1.2, 0.2
-"""What the program takes to start, and each trial before its first request and after its last."""
-
-
-def points(results: Sequence[RoundResult], budget_s: float) -> tuple[Point, ...]:
-    """Each concurrency of a run, at the times of its quickest case; what does not fit into the time has a reason.
-
-    The most clients come first: there the error is greatest. Answers are cut short before a concurrency is left out.
-    """
-    known: dict[int, RoundResult] = {}
-    for result in results:
-        found = result.figures
-        if found.ttft_s is None or found.tpot_s is None:
-            continue
-        clients = _clients(result.case, found)
-        best = known.get(clients)
-        if best is None or best.figures.tpot_s is None or found.tpot_s.mean < best.figures.tpot_s.mean:
-            known[clients] = result
-    wanted = [_point(known[concurrency]) for concurrency in sorted(known, reverse=True)]
-    rest = budget_s - _START_S
-    chosen: list[Point] = []
-    for position, point in enumerate(wanted):
-        # What is left is shared among those that are left.
-        share = rest / (len(wanted) - position)
-        room = max(share, min(rest, _length_s(point, LEAST_TOKENS)))
-        tokens = _fitting(point, room)
-        if tokens < min(LEAST_TOKENS, point.tokens):
-            chosen.append(point.model_copy(update={"reason": Doubt(kind="untried-room")}))
-            continue
-        fitted = point.model_copy(update={"tokens": tokens})
-        rest -= _length_s(fitted, tokens)
-        chosen.append(fitted)
-    return tuple(sorted(chosen, key=lambda point: point.concurrency))
-
-
-def _clients(case: Case, found: Figures) -> int:
-    """Those of the case; of a rate as many as were under way on average (Little), to the next power of two: no load is tried twice
-    for rounds that are alike."""
-    if case.rate is None or found.latency_s is None:
-        return case.concurrency
-    return int(2 ** math.ceil(math.log2(case.rate.under_way(found.latency_s.mean))))
-
-
-def _point(result: RoundResult) -> Point:
-    found, case = result.figures, result.case
-    assert found.ttft_s is not None
-    assert found.tpot_s is not None
-    clients = _clients(case, found)
-    return Point(
-        concurrency=clients,
-        requests=clients * (2 if case.requests >= 2 * clients else 1),
-        tokens=max(2, min(MOST_TOKENS, case.output.tokens)),
-        asked_ttft_s=min(LONGEST_TTFT_S, found.ttft_s.mean),
-        asked_itl_s=found.tpot_s.mean,
-    )
-
-
-def _waves(point: Point) -> int:
-    return point.requests // point.concurrency
-
-
-def _fitting(point: Point, room_s: float) -> int:
-    """As many tokens of an answer as there is time for; a server that sends them all at once takes none for them."""
-    rest_s, each_s = room_s - _length_s(point, 0), _waves(point) * point.asked_itl_s
-    if rest_s >= each_s * point.tokens:
-        return point.tokens
-    return max(0, int(rest_s / each_s)) if each_s > 0 else 0
-
-
-def _length_s(point: Point, tokens: int) -> float:
-    return _BEGIN_S + _waves(point) * (point.asked_ttft_s + tokens * point.asked_itl_s)
-
-
-def rounds(fitting: Sequence[Point], budget_s: float) -> int:
-    """How often all of these points can be tried in the time there is."""
-    once = sum(_length_s(point, point.tokens) for point in fitting)
-    return max(1, min(MOST_TRIALS, int((budget_s - _START_S) / once))) if once > 0 else 1
+def _share(found: Sequence[float]) -> Share:
+    return Share(median=statistics.median(found), least=min(found), most=max(found))
 
 
 def trial(found: Error, demand: float | None) -> Trial:
-    """A round against the reference server as it is kept."""
+    """A round against the reference server as it is kept in a run."""
     return Trial(
         ttft_s=found.seen["ttft"],
         true_ttft_s=found.true["ttft"],
@@ -204,15 +116,19 @@ def trial(found: Error, demand: float | None) -> Trial:
     )
 
 
-def shares(calibration: Calibration | None, case: Case, figures: Figures) -> dict[str, float]:
-    """The instrument's error in these figures by metric, as a share of each: the median of the trials.
+def shares(calibration: Calibration | None, case: Case, figures: Figures) -> dict[str, Share]:
+    """The instrument's error in these figures by metric, as a share of each, over the trials of the same load.
 
     The seconds by which TTFT, TPOT and latency were wrong in the trial are held against the figure itself; throughput is
     wrong by the same share. A metric that was not tried is not there.
     """
-    clients = _clients(case, figures)
-    tried = [point for point in calibration.points if point.concurrency == clients] if calibration else []
-    trials = [one for point in tried for one in point.trials]
+    points = calibration.points if calibration is not None else ()
+    trials = [
+        one
+        for point in points
+        if (point.concurrency, point.rate) == (case.concurrency, case.rate)
+        for one in point.trials
+    ]
     if not trials:
         return {}
     errors: dict[str, list[float]] = {"throughput": [one.throughput / one.true_throughput - 1 for one in trials]}
@@ -226,11 +142,11 @@ def shares(calibration: Calibration | None, case: Case, figures: Figures) -> dic
         ]
         if differences:
             errors["tpot"] = [difference / figures.tpot_s.mean for difference in differences]
-    return {name: statistics.median(found) for name, found in errors.items()}
+    return {name: _share(found) for name, found in errors.items()}
 
 
-def doubts(found: Mapping[str, float]) -> Iterable[Doubt]:
+def doubts(found: Mapping[str, Share]) -> Iterable[Doubt]:
     """What a reader must know of these errors."""
     for name, share in found.items():
-        if abs(share) > LARGEST:
-            yield Doubt(kind=f"instrument-{name}", values=(("error", f"{share:+.1%}"),))
+        if abs(share.median) > LARGEST:
+            yield Doubt(kind=f"instrument-{name}", values=(("error", f"{share.median:+.1%}"),))

@@ -85,7 +85,11 @@ def doubts(case: Case, requests: Sequence[Timed]) -> Iterator[Doubt]:
         return
     if case.rate is not None:
         return
-    asked = min(case.concurrency, found.requests)
+    turns = case.shape.turns.number if case.shape is not None and case.shape.turns is not None else 1
+    most = -(-case.requests // turns)
+    if most < case.concurrency:
+        yield Doubt(kind="concurrency-few", values=(("most", str(most)), ("asked", str(case.concurrency))))
+    asked = min(case.concurrency, most, found.requests)
     if found.peak < asked:
         yield Doubt(kind="concurrency-peak", values=(("peak", str(found.peak)), ("asked", str(asked))))
     elif found.steady_mean is not None and found.steady_mean < STEADY_SHARE * asked:

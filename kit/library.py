@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from kit import bounded
 from kit.errors import ProfileError
 from kit.resources import folder
 
@@ -23,7 +24,12 @@ def names() -> dict[str, Path]:
 def descriptions() -> Iterator[tuple[str, str]]:
     """Every profile's name with its description, without validating them."""
     for name, path in names().items():
-        for line in path.read_text("utf-8", errors="replace").splitlines():
+        try:
+            content = bounded.read(path, _LARGEST_BYTES)
+        except OSError as error:
+            yield name, f"(cannot be read: {error.strerror})"
+            continue
+        for line in content.decode("utf-8", errors="replace").splitlines():
             if line.startswith("description:"):
                 yield name, line.partition(":")[2].strip().strip("\"'")
                 break
@@ -57,9 +63,7 @@ def base(name: str, beside: Path) -> Path:
 def text(path: Path) -> str:
     """A profile's text, limited in size."""
     try:
-        if (size := path.stat().st_size) > _LARGEST_BYTES:
-            raise ProfileError(f"{path} has {size} bytes; a profile has at most {_LARGEST_BYTES}")
-        return path.read_bytes().decode("utf-8")
+        return bounded.read(path, _LARGEST_BYTES).decode("utf-8")
     except OSError as error:
         raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from kit import bounded
 from kit.controls import for_terminal
 from kit.errors import HostError
 from kit.model import Secret
-from kit.spellings import masked, masks
+from kit.spellings import Spellings
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -51,6 +52,9 @@ _HINTS = tuple(
     b" ghr_ github_pat glpat xox aiza akia asia eyj".split()
 )
 """What is in every line of which a part is struck: to look for these first is quick, and most lines have none."""
+_PIECE = 16 * 1024**2
+"""Bytes of a file that are looked at together."""
+_LARGEST_KEY = 65536
 _REACH = 4096
 """A secret that is known by its looks is not longer, with what stands before it."""
 
@@ -64,7 +68,7 @@ def read_secret(secret: Secret) -> str:
     else:
         where = f"the file {secret.file}"
         try:
-            value = Path(str(secret.file)).expanduser().read_text("utf-8").strip()
+            value = bounded.read(Path(str(secret.file)).expanduser(), _LARGEST_KEY).decode("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise HostError(f"{where} with the API key cannot be read: {error}") from error
         missing = f"{where} is empty"
@@ -103,20 +107,22 @@ class Redactor:
     """Replaces secrets, in the spellings in which programs print them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._masks = masks(secrets)
-        self.longest = max(map(len, self._masks), default=1)
+        self._spellings = Spellings(secrets)
+        self.longest = self._spellings.longest
+
+    def __bool__(self) -> bool:
+        """Whether there is any secret to be struck out."""
+        return bool(self._spellings)
 
     def strike(self, content: bytes) -> bytes:
-        for word in self._masks:
-            content = content.replace(word, STRUCK.encode())
-        return content
+        return self._spellings.replaced(content, STRUCK.encode())
 
     def text(self, text: str) -> str:
         return self.strike(text.encode(errors="replace")).decode()
 
     def record(self, record: R) -> R:
         """A record with its texts struck."""
-        if not self._masks:
+        if not self:
             return record
         whole = record.model_dump_json().encode()
         struck = self.strike(whole)
@@ -127,23 +133,38 @@ class Redactor:
         for match in _WRITTEN.finditer(content):
             if 0 < match.start() < place < match.end():
                 place = match.start()
-        for word in self._masks:
-            begin = content.find(word, max(0, place - len(word) + 1), place + len(word) - 1)
-            place = begin if 0 < begin < place else place
-        return place
+        return self._spellings.uncut(content, place)
 
     def clean_file(self, path: Path) -> bool:
-        """Overwrite secrets inside a finished file, byte for byte, so that databases stay readable; true if any was found."""
-        content = path.read_bytes()
-        cleaned = masked(content, self._masks)
-        if cleaned == content:
-            return False
-        path.write_bytes(cleaned)
-        return True
+        """Overwrite secrets inside a finished file, byte for byte, so that databases stay readable; true if any was found.
+
+        Whatever its size it takes little memory.
+        """
+        found = False
+        for begin, cleaned in self._cleaned(path):
+            found = True
+            with open(path, "r+b") as out:
+                out.seek(begin)
+                out.write(cleaned)
+        return found
+
+    def finds(self, path: Path) -> bool:
+        """Whether a plain file holds a secret."""
+        return any(self._cleaned(path))
+
+    def _cleaned(self, path: Path) -> Iterator[tuple[int, bytes]]:
+        """Pieces of a file with the secrets in them masked, each with its place."""
+        with bounded.opened(path) as file:
+            begin = 0
+            # With as much of the next piece as a secret may reach into; without a buffer, since it may have been masked meanwhile.
+            while content := os.pread(file.fileno(), _PIECE + self.longest, begin):
+                if (cleaned := self._spellings.masked(content)) != content:
+                    yield begin, cleaned
+                begin += _PIECE
 
     def clean_folder(self, folder: Path) -> None:
         """Overwrite secrets in every file below a folder, which need not be there."""
-        for path in folder.rglob("*") if self._masks else ():
+        for path in folder.rglob("*") if self else ():
             if path.is_file() and not path.is_symlink():
                 self.clean_file(path)
 

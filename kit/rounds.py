@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from kit import searches, stats
 from kit.model import Case, Doubt, Plan, RoundPlan, RoundResult
+from kit.model.repeating import Until
 
 _UNLIKELY = 0.05
 """What chance must fall below before rounds that are alike are said to drift, or one of them to stand out."""
@@ -45,12 +46,17 @@ def _last(plan: Plan, done: dict[int, float | None]) -> int:
     for number in range(plan.until.least, plan.rounds_per_case + 1):
         values = [done[at] for at in sorted(done) if at <= number]
         known = [value for value in values if value is not None]
-        if len(values) < plan.until.least or len(known) < len(values):
-            continue
-        width = stats.half_width(known)
-        if width is not None and width <= plan.until.half_width * math.fsum(known) / len(known):
+        if len(known) == len(values) and enough(plan.until, known):
             return max(number, *done)
     return plan.rounds_per_case
+
+
+def enough(until: Until, throughputs: Sequence[float]) -> bool:
+    """Whether rounds with these throughputs tell their mean well enough."""
+    width = stats.half_width(throughputs)
+    if width is None or len(throughputs) < until.least:
+        return False
+    return width <= until.half_width * math.fsum(throughputs) / len(throughputs)
 
 
 def doubts(case: Case, results: Sequence[RoundResult]) -> Iterator[Doubt]:

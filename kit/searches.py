@@ -45,7 +45,14 @@ def narrowed(plan: Plan, rounds: tuple[RoundPlan, ...], results: Sequence[RoundR
     for search in plan.searches:
         outcome, wanted = _walk(search, rounds, results)
         own = [entry for entry in rounds if entry.case.key in _keys(search)]
-        kept = [entry for entry in own if entry.case.concurrency in wanted]
+        ended = {result.case.concurrency for result in results if result.case.key in _keys(search) and _failed(result)}
+        there = {(result.case.id, result.round) for result in results}
+        kept = [
+            entry
+            for entry in own
+            if entry.case.concurrency in wanted
+            and (entry.case.concurrency not in ended or (entry.case.id, entry.round) in there)
+        ]
         if outcome.over:
             kept.sort(key=lambda entry: entry.case.concurrency)
         at = rounds.index(own[0])
@@ -53,6 +60,13 @@ def narrowed(plan: Plan, rounds: tuple[RoundPlan, ...], results: Sequence[RoundR
         before = sum(entry.case.key not in _keys(search) for entry in rounds[:at])
         rounds = (*others[:before], *kept, *others[before:])
     return rounds
+
+
+def beyond(plan: Plan, results: Sequence[RoundResult]) -> frozenset[str]:
+    """The ids of the cases with more clients than keep the limits of their search, where some do: they show where the limits
+    end, and what they do not keep is no failure of the run."""
+    highest = {key: found.highest for found in outcomes(plan, results) if found.highest for key in _keys(found.search)}
+    return frozenset(case.id for case in plan.cases if case.key in highest and case.concurrency > highest[case.key])
 
 
 def _keys(search: Search) -> set[CaseKey]:
@@ -75,7 +89,8 @@ def _walk(search: Search, rounds: Sequence[RoundPlan], results: Sequence[RoundRe
         if number <= highest or (broken is not None and number >= broken.concurrency):
             continue
         own = done.get(number, {})
-        if not planned.get(number, set()) <= set(own) or not own:
+        whole = bool(own) and planned.get(number, set()) <= set(own)
+        if not whole and not any(map(_failed, own.values())):
             waiting = {number} if number in planned else set()
             return Outcome(search, highest, broken, len(done), over=False), {*done, *waiting}
         if (found := _broken(search, number, own)) is None:
@@ -88,7 +103,7 @@ def _walk(search: Search, rounds: Sequence[RoundPlan], results: Sequence[RoundRe
 def _broken(search: Search, number: int, results: Mapping[int, RoundResult]) -> Broken | None:
     """The first limit that the means over the rounds do not keep."""
     figures = [result.figures for result in results.values()]
-    if any(found.succeeded < found.requests for found in figures):
+    if any(map(_failed, results.values())):
         return Broken(number)
     for limit in search.limits:
         metric, relation, bound = limit.parts()
@@ -98,3 +113,8 @@ def _broken(search: Search, number: int, results: Mapping[int, RoundResult]) -> 
         if value > bound if relation == "<=" else value < bound:
             return Broken(number, metric, value, bound)
     return None
+
+
+def _failed(result: RoundResult) -> bool:
+    """Whether a request failed: that decides, whatever further rounds would measure."""
+    return result.figures.succeeded < result.figures.requests

@@ -1,41 +1,104 @@
 """The spellings in which programs write down a secret, and what stands in their place. Packed with kit's instruments, and so by itself."""
 
 import base64
-import json
-import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
 
 _STAR = b"Kioq"
 """`***` in base64: where it stands in the place of a part, the whole can still be read."""
+_WIDEST = 12
+"""Bytes that one byte of a secret may become."""
+_BYTE, _UNIT, _QUOTE = rb"\\\\{0,3}(?:u00|x)", rb"\\\\{0,3}u", rb"\\\\{0,3}"
+_PERCENT, _ENTITY = rb"%(?:25){0,2}", rb"&"
+_SIGNS = {_BYTE: b"\\", _UNIT: b"\\", _QUOTE: b"\\", _PERCENT: b"%", _ENTITY: b"&"}
+"""What the escapes of a character begin with, also where they are escaped again; and the first byte of it."""
 
 
-def masks(secrets: Iterable[str]) -> dict[bytes, bytes]:
-    """Each spelling of each secret with its mask, which is as long; the longest first, since one may hold another."""
-    found = {word: mask for secret in filter(None, secrets) for word, mask in _of(secret)}
-    return dict(sorted(found.items(), key=lambda pair: len(pair[0]), reverse=True))
+class Spellings:
+    """Some secrets, in all the ways in which programs write them down."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # The longest first, since one may hold another.
+        known = sorted(set(filter(None, secrets)), key=len, reverse=True)
+        self._patterns = tuple(re.compile(b"".join(map(_spelled, secret))) for secret in known)
+        escapes = [pair for character in sorted(set("".join(known))) for pair in _escapes(character)]
+        # To look for a byte is quickest, for an escape of any of their characters less so, and for whole secrets slow.
+        self._escaped = tuple(
+            (_SIGNS[lead], re.compile(lead + b"(?:%s)" % b"|".join(rest for other, rest in escapes if other == lead)))
+            for lead in dict.fromkeys(lead for lead, _ in escapes)
+        )
+        masks = {word: mask for secret in known for word, mask in _of(secret)}
+        self._masks = dict(sorted(masks.items(), key=lambda pair: len(pair[0]), reverse=True))
+        self.longest = max((_WIDEST * len(secret.encode()) for secret in known), default=1)
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def masked(self, content: bytes) -> bytes:
+        """Content with every spelling behind a mask that is as long, byte for byte."""
+        content = self._sub(lambda found: b"*" * len(found[0]), content)
+        for word, mask in self._masks.items():
+            content = content.replace(word, mask)
+        return content
+
+    def replaced(self, content: bytes, by: bytes) -> bytes:
+        """Content with `by` in the place of every spelling."""
+        content = self._sub(lambda _: by, content)
+        for word in self._masks:
+            content = content.replace(word, by)
+        return content
+
+    def uncut(self, content: bytes, place: int) -> int:
+        """The place, or where a spelling begins that lies across it."""
+        for pattern in self._patterns:
+            for found in pattern.finditer(content, max(0, place - self.longest), place + self.longest):
+                if 0 < found.start() < place < found.end():
+                    place = found.start()
+        for word in self._masks:
+            begin = content.find(word, max(0, place - len(word) + 1), place + len(word) - 1)
+            place = begin if 0 < begin < place else place
+        return place
+
+    def _sub(self, mask: Callable[[re.Match[bytes]], bytes], content: bytes) -> bytes:
+        if any(sign in content and escaped.search(content) for sign, escaped in self._escaped):
+            for pattern in self._patterns:
+                content = pattern.sub(mask, content)
+        return content
 
 
-def masked(content: bytes, found: Mapping[bytes, bytes]) -> bytes:
-    """Content with every spelling behind its mask, byte for byte."""
-    for word, mask in found.items():
-        content = content.replace(word, mask)
-    return content
+NONE = Spellings(())
+
+
+def _spelled(character: str) -> bytes:
+    """A pattern of one character, escaped in any way or as it is."""
+    return b"(?:%s|%s)" % (b"|".join(map(b"".join, _escapes(character))), re.escape(character.encode()))
+
+
+def _escapes(character: str) -> Iterator[tuple[bytes, bytes]]:
+    """Patterns of one character escaped, each in two parts: in JSON and in programs, in URLs, in HTML."""
+    code = f"{ord(character):02x}"
+    if len(code) == 2:
+        yield _BYTE, _hex(code)
+    else:
+        yield _UNIT, _UNIT.join(map(_hex, character.encode("utf-16-be").hex(" ", -2).split()))
+    if character in "\"'/\\":
+        yield _QUOTE, re.escape(character.encode())
+    yield _PERCENT, _PERCENT.join(map(_hex, character.encode().hex(" ").split()))
+    yield _ENTITY, b"#(?:0{0,4}%d|[xX]0{0,4}%s);?" % (ord(character), _hex(code))
+    if (named := html.escape(character)) != character:
+        yield _ENTITY, named[1:].encode()
+
+
+def _hex(digits: str) -> bytes:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits).encode()
 
 
 def _of(secret: str) -> Iterator[tuple[bytes, bytes]]:
+    """The spellings in which no character stands for itself, and that of the secret itself; each with its mask, which is as long."""
     raw = secret.encode()
-    for text in (
-        secret,
-        urllib.parse.quote(secret),
-        urllib.parse.quote(secret, safe=""),
-        urllib.parse.quote_plus(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        raw.hex(),
-        raw.hex().upper(),
-    ):
-        yield text.encode(), b"*" * len(text.encode())
+    for word in (raw, raw.hex().encode(), raw.hex().upper().encode()):
+        yield word, b"*" * len(word)
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         # Alone, and within something longer, where it may begin at each of three places of a group of three bytes.
         alone = encode(raw).rstrip(b"=")

@@ -1,13 +1,14 @@
 """Weights on disk: whether a copy is whole, and lists of digests as `sha256sum` writes and checks them."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit import bounded
 from kit.errors import HostError
+from kit.instrument import foreign
 from kit.model.bundle import WeightFile, Weights
 
 LIST = "SHA256SUMS"
@@ -15,6 +16,7 @@ SUFFIXES = (".safetensors", ".gguf", ".bin", ".pt", ".kt")
 _SHARD = re.compile(r"(.*-)(\d{5})-of-(\d{5})(\.\w+)")
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _LONGEST_HEADER = 100_000_000
+_LARGEST_INDEX = 256 * 1024**2
 _BLOCK = 4 * 1024**2
 _READ_BYTES = 64 * 1024**2
 _READ_BYTES_TOGETHER = 512 * 1024**2
@@ -54,7 +56,9 @@ def look(directory: Path) -> Found:
 def _index(path: Path) -> Iterator[str]:
     """Every file that an index names is there, and together they hold what it counts."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = foreign.loads(bounded.read(path, _LARGEST_INDEX).decode("utf-8"))
+        if not isinstance(data, dict):
+            raise TypeError
         names = sorted({str(name) for name in data["weight_map"].values()})
         total = data.get("metadata", {}).get("total_size")
     except (ValueError, KeyError, AttributeError, TypeError):
@@ -108,7 +112,9 @@ def _safetensors_bytes(path: Path) -> int | None:
             return None
         raw = file.read(length)
     try:
-        header = json.loads(raw)
+        header = foreign.loads(raw.decode("utf-8"))
+        if not isinstance(header, dict):
+            return None
         ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
@@ -156,7 +162,7 @@ def listed(directory: Path) -> Iterator[tuple[str, str]]:
     """Name and SHA-256 of every file that the list in a directory names. Raises `HostError` where it cannot be read."""
     place = directory / LIST
     try:
-        lines = place.read_text("utf-8").splitlines()
+        lines = bounded.read(place, bounded.TEXT_BYTES).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(f"{place} cannot be read: {getattr(error, 'strerror', error)}") from error
     for number, line in enumerate(lines, start=1):

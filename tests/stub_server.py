@@ -288,7 +288,8 @@ def _echo_key(handler: _Handler, request: Request) -> None:
 def _spell_key(handler: _Handler, request: Request) -> None:
     key = (request.authorization or "").removeprefix("Bearer ")
     basic = [base64.b64encode(f"{user}:{key}".encode()).decode() for user in ("a", "ab", "abc")]
-    told = " ".join((json.dumps(key), urllib.parse.quote(key, safe=""), key.encode().hex(), *basic))
+    escaped = ("".join(way.format(ord(one)) for one in key) for way in ("\\u{:04x}", "%{:02X}", "&#{};"))
+    told = " ".join((json.dumps(key), urllib.parse.quote(key, safe=""), key.encode().hex(), *basic, *escaped))
     handler.whole(500, error(f"cannot forward {base64.b64encode(key.encode()).decode()} {told}"))
 
 

@@ -15,6 +15,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from kit import bounded
 from kit.bundles import names, packed
 from kit.bundles.names import shown
 from kit.bundles.writing import BLOCK, END, PIECE, header, padding
@@ -69,7 +70,7 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether a file begins as a bundle does; nothing is checked."""
     try:
-        with open(path, "rb") as file:
+        with bounded.opened(path) as file:
             return file.read(len(BUNDLE) + 1) == BUNDLE.encode() + b"\0"
     except OSError:
         return False
@@ -81,7 +82,7 @@ def look(path: Path) -> Bundle:
     Raises `UsageError` where it is none, and `VerificationError` naming everything in it that may not be.
     """
     try:
-        with open(path, "rb") as file:
+        with bounded.opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             manifest, begin = _manifest(path, file, size)
             if problems := list(_unfit(manifest)):

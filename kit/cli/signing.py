@@ -19,6 +19,7 @@ EnvOption = Annotated[
 FileOption = Annotated[
     Path | None, typer.Option("--passphrase-file", metavar="FILE", help="Take the key's passphrase from this file.")
 ]
+_LONGEST_PASSPHRASE = 4096
 
 
 def add(app: typer.Typer) -> None:
@@ -166,11 +167,17 @@ def _passphrase(env: str | None, file: Path | None) -> str | None:
         return value
     if file is not None:
         try:
-            if value := file.read_text("utf-8").rstrip("\r\n"):
-                return value
+            # A pipe is as good as a file here.
+            with open(file, "rb") as opened:
+                content = opened.read(_LONGEST_PASSPHRASE + 1)
+            if len(content) > _LONGEST_PASSPHRASE:
+                raise UsageError(f"{file} holds more than {_LONGEST_PASSPHRASE} bytes, which is no passphrase")
+            value = content.decode("utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"the passphrase in {file} cannot be read: {error}") from error
-        raise UsageError(f"{file} holds no passphrase")
+        if not value:
+            raise UsageError(f"{file} holds no passphrase")
+        return value
     return None
 
 

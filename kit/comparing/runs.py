@@ -91,12 +91,12 @@ def given(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _errors(results: Sequence[RoundResult], tried: Calibration | None) -> dict[str, float]:
-    """How wrong the instrument may be in the figures of a case, by metric: the most of all rounds."""
+    """How wrong the instrument may be in the figures of a case, by metric: the most of all trials and rounds."""
     found: dict[str, float] = {}
     for result in results:
         for name, share in calibration.shares(tried, result.case, result.figures).items():
             metric = "output_throughput" if name == "throughput" else name
-            found[metric] = max(found.get(metric, 0.0), abs(share))
+            found[metric] = max(found.get(metric, 0.0), abs(share.worst))
     return found
 
 

@@ -1,15 +1,18 @@
 """Checks of the model's files: weights and tokenizer are there and whole, before the engine spends its time on them."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kit import weights
+from kit import bounded, weights
 from kit.doctor.asked import Asked, check
 from kit.errors import HostError
 from kit.formats import many, size
+from kit.instrument import foreign
 from kit.model import Check
 
+_SETTINGS = ("tokenizer_config.json", "config.json")
+_LARGEST_BYTES = 256 * 1024**2
+"""Of a file of a tokenizer, the largest of which have some ten MB."""
 _COPY = "copy the model again, or the files named (rsync -a compares sizes)"
 
 
@@ -26,9 +29,8 @@ def whole(asked: Asked) -> Iterator[Check]:
             try:
                 found = weights.look(path)
             except OSError as error:
-                yield check(
-                    name, "fail", f"{error.filename or path}: {error.strerror}", remedy="let kit's user read it"
-                )
+                remedy = _COPY if isinstance(error, bounded.UnfitError) else "let kit's user read it"
+                yield check(name, "fail", f"{error.filename or path}: {error.strerror}", remedy=remedy)
                 continue
             if found.problems:
                 shown = "; ".join(found.problems[:5])
@@ -115,10 +117,10 @@ def tokenizer(asked: Asked) -> Iterator[Check]:
         yield check(name, "fail", "is not a directory on this machine", remedy=remedy)
     elif not (path / "tokenizer_config.json").is_file():
         yield check(name, "fail", "has no tokenizer_config.json", remedy=remedy)
+    elif unfit := list(_unfit(path, (*_SETTINGS, "tokenizer.json"))):
+        yield check(name, "fail", "; ".join(unfit), remedy=remedy)
     elif not any((path / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")):
         yield check(name, "fail", "has no vocabulary (tokenizer.json, tokenizer.model)", remedy=remedy)
-    elif (path / "tokenizer.json").is_file() and _object(path / "tokenizer.json") is None:
-        yield check(name, "fail", "tokenizer.json is not whole", remedy=remedy)
     elif not _has_chat_template(path):
         hint = "kit sends chat completions: take the tokenizer of a chat model, with its chat_template"
         yield check(name, "fail", "has no chat template", remedy=hint)
@@ -131,9 +133,17 @@ def tokenizer_code(asked: Asked) -> Iterator[Check]:
     plan = asked.plan
     if plan is None or plan.trust_remote_code:
         return
-    settings, config = (_object(Path(plan.tokenizer) / name) for name in ("tokenizer_config.json", "config.json"))
+    if unfit := list(_unfit(Path(plan.tokenizer), _SETTINGS)):
+        yield check(
+            f"load.tokenizer {plan.tokenizer}",
+            "fail",
+            f"cannot be searched for code of its own: {'; '.join(unfit)}",
+            remedy="copy the model's tokenizer files there",
+        ).model_copy(update={"forcible": False})
+        return
+    settings, config = (_object(Path(plan.tokenizer) / name) for name in _SETTINGS)
     # The model's own configuration is looked at where the tokenizer does not name its class.
-    if "auto_map" in (settings or {}) or ("tokenizer_class" not in (settings or {}) and "auto_map" in (config or {})):
+    if "auto_map" in settings or ("tokenizer_class" not in settings and "auto_map" in config):
         yield check(
             f"load.tokenizer {plan.tokenizer}",
             "fail",
@@ -146,12 +156,26 @@ def tokenizer_code(asked: Asked) -> Iterator[Check]:
 def _has_chat_template(path: Path) -> bool:
     if any((path / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True
-    return bool((_object(path / "tokenizer_config.json") or {}).get("chat_template"))
+    return bool(_object(path / "tokenizer_config.json").get("chat_template"))
 
 
-def _object(path: Path) -> dict[str, object] | None:
+def _unfit(path: Path, names: Sequence[str]) -> Iterator[str]:
+    """Which files of a tokenizer are there, and cannot be read or are no JSON objects."""
+    for name in names:
+        try:
+            _object(path / name)
+        except OSError as error:
+            yield f"{name} cannot be read: {error.strerror}"
+        except ValueError:
+            yield f"{name} is not whole"
+
+
+def _object(path: Path) -> dict[str, object]:
+    """What a file of JSON says; nothing where there is none. Raises `OSError` and `ValueError`."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+        found = foreign.loads(bounded.read(path, _LARGEST_BYTES).decode("utf-8"))
+    except FileNotFoundError:
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found

@@ -3,13 +3,14 @@
 import errno
 import gzip
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from kit import images
+from kit import bounded, durable, images
 from kit.errors import (
     EnvironmentUnavailableError,
     HostError,
@@ -22,6 +23,7 @@ from kit.errors import (
 from kit.images import Image, archive, building, contents, record
 from kit.images.gathering import Places
 from kit.ports import ImageStore, Progress, StoredImage
+from kit.runtimes import notes
 from kit.store import replace as write
 
 _TOLD_EVERY = 100_000_000
@@ -57,7 +59,7 @@ def verify(image: Image, places: Places, store: ImageStore, progress: Progress) 
     msg = f"{image.title} for {image.platform} is not as it was built: content {found.digest}, recorded {expected.content}"
     kept = building.listing(places, expected.content)
     try:
-        before = contents.unpack(kept.read_bytes())
+        before = contents.unpack(bounded.read(kept, bounded.TEXT_BYTES))
     except (OSError, ValueError):
         hint = "which paths differ is known on the machine that built it, or where its archive was loaded with kit image load"
         raise VerificationError(msg, hint=hint) from None
@@ -72,34 +74,36 @@ def save(chosen: Sequence[Image], places: Places, store: ImageStore, out: Path, 
     records = [_record(image, there, places) for image, there in parts]
     known = [built for built in records if built is not None]
     lists = {built.content: building.listing(places, built.content) for built in known}
-    extra = {name: path.read_bytes() for name, path in lists.items() if path.is_file()}
-    temporary = out.with_name(f".{out.name}.part")
+    extra = {name: bounded.read(path, bounded.TEXT_BYTES) for name, path in lists.items() if path.is_file()}
     total = hashlib.sha256()
     try:
-        with ExitStack() as stack:
-            file = stack.enter_context(open(temporary, "wb"))
-            hashed = _Hashed(file, total)
-            # No name and no time in it: the same images give the same bytes.
-            zipped = gzip.GzipFile("", "wb", 6, cast(IO[bytes], hashed), mtime=0)
-            packed = cast(IO[bytes], stack.enter_context(zipped))
-            writer = stack.enter_context(archive.Writer(packed, out.parent))
-            for image, there in parts:
-                progress(f"{image.title} {image.platform}: saving {there.size_bytes / 1e6:.0f} MB")
-                tags = [tag for tag in (image.tag, image.platform_tag) if tag in there.tags]
-                with store.archive(image.platform_tag) as stream:
-                    writer.add(stream, tags)
-            held = writer.finish(record.Lock(schema=1).with_records(known).to_bytes(), extra)
-        temporary.replace(out)
-        digest = total.hexdigest()
-        write(_beside(out), f"{digest}  {out.name}\n".encode())
+        # Beside the archive: it is too large for other places, and moves to its own at once. After a kill the next command removes it.
+        with notes.scratch_in(out.parent, "image") as scratch:
+            temporary = scratch / out.name
+            with ExitStack() as stack:
+                file = stack.enter_context(open(temporary, "xb"))
+                hashed = _Hashed(file, total)
+                # No name and no time in it: the same images give the same bytes.
+                zipped = gzip.GzipFile("", "wb", 6, cast(IO[bytes], hashed), mtime=0)
+                packed = cast(IO[bytes], stack.enter_context(zipped))
+                writer = stack.enter_context(archive.Writer(packed, scratch))
+                for image, there in parts:
+                    progress(f"{image.title} {image.platform}: saving {there.size_bytes / 1e6:.0f} MB")
+                    tags = [tag for tag in (image.tag, image.platform_tag) if tag in there.tags]
+                    with store.archive(image.platform_tag) as stream:
+                        writer.add(stream, tags)
+                held = writer.finish(record.Lock(schema=1).with_records(known).to_bytes(), extra)
+            digest, size = total.hexdigest(), temporary.stat().st_size
+            # Archive and digest together: another kit may be saving to the same place.
+            with durable.held(out.parent, busy=lambda: progress(f"another kit writes into {out.parent}: waiting")):
+                temporary.replace(out)
+                write(_beside(out), f"{digest}  {out.name}\n".encode())
     except ValueError as error:
         raise HostError(f"the engine gave an archive that kit cannot carry: {error}") from error
     except OSError as error:
         kind = "no space is left" if error.errno == errno.ENOSPC else error.strerror
         raise HostError(f"{out} cannot be written: {kind}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Saved(out, digest, out.stat().st_size, held)
+    return Saved(out, digest, size, held)
 
 
 def load(path: Path, places: Places, store: ImageStore, progress: Progress) -> tuple[archive.Held, ...]:
@@ -174,14 +178,18 @@ def _beside(path: Path) -> Path:
 def _check(path: Path, progress: Progress) -> None:
     """Raise before anything is loaded."""
     try:
-        size = path.stat().st_size
-        expected = _beside(path).read_text("utf-8").split()[0]
+        with bounded.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+        expected = bounded.read(_beside(path), bounded.TEXT_BYTES).decode("utf-8").split()[0]
     except FileNotFoundError as error:
         missing = Path(error.filename)
         hint = "carry the .sha256 file that kit image save wrote beside the archive" if missing != path else ""
         raise UsageError(f"there is no file {missing}", hint=hint) from error
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise UsageError(f"{path} or its .sha256 file cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{error.filename or path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, IndexError) as error:
+        hint = "copy the file again that kit image save wrote beside the archive"
+        raise UsageError(f"{_beside(path)} holds no SHA-256", hint=hint) from error
     total, done = hashlib.sha256(), 0
     with open(path, "rb") as file:
         while piece := file.read(1024 * 1024):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+_LARGEST = 512 * 1024**2
+"""Bytes of a list unpacked; that of an image with a hundred thousand files has some fifteen million."""
 # What an engine puts into every container, what caches and logs hold, and what differs by time or order of installing.
 EXCLUDED = (
     ".dockerenv",
@@ -75,9 +77,12 @@ def of(entries: Mapping[str, str]) -> Content:
 def unpack(packed: bytes) -> Content:
     """The content that `packed` kept. Raises `ValueError` on anything else."""
     try:
-        lines = gzip.decompress(packed).decode("utf-8", "surrogateescape").split("\n")[:-1]
-    except (OSError, EOFError, zlib.error) as error:
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        lines = unpacker.decompress(packed, _LARGEST).decode("utf-8", "surrogateescape").split("\n")[:-1]
+    except zlib.error as error:
         raise ValueError("not a list of contents") from error
+    if not unpacker.eof:
+        raise ValueError(f"not a list of contents: it is cut off, or unpacks to more than {_LARGEST} bytes")
     pairs = [line.partition("\0") for line in lines]
     if not pairs or not all(separator for _, separator, _ in pairs):
         raise ValueError("not a list of contents")

@@ -2,7 +2,6 @@
 
 import asyncio
 from array import array
-from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp.base_protocol import BaseProtocol
@@ -12,6 +11,7 @@ from aiohttp.http_parser import HttpResponseParser
 
 from kit.instrument import exchange as exchanges
 from kit.instrument.exchange import Exchange
+from kit.spellings import Spellings
 
 _LARGEST = 2**30
 
@@ -31,7 +31,7 @@ class Parsers:
         self._loop.close()
 
 
-def decode(directory: Path, secrets: Mapping[bytes, bytes]) -> None:
+def decode(directory: Path, secrets: Spellings) -> None:
     """Make the open file of the raw one: the bodies alone, with the time and the size of what each read held of them."""
     source = directory / exchanges.RAW
     parsers = Parsers()

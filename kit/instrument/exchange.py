@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from kit.instrument import foreign
-from kit.spellings import masked
+from kit.spellings import NONE, Spellings
 
 RAW = "exchanges.raw"
 """As it came, with the HTTP around it."""
@@ -54,15 +54,15 @@ _FIELDS = ("index", "scheduled_ns", "sent_ns", "first_byte_ns", "end_ns", "statu
 def write(
     file: IO[bytes] | gzip.GzipFile,
     exchange: Exchange,
-    secrets: Mapping[bytes, bytes],
+    secrets: Spellings,
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Append a record, with what is told of it beside; a key that the server sent back is behind its mask, byte for byte."""
-    body = masked(exchange.body, secrets)
+    body = secrets.masked(exchange.body)
     head = {name: getattr(exchange, name) for name in _FIELDS}
     head |= {"pieces": len(exchange.times_ns), "bytes": len(body)}
     head |= more or {}
-    line = masked(json.dumps(head).encode(), secrets)
+    line = secrets.masked(json.dumps(head).encode())
     file.write(b"".join((line, b"\n", _little(exchange.times_ns), _little(exchange.sizes), body)))
 
 
@@ -118,5 +118,5 @@ def pack(directory: Path, told: Callable[[Exchange], Mapping[str, object]] | Non
         gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
     ):
         for found, _ in read(plain):
-            write(packed, found, {}, told(found) if told is not None else None)
+            write(packed, found, NONE, told(found) if told is not None else None)
     source.unlink()

@@ -14,7 +14,7 @@ from kit.instrument.exchange import Exchange
 from kit.instrument.load import PULSE
 from kit.instrument.transport import Transport
 from kit.instrument.wire import Wire
-from kit.spellings import masks
+from kit.spellings import Spellings
 
 VARIABLE = "KIT_API_KEY"
 SAID = "sender.json"
@@ -57,7 +57,7 @@ def send(wire: Wire, head: dict[str, object], clock: Clock | Ramp | None = None)
             conversations.add(int(str(head["after"])), number, body)
         else:
             requests[number] = transport.prepared(body)
-    secrets = masks([secret])
+    secrets = Spellings([secret])
     with open(exchanges.RAW, "wb") as spool, open(PULSE, "wb", buffering=0) as pulse:
         transport.load.pulse = pulse
 

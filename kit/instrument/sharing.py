@@ -19,6 +19,7 @@ from kit.instrument.arrivals import Clock, Ramp, Times
 from kit.instrument.load import PULSE
 from kit.instrument.sending import SAID, send
 from kit.instrument.wire import Wire
+from kit.spellings import NONE
 
 _CLIENTS = 512
 """One process reads the streams of so many clients at 100 tokens per second each (benchmarks/load_error.py)."""
@@ -92,7 +93,7 @@ class Shared:
             for folder in self._folders:
                 with open(folder / exchanges.OPEN, "rb") as part:
                     for found, _ in exchanges.read(part):
-                        exchanges.write(merged, found, {})
+                        exchanges.write(merged, found, NONE)
                 (folder / exchanges.OPEN).unlink()
         said = [json.loads((folder / SAID).read_bytes()) for folder in self._folders]
         busiest = max(said, key=lambda one: (one["cpu_s"] + (one["waited_s"] or 0.0)) / one["wall_s"])

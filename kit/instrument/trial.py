@@ -9,6 +9,7 @@ from typing import Any
 
 from kit.instrument import exchange as exchanges
 from kit.instrument import sharing
+from kit.instrument.arrivals import Clock
 from kit.instrument.endpoint import ConnectError
 from kit.instrument.reference import Server
 from kit.instrument.schedule import Schedule, draw
@@ -19,7 +20,8 @@ _PROMPT = "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 4
 
 
 def run(points: str, home: Path) -> int:
-    """The points as JSON, each with `name`, `clients`, `requests`, `tokens`, `ttft_s`, `itl_s`, and the `processes` that send."""
+    """The points as JSON, each with `name`, `clients`, `requests`, `tokens`, `ttft_s`, `itl_s`, the `processes` that send, and the
+    `rate` by which they do with its `seed`, if it is no closed loop."""
     for point in json.loads(points):
         folder = home / str(point["name"])
         folder.mkdir()
@@ -54,7 +56,7 @@ def _send(folder: Path, address: str, point: dict[str, Any]) -> None:
             raise ConnectError(said["refused"])
         for position in range(requests):
             shared.add({"number": position}, body)
-        shared.run({"at_once": clients})
+        shared.run({"at_once": clients}, Clock(**rate, seed=point["seed"]) if (rate := point["rate"]) else None)
     finally:
         shared.close()
     exchanges.pack(folder)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from kit import bounded
 from kit.accelerators import ACCELERATORS
 from kit.errors import UsageError
 from kit.inventory import cpu, memory, storage, system
@@ -118,9 +119,11 @@ def _plain() -> Iterator[Command | File]:
 
 def _recorded(place: Path, key: str) -> Raw:
     try:
-        text = (place / file_name(key)).read_bytes().decode("utf-8", errors="replace")
-    except OSError:
+        text = bounded.read(place / file_name(key), bounded.TEXT_BYTES).decode("utf-8", errors="replace")
+    except FileNotFoundError:
         return Raw(None, f"{brief(key)} was not recorded")
+    except OSError as error:
+        return Raw(None, f"what was recorded of {brief(key)} cannot be read: {error.strerror}")
     text = text.replace("\r\n", "\n")
     # In place of an answer lies the reason, in parentheses.
     if text.startswith("(") and text.rstrip("\n").endswith(")") and text.count("\n") <= 1:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit import bounded
 from kit.instrument import foreign
 from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
@@ -35,6 +36,8 @@ _MODULE = re.compile(r"^(?:[a-z_]+\.)+(?=[A-Z])")
 
 _LONGEST_ROW, _MOST_STEPS = 2**27, 1000
 """Bytes of a row, and steps that SQLite may take for each: it takes less than a hundred."""
+_LARGEST_NOTES, _LARGEST_LOG = 2**28, 2**27
+"""Bytes of the notes, a line for each request, and of a log: kit keeps half of that."""
 # Every figure of the summary has four decimals; from 1.7.0 on TTFT and TPOT are milliseconds.
 _STEPS_S = {"1.0.1": 1e-4, "1.14.1": 1e-7}
 # Keys of benchmark_summary.json with the factor that makes seconds of them.
@@ -157,12 +160,15 @@ def _only(raw: Path, name: str) -> Path:
     found = sorted(raw.glob(f"**/{name}"))
     if len(found) != 1:
         raise ReadingError(f"evalscope left {len(found)} files {name} instead of one")
+    # SQLite would wait for who writes into a pipe.
+    if not found[0].is_file():
+        raise ReadingError(f"{name} cannot be read: it is no plain file")
     return found[0]
 
 
 def _native(path: Path, version: str) -> NativeSummary:
     try:
-        data = foreign.loads(path.read_text("utf-8"))
+        data = foreign.loads(bounded.read(path, bounded.TEXT_BYTES).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise ReadingError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(data, dict):
@@ -182,7 +188,8 @@ def _native(path: Path, version: str) -> NativeSummary:
 def _notes(path: Path) -> dict[float, _Note]:
     """What `evalscope-noted` wrote, by the time at which the request was sent."""
     try:
-        lines = [foreign.loads(line) for line in path.read_text("utf-8").splitlines()]
+        text = bounded.read(path, _LARGEST_NOTES).decode("utf-8")
+        lines = [foreign.loads(line) for line in text.splitlines()]
     except OSError as error:
         raise ReadingError(f"{path.name} cannot be read: {error.strerror}") from error
     found: dict[float, _Note] = {}
@@ -197,7 +204,7 @@ def _notes(path: Path) -> dict[float, _Note]:
 def _logged(rows: Iterable[sqlite3.Row], log: Path) -> dict[float, _Note]:
     """Why requests failed, from the log of 1.0.1: it prints each with its payload, but nothing where an answer was empty."""
     try:
-        lines = log.read_text("utf-8", errors="replace").splitlines()
+        lines = bounded.read(log, _LARGEST_LOG).decode("utf-8", errors="replace").splitlines()
     except OSError as error:
         raise ReadingError(f"{log.name} cannot be read: {error.strerror}") from error
     said: dict[str, list[str]] = {}

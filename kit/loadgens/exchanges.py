@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from itertools import islice, pairwise
 from pathlib import Path
 
+from kit import bounded
 from kit.instrument import exchange as kept
 from kit.instrument import foreign
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
@@ -31,11 +33,13 @@ def read(raw: Path, requests: int) -> tuple[tuple[Sample, ...], float | None]:
     """
     path = raw / kept.FILE
     try:
-        with gzip.open(path, "rb") as file:
-            most = max(_SMALL, _DENSEST * path.stat().st_size)
+        with bounded.opened(path) as packed, gzip.GzipFile(fileobj=packed) as file:
+            most = max(_SMALL, _DENSEST * os.fstat(packed.fileno()).st_size)
             found = list(islice(kept.read(file, most), requests + 1))
     except FileNotFoundError as error:
         raise ReadingError(f"the transport left no {kept.FILE}") from error
+    except bounded.UnfitError as error:
+        raise ReadingError(f"{kept.FILE} cannot be read: {error.strerror}") from error
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise ReadingError(f"{kept.FILE} is damaged: {error}") from error
     if len(found) > requests:
@@ -55,7 +59,7 @@ def read(raw: Path, requests: int) -> tuple[tuple[Sample, ...], float | None]:
 def demand(raw: Path) -> float | None:
     """The share of the time in which the sender worked or waited for a processor; None where it did not say."""
     try:
-        said = foreign.loads((raw / SENDER).read_text("utf-8"))
+        said = foreign.loads(bounded.read(raw / SENDER, bounded.TEXT_BYTES).decode("utf-8"))
         if not isinstance(said, dict):
             return None
         return (float(said["cpu_s"]) + float(said["waited_s"] or 0.0)) / float(said["wall_s"])

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from kit.model.rates import Rate, load_of
 from kit.model.record import Record, Utc
 from kit.model.result import Doubt
 
@@ -27,10 +28,24 @@ class Trial(Record):
     demand: float | None = None
 
 
+class Share(Record):
+    """The error of a figure as a share of it, over the trials: their median, the least and the largest."""
+
+    median: float
+    least: float
+    most: float
+
+    @property
+    def worst(self) -> float:
+        """The one that is furthest from none."""
+        return max(self.least, self.most, key=abs)
+
+
 class Point(Record):
-    """One concurrency, at the TTFT and the time between tokens that the run measured there (of its quickest case)."""
+    """One concurrency, or one rate, at the TTFT and the time between tokens that are expected there, or were measured (of the quickest case)."""
 
     concurrency: int = Field(gt=0)
+    rate: Rate | None = None
     requests: int = Field(gt=0)
     tokens: int = Field(gt=0)
     asked_ttft_s: float
@@ -38,6 +53,23 @@ class Point(Record):
     trials: tuple[Trial, ...] = ()
     reason: Doubt | None = None
     """Why there is no trial."""
+
+    @property
+    def waves(self) -> int:
+        """How many requests each client sends; of a rate, all are one."""
+        return self.requests // self.concurrency if self.rate is None else 1
+
+    @property
+    def load(self) -> str:
+        """As tables call it: the number of clients, or the label of the rate."""
+        return str(load_of(self.concurrency, self.rate))
+
+    @property
+    def under_way(self) -> float:
+        """The requests under way while all decode, or on average."""
+        if self.rate is None:
+            return self.concurrency
+        return self.rate.under_way(self.asked_ttft_s + self.tokens * self.asked_itl_s)
 
 
 class Calibration(Record):

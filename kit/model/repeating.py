@@ -16,6 +16,12 @@ _AUTO = re.compile(
 )
 
 
+_FEWEST = 3
+_LEAST = 5
+"""Unless the profile says otherwise. Whoever stops where an interval happens to be narrow stops at intervals that are too narrow: from
+five rounds on these still hold the truth 93 times in 100 (tests/unit/test_coverage.py)."""
+
+
 def _number(value: object) -> object:
     if isinstance(value, str) and not value.strip().isdigit():
         raise ValueError(f"{value!r}: write a number of rounds, or auto(2%, max=10)")
@@ -35,15 +41,16 @@ def repeated(load: object) -> object:
         return load
     if load.get("until") is not None:
         raise ValueError("rounds: auto(…) says until when: until cannot be given beside it")
-    until = {"half_width": float(found["percent"]) / 100, "least": int(found["least"] or 3)}
-    return {**load, "rounds": int(found["most"] or 10), "until": until}
+    most = int(found["most"] or 10)
+    least = int(found["least"] or max(_FEWEST, min(_LEAST, most)))
+    return {**load, "rounds": most, "until": {"half_width": float(found["percent"]) / 100, "least": least}}
 
 
 class Until(Record):
     """When the rounds of a case are enough: half the 95 % interval of their mean throughput is at most this share of it."""
 
     half_width: float = Field(gt=0, lt=1, allow_inf_nan=False)
-    least: int = Field(default=3, ge=3, le=1000)
+    least: int = Field(default=_FEWEST, ge=_FEWEST, le=1000)
 
 
 class Warmup(Record):

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from kit.model.attestation import SignOff
+from kit.model.calibration import Share
 from kit.model.cases import Case
 from kit.model.profile import Language
 from kit.model.record import Record, Utc
@@ -118,7 +119,7 @@ class LoadUse(Record):
     sent_rate: float | None = None
     late_s: float | None = None
     late_most_s: float | None = None
-    instrument: tuple[tuple[str, float], ...] = ()
+    instrument: tuple[tuple[str, Share], ...] = ()
 
 
 class TurnUse(Record):

@@ -14,16 +14,20 @@ _FINEST = 16
 """An octave is divided into so many steps at most: a concurrency is found to about 6 %, and to 1 up to 32."""
 
 
+def doubles(most: int) -> tuple[int, ...]:
+    """1, 2, 4 … up to `most`, and `most` itself: what a search tries first."""
+    return tuple(dict.fromkeys((*(2**power for power in range(most.bit_length())), most)))
+
+
 def ladder(most: int) -> tuple[int, ...]:
     """The concurrencies up to `most` in the order in which they are tried: doubled first, then ever finer between the doubles.
 
     Whatever a limit turns out to be, bisecting towards it is to go along this order, past what its results have decided.
     """
-    doubles = [2**power for power in range(most.bit_length()) if 2**power <= most]
-    tried = dict.fromkeys((*doubles, most))
+    tried = dict.fromkeys(doubles(most))
     parts = 2
     while parts <= _FINEST:
-        for start in doubles:
+        for start in (2**power for power in range(most.bit_length())):
             if start >= parts:
                 tried.update(dict.fromkeys(start + start * part // parts for part in range(1, parts, 2)))
         parts *= 2

@@ -1,7 +1,7 @@
 """How the load met the server, and how far its times can be trusted.
 
-One table has tokens and concurrency asked and reached, and the burst at the start; the other the instrument's error and what
-the server says of its own times.
+One table has tokens and concurrency asked and reached, and the burst at the start; one the instrument's error; one what the server
+says of its own times.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,12 @@ _TIMES: tuple[tuple[str, Callable[[ServerUse], float | None]], ...] = (
     ("rest", lambda found: found.rest_s),
     ("tpot", lambda found: found.tpot_s),
 )
+_METRICS = ("ttft", "tpot", "latency", "throughput")
 
 
 def tables(report: Report) -> tuple[Table, ...]:
     """All of them, in their order."""
-    return load(report), turns(report), trust(report)
+    return load(report), turns(report), error(report), trust(report)
 
 
 def load(report: Report) -> Table:
@@ -53,7 +54,7 @@ def load(report: Report) -> Table:
             *((say(lang, "applied-shape-note"),) if any(detail.case.shape is not None for detail in details) else ()),
             *((say(lang, "applied-ramp-note"),) if any(detail.case.ramp_s is not None for detail in details) else ()),
             *((say(lang, "applied-burst-note"),) if burst_only else ()),
-            *(() if trust(report).rows else _unknown(report)),
+            *_unknown(report),
         ),
     )
 
@@ -82,10 +83,26 @@ def turns(report: Report) -> Table:
     )
 
 
+def error(report: Report) -> Table:
+    """The instrument's error by case, as a share of its figures; no rows where none was tried."""
+    lang = report.language
+    tried = [bool(detail.load.instrument) for detail in report.details]
+    return Table(
+        title=say(lang, "error"),
+        columns=(
+            *case_columns(lang),
+            *(say(lang, "error-of", metric=say(lang, f"short-{name}")) for name in _METRICS),
+        ),
+        rows=tuple((*case_cells(detail), *(_error(detail, name) for name in _METRICS)) for detail in report.details)
+        if any(tried)
+        else (),
+        notes=(say(lang, "error-note"), *(() if all(tried) else (say(lang, "error-untried"),))),
+    )
+
+
 def trust(report: Report) -> Table:
-    """The instrument's error and the server's own times by case; no rows where neither is known of any."""
+    """The server's own times by case; no rows where they are known of none."""
     lang, details = report.language, report.details
-    metrics = ("ttft", "tpot", "throughput") if any(detail.load.instrument for detail in details) else ()
     times = [
         (name, value)
         for name, value in _TIMES
@@ -93,26 +110,13 @@ def trust(report: Report) -> Table:
     ]
     return Table(
         title=say(lang, "trust"),
-        columns=(
-            *case_columns(lang),
-            *(say(lang, "trust-error", metric=say(lang, f"short-{name}")) for name in metrics),
-            *(say(lang, "unit-s", title=say(lang, f"trust-{name}")) for name, _ in times),
-        ),
+        columns=(*case_columns(lang), *(say(lang, "unit-s", title=say(lang, f"trust-{name}")) for name, _ in times)),
         rows=tuple(
-            (
-                *case_cells(detail),
-                *(_error(detail, name) for name in metrics),
-                *(_time(detail.server, name, value) for name, value in times),
-            )
-            for detail in details
+            (*case_cells(detail), *(_time(detail.server, name, value) for name, value in times)) for detail in details
         )
-        if metrics or times
+        if times
         else (),
-        notes=(
-            *((say(lang, "trust-error-note"),) if metrics else ()),
-            *((say(lang, "trust-server-note"),) if times else ()),
-            *_unknown(report),
-        ),
+        notes=(say(lang, "trust-server-note"),),
     )
 
 
@@ -145,8 +149,12 @@ def _time(found: ServerUse | None, name: str, value: Callable[[ServerUse], float
 
 
 def _error(detail: CaseDetail, metric: str) -> str:
+    """`+0.12% (+0.10% … +0.31%)`: the median of the trials, the least and the largest."""
     share = dict(detail.load.instrument).get(metric)
-    return "—" if share is None else f"{share:+.2%}"
+    if share is None:
+        return "—"
+    among = f" ({share.least:+.2%} … {share.most:+.2%})" if share.least < share.most else ""
+    return f"{share.median:+.2%}{among}"
 
 
 def _tokens(found: Tokens | None) -> str:

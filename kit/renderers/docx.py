@@ -10,6 +10,7 @@ from docx.document import Document as Opened
 from docx.opc.exceptions import PackageNotFoundError
 from docx.oxml.ns import qn
 
+from kit import bounded
 from kit.errors import UsageError
 from kit.model.report import Report
 from kit.renderers import word
@@ -17,7 +18,7 @@ from kit.renderers.archive import still
 from kit.renderers.details import criteria, highlights
 from kit.renderers.document import Content
 from kit.renderers.filling import fill
-from kit.renderers.layouts import STANDARD, Layout
+from kit.renderers.layouts import LARGEST_BYTES, STANDARD, Layout
 from kit.texts import say
 
 STYLES = (
@@ -47,7 +48,7 @@ def written(report: Report, layout: Layout = STANDARD, *, for_layout: bool = Fal
 
 def _opened(path: Path) -> Opened:
     try:
-        return Document(str(path))
+        return Document(io.BytesIO(bounded.read(path, LARGEST_BYTES)))
     except (OSError, ValueError, KeyError, BadZipFile, PackageNotFoundError) as error:
         raise UsageError(f"{path} is no Word document: {error}", hint="save it as .docx, not .doc or .dotx") from error
 

@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from kit import bounded
 from kit.errors import HostError, UsageError
 from kit.formats import duration, figure, rate
 from kit.model.comparison import Comparison
@@ -20,6 +22,8 @@ from kit.texts import say
 FILES = ("report.md.j2", "report.html.j2", "report.css", "report.js", "report.docx")
 """What a layout may bring; what it does not is kit's own."""
 
+LARGEST_BYTES = 20_000_000
+"""Of a template."""
 _HINT = "docs/report.md lists what a template may use"
 # What an expression of a template may end in: whatever else is raised is kit's own fault.
 MISTAKES = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -38,9 +42,11 @@ class Layout:
 
     def text(self, name: str) -> str:
         """The content of that file."""
-        path = self.path(name)
+        return self._text(self.path(name))
+
+    def _text(self, path: Path) -> str:
         try:
-            return path.read_bytes().decode("utf-8")
+            return bounded.read(path, LARGEST_BYTES).decode("utf-8")
         except OSError as error:
             raise HostError(f"{path} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -49,7 +55,7 @@ class Layout:
     def environment(self, report: Report | Comparison, **filters: object) -> ImmutableSandboxedEnvironment:
         """Where templates run: they see the report and cannot reach anything else."""
         made = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(self.folders),
+            loader=FunctionLoader(self._template),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -59,6 +65,12 @@ class Layout:
         made.filters.update(figure=figure, rate=rate, duration=duration, **filters)
         made.globals.update(report=report, say=_Words(report), when=when)
         return made
+
+    def _template(self, name: str) -> tuple[str, str, None] | None:
+        """A template with its file, also where another one includes it; None where there is none."""
+        inside = Path(*split_template_path(name))
+        path = next((place / inside for place in self.folders if (place / inside).is_file()), None)
+        return (self._text(path), str(path), None) if path is not None else None
 
     def rendered(self, environment: ImmutableSandboxedEnvironment, name: str, values: Mapping[str, object]) -> str:
         """A template with its values. Raises `UsageError` with file and line where it has a mistake."""

@@ -104,7 +104,9 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
     for found in (
         *steadiness.doubts(case, run.results),
         *calibration.doubts(errors := details.instrument(run.calibration, case, run.results)),
-        *servertimes.doubts(tuple(results.values()), errors, probes=_probes(run.plan)),
+        *servertimes.doubts(
+            tuple(results.values()), {name: share.median for name, share in errors.items()}, probes=_probes(run.plan)
+        ),
     ):
         note(doubt(lang, found))
     return PerformanceRow(

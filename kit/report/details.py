@@ -1,6 +1,6 @@
 """What the report shows beyond the original's columns: how steady a case was, how its requests spread, what was there before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from kit import calibration as calibrations
@@ -8,7 +8,7 @@ from kit import clocks, flow, intervals, servertimes, stats
 from kit.legacy import again
 from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
-from kit.model.calibration import Calibration
+from kit.model.calibration import Calibration, Share
 from kit.model.profile import Language
 from kit.model.report import (
     Baseline,
@@ -52,13 +52,13 @@ def of(
     )
 
 
-def instrument(calibration: Calibration | None, case: Case, results: Sequence[RoundResult]) -> dict[str, float]:
-    """The instrument's error of a case by metric: the largest of its rounds."""
-    found: dict[str, float] = {}
+def instrument(calibration: Calibration | None, case: Case, results: Sequence[RoundResult]) -> dict[str, Share]:
+    """The instrument's error of a case by metric: that of the round in whose figures it is the largest share."""
+    found: dict[str, Share] = {}
     for result in results:
         if result.case.id == case.id:
             for metric, share in calibrations.shares(calibration, case, result.figures).items():
-                found[metric] = max(found.get(metric, 0.0), share, key=abs)
+                found[metric] = max(found.get(metric, share), share, key=lambda one: abs(one.median))
     return found
 
 
@@ -94,7 +94,7 @@ def _detail(
     done: Sequence[RoundResult],
     rounds: Sequence[RoundRow],
     requests: Sequence[RequestRow],
-    errors: dict[str, float],
+    errors: Mapping[str, Share],
 ) -> CaseDetail:
     good = [request for request in requests if request.succeeded]
     ttft = stats.spread(request.ttft_s for request in good)

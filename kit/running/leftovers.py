@@ -13,8 +13,9 @@ def sweep() -> tuple[str, ...]:
     told = [f"stopped {line}" for line in marks.sweep()]
     notes.sweep_scratch()
     left = notes.left()
-    # Each once: there is a note for every container, and an engine that is away takes its time to say so.
-    for what in dict.fromkeys(note.what for note in left):
+    # Each once: there is a note for every container, and an engine that is away takes its time to say so. Containers first: until they
+    # are gone they write into their runs.
+    for what in sorted({note.what for note in left}, key=lambda what: (what != notes.DOCKER, what)):
         try:
             told += _docker() if what == notes.DOCKER else _made(what) if notes.is_scratch(what) else _run(Path(what))
         except BlockingIOError:

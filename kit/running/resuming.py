@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from kit import __version__, documents, rounds
+from kit import __version__, bounded, documents, rounds, searches, store
 from kit import inventory as inventories
 from kit.durable import held, replace
 from kit.errors import KitError, Problem, UsageError
@@ -17,9 +17,10 @@ from kit.model import Inventory, Plan, RunStatus
 from kit.ports import Runtime
 from kit.profile import Loaded, resolved
 from kit.redaction import Redactor, read_secret
-from kit.running import prompting
+from kit.running import prompting, striking
 from kit.store import RunDir
 
+_WHOLE = "the run directory is not as kit wrote it: restore the file from a copy of the run"
 _SAME = "a run is finished with what it was started with: restore that, or start a new run"
 
 
@@ -68,7 +69,11 @@ def _machine(before: Inventory, now: Inventory) -> Iterator[Problem]:
 
 
 def _profile(run: RunDir, plan: Plan, wanted: Loaded | None) -> Iterator[Problem]:
-    stored = (run.path / "profile.yaml").read_bytes() if (run.path / "profile.yaml").is_file() else b""
+    try:
+        stored = bounded.read(run.path / "profile.yaml", store.MOST_BYTES)
+    except OSError as error:
+        yield Problem("profile", f"{run.path / 'profile.yaml'} cannot be read: {error.strerror}")
+        return
     if f"sha256:{hashlib.sha256(stored).hexdigest()}" != plan.profile_sha256:
         yield Problem("profile", f"{run.path / 'profile.yaml'} is not the one that the run began with")
     elif wanted is not None and wanted.sha256 != plan.profile_sha256:
@@ -94,10 +99,11 @@ def _told(value: object) -> str:
 
 def set_failed_aside(run: RunDir, plan: Plan) -> None:
     """Make room for the rounds in which no request succeeded: they measured nothing, and are tried again. What they left is
-    kept under `abandoned/`."""
+    kept under `abandoned/`. Those that told a search where its limits end have told it."""
     present = [entry for entry in plan.rounds if run.has(entry)]
-    for entry, result in zip(present, run.results(plan), strict=True):
-        if result.figures.succeeded == 0:
+    beyond = searches.beyond(plan, results := run.results(plan))
+    for entry, result in zip(present, results, strict=True):
+        if result.figures.succeeded == 0 and entry.case.id not in beyond:
             run.set_aside(entry)
 
 
@@ -171,6 +177,8 @@ def _strike(run: RunDir, plan: Plan) -> str:
     folders = [folder for folder in map(run.round_directory, cut_short) if folder.is_dir()]
     if plan.target.api_key is None or not folders:
         return ""
+    for folder in folders:
+        striking.drop_undecoded(folder)
     try:
         redactor = Redactor([read_secret(plan.target.api_key)])
     except KitError as error:
@@ -184,9 +192,11 @@ def _strike(run: RunDir, plan: Plan) -> str:
 def _whole_lines(journal: Path) -> None:
     """Cut off what follows the last whole line: a write that was cut short by a kill or a loss of power."""
     try:
-        content = journal.read_bytes()
+        content = bounded.read(journal, store.MOST_BYTES)
     except FileNotFoundError:
         return
+    except bounded.UnfitError as error:
+        raise UsageError(f"{journal} cannot be read: {error.strerror}", hint=_WHOLE) from error
     whole = content[: content.find(b"\0")] if b"\0" in content else content
     whole = whole[: whole.rfind(b"\n") + 1]
     if whole != content:

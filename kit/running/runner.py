@@ -19,6 +19,7 @@ from kit.running.prompting import placed
 from kit.running.scraping import Asked
 from kit.running.serving import PROBE_S, TAIL_LINES, ServerLostError, Serving, blamed, flush, serving
 from kit.running.stalls import Vigil
+from kit.running.striking import strike
 from kit.running.telling import Observe as Observe
 from kit.running.telling import Teller
 from kit.store import RunDir
@@ -151,9 +152,9 @@ class _Execution:
         self._tell("round-start", name, entry, position=position, of=of)
         if (result := self._tried(entry, server, name)) is None:
             return
-        if result.figures.succeeded == 0:
-            self._failed.append(f"{name}: {_no_success(result)}")
         self._teller.learn(result)
+        if result.figures.succeeded == 0 and not self._teller.beyond(entry):
+            self._failed.append(f"{name}: {_no_success(result)}")
         self._tell("round-end", name, entry, position=position, of=of, result=result)
 
     def _tried(self, entry: RoundPlan, server: Serving | None, name: str) -> RoundResult | None:
@@ -176,7 +177,7 @@ class _Execution:
         generator, host = GENERATORS[self._plan.generator], self._doors.host
         directory = self._run.round_directory(entry)
         # A kit that was killed in this round had no time for it.
-        self._redactor.clean_folder(directory)
+        strike(directory, self._redactor)
         self._run.set_aside(entry)
         raw, log = directory / "raw", directory / "stdout.log"
         make_directory(raw)
@@ -190,8 +191,7 @@ class _Execution:
             try:
                 ended = self._send(entry, server, raw, log, tail)
             finally:
-                # It dumps its arguments.
-                self._redactor.clean_folder(raw)
+                strike(raw, self._redactor)
             duration = (ended_s := host.monotonic()) - began
             ticks = self._sampler.end()
         if ended.code != 0:

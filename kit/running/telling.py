@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from kit import estimate, rounds
+from kit import estimate, rounds, searches
 from kit.events import Event, Kind, Seen
 from kit.legacy import baseline as baselines
 from kit.model import Plan, RoundPlan, RoundResult
@@ -56,6 +56,10 @@ class Teller:
 
     def needs(self, entry: RoundPlan) -> bool:
         return not self._open or entry in self.needed()
+
+    def beyond(self, entry: RoundPlan) -> bool:
+        """Whether a round only shows where the limits of a search end."""
+        return entry.case.id in searches.beyond(self._plan, self._results)
 
     def _rest_s(self) -> float | None:
         rest = [entry for entry in self._missing if not self._run.has(entry) and self.needs(entry)]

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kit import calibration, packed
+from kit import bounded, calibration, packed, trials
 from kit.durable import make_directory
 from kit.errors import KitError
 from kit.loadgens import ReadingError, exchanges
@@ -19,10 +19,12 @@ LONGEST_S = 60.0
 SHARE = 0.05
 """Of a run's time, at most."""
 _HANGS_S = 30.0
+_LARGEST_RECORD = 2**30
+"""Of what a server tells of its tokens: some bytes for each, for as long as the trial lasts."""
 
 
 def calibrate(plan: Plan, doors: Doors, run: RunDir, ran_s: float) -> Calibration:
-    """Try every concurrency of a run that fits into the time there is, and write it down; what fails is a reason, no error."""
+    """Try every load of a run that fits into the time there is, and write it down; what fails is a reason, no error."""
     budget = min(LONGEST_S, SHARE * ran_s)
     began, at = doors.host.monotonic(), doors.host.now()
     transport = plan.rounds[0].order.transport
@@ -33,8 +35,11 @@ def calibrate(plan: Plan, doors: Doors, run: RunDir, ran_s: float) -> Calibratio
     elif plan.target.url.startswith("https:"):
         reason = Doubt(kind="untried-tls")
     else:
-        points = calibration.points(run.results(plan), budget)
-        if not any(point.reason is None for point in points):
+        wanted = trials.measured(run.results(plan))
+        points = trials.within(wanted, budget)
+        if not wanted:
+            reason = Doubt(kind="untried-nothing")
+        elif not any(point.reason is None for point in points):
             reason = Doubt(kind="untried-short", values=(("budget", f"{budget:.1f}"),))
     if reason is None:
         points, reason = _tried(plan, doors, run.path / "calibration", points, budget)
@@ -48,7 +53,7 @@ def _tried(
     plan: Plan, doors: Doors, home: Path, points: Sequence[Point], budget_s: float
 ) -> tuple[tuple[Point, ...], Doubt | None]:
     fitting = [point for point in points if point.reason is None]
-    rounds = calibration.rounds(fitting, budget_s)
+    rounds = trials.rounds(fitting, budget_s)
     try:
         make_directory(home)
         packed.place(home, packed.digest())
@@ -81,11 +86,13 @@ def _asked(point: Point, number: int, processes: int | None) -> Mapping[str, obj
         "ttft_s": point.asked_ttft_s,
         "itl_s": point.asked_itl_s,
         "processes": processes,
+        "rate": point.rate.model_dump() if point.rate is not None else None,
+        "seed": number,
     }
 
 
 def _name(point: Point, number: int) -> str:
-    return f"{point.concurrency}-{number}"
+    return f"{point.rate.id if point.rate is not None else point.concurrency}-{number}"
 
 
 def _run(plan: Plan, doors: Doors, home: Path, asked: Sequence[Mapping[str, object]], budget_s: float) -> str | None:
@@ -114,7 +121,7 @@ def _measured(point: Point, home: Path, rounds: int) -> Point:
 def _trial(point: Point, folder: Path) -> Trial:
     samples, _ = exchanges.read(folder, point.requests)
     length = Length.model_validate(point.tokens)
-    case = Case(input=length, output=length, concurrency=point.concurrency, requests=point.requests)
-    lines = (folder / "sent.jsonl").read_text("utf-8").splitlines()
+    case = Case(input=length, output=length, concurrency=point.concurrency, rate=point.rate, requests=point.requests)
+    lines = bounded.read(folder / "sent.jsonl", _LARGEST_RECORD).decode("utf-8").splitlines()
     error = calibration.error(case, samples, calibration.truth(lines))
     return calibration.trial(error, exchanges.demand(folder))

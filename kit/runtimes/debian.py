@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from kit import bounded
 from kit.errors import EnvironmentUnavailableError, HostError, Problem
 from kit.ports import Progress
 from kit.runtimes import marks, notes
@@ -149,7 +150,7 @@ def _mmdebstrap(architecture: str, variant: str, include: Sequence[str]) -> list
 
 def _state(package: Package, folder: Path) -> str:
     try:
-        content = (folder / package.file).read_bytes()
+        content = bounded.read(folder / package.file, package.size)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

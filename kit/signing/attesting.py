@@ -11,7 +11,7 @@ from pathlib import Path
 from securesystemslib import dsse, exceptions
 from securesystemslib.signer import HSMSigner
 
-from kit import __version__
+from kit import __version__, bounded
 from kit.errors import Problem, UsageError, VerificationError
 from kit.model import Inventory, Plan
 from kit.model.attestation import (
@@ -78,7 +78,7 @@ def files(run: Path) -> Found:
 
 def digest(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with bounded.opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib import exceptions
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Signer, SSlibKey
 
+from kit import bounded
 from kit.errors import HostError, UsageError
 
 Ask = Callable[[str], str]
@@ -147,9 +148,7 @@ def _by_uri(reference: str, scheme: str, ask: Ask, public: Path | None) -> Priva
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise UsageError(f"{path} is too large for a key")
-        return path.read_bytes()
+        return bounded.read(path, LARGEST_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="kit key new makes a key") from error
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from kit import documents
+from kit import bounded, documents
 from kit.errors import KitError, Problem, UsageError
 from kit.model import Record
 from kit.model.attestation import Role
@@ -56,9 +56,7 @@ class Trust(Record):
 def read(path: Path) -> Trust:
     """The trust file at `path`. Raises `UsageError` with all that is wrong in it."""
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise UsageError(f"{path} is too large for a trust file")
-        text = path.read_bytes().decode("utf-8")
+        text = bounded.read(path, LARGEST_BYTES).decode("utf-8")
     except OSError as error:
         raise UsageError(f"the trust file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -101,6 +101,11 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "从首 token 到末 token，服务端自报的时间与客户端所见相差 {difference}（服务端 {server} s，客户端 {own} s）",
         "from the first token to the last the server says {difference} beside what the client saw ({server} s, {own} s)",
     ),
+    "concurrency-few": (
+        "本工况只有 {most} 个请求（或会话）可同时进行，少于并发数 {asked}：并发数未达到，单路吞吐按 {asked} 路计算",
+        "only {most} requests or conversations of this case can be under way at once, fewer than its {asked} clients: that concurrency was not "
+        "reached, and per-stream throughput counts {asked}",
+    ),
     "concurrency-peak": (
         "同时在途的请求最多 {peak} 个，少于要求的 {asked} 个",
         "at most {peak} requests were under way at once, not {asked}",

@@ -3,11 +3,19 @@
 INSTRUMENT: dict[str, tuple[str, str]] = {
     "short-ttft": ("TTFT", "TTFT"),
     "short-tpot": ("TPOT", "TPOT"),
+    "short-latency": ("时延", "latency"),
     "short-throughput": ("吞吐", "throughput"),
-    "trust-error-note": (
-        "误差：全部轮次结束后，用同一发送程序在本机对时刻已知的参考服务发送同等并发的负载，取各次的中位数，折算为本工况数值的比例。",
-        "The error is the instrument's own: after the last round the same sender met a server whose times are known, on this machine, with as many "
-        "clients; the median of its trials, as a share of this case's figure.",
+    "error": ("仪器误差", "The instrument's own error"),
+    "error-of": ("{metric} 误差", "Error of {metric}"),
+    "error-note": (
+        "全部轮次结束后，同一发送程序在本机对时刻已知的参考服务发送同样的并发或速率，所得数值与真值之差，折算为本工况数值的比例：各次的中位数（最小 … 最大）。",
+        "After the last round the same sender met a server whose times are known, on this machine, with as many clients or at the same rate: how far "
+        "its figures were from the truth, as a share of this case's, the median of the trials (least … largest).",
+    ),
+    "error-untried": (
+        "“—”：该工况没有结果，或校准时间（测试时长的二十分之一，至多 60 s）不足；可用 kit calibrate 加本次测试的目录补测。",
+        "—: nothing was measured there, or a twentieth of the run's time, 60 s at most, was too short to try it: kit calibrate does, given "
+        "the run's directory.",
     ),
     "trust-error-none": ("未测仪器误差：{reason}。", "The instrument's error was not tried: {reason}."),
     "untried-transport": (
@@ -17,6 +25,10 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
     "untried-tls": (
         "校准使用明文 HTTP；本端点使用 TLS，到达时刻为客户端读取时刻，误差可能更大",
         "the trial speaks plain HTTP, and this endpoint TLS, where arrivals are timed when they are read: the error may be larger",
+    ),
+    "untried-nothing": (
+        "没有同时测得 TTFT 与 TPOT 的工况",
+        "no case has both TTFT and TPOT",
     ),
     "untried-short": (
         "测试时长的二十分之一（{budget} s）不足以进行任何一次校准",
@@ -46,8 +58,7 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "client's and not the server's",
     ),
     # the server's own times
-    "trust": ("仪器误差与服务端自身计时", "The instrument's error, and the server's own times"),
-    "trust-error": ("{metric} 误差", "Error of {metric}"),
+    "trust": ("服务端自身计时", "The server's own times"),
     "trust-ttft": ("服务端 TTFT", "Server's TTFT"),
     "trust-tpot": ("服务端 TPOT", "Server's TPOT"),
     "trust-queue": ("排队", "Queue"),

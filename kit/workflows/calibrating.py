@@ -1,44 +1,30 @@
-"""`kit calibrate`: the reference server and a profile's load path, on this very machine, at the profile's concurrencies."""
+"""`kit calibrate`: the reference server and the load path of a profile or a run, on this very machine, at its own loads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import calibration, packed, runtimes
+from kit import calibration, packed, runtimes, trials
 from kit import profile as profiles
 from kit.calibration import Error
-from kit.errors import HostError
+from kit.errors import HostError, UsageError
 from kit.host import LocalHost
 from kit.legacy import baseline as baselines
 from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Environment, Length, Load, Mount, Order, Program, Target
+from kit.model.calibration import Point
+from kit.model.search import doubles
 from kit.model.table import Row
 from kit.ports import Progress, Runtime
 from kit.resources import cache
 from kit.runtimes import notes
+from kit.store import RunDir
 
 TTFT_S, ITL_S = 0.1, 0.01
-"""What a server is taken to do where the profile has no baseline: a demanding one."""
-LONGEST_TTFT_S, LONGEST_ROUND_S = 1.0, 4.0
-_LEAST_TOKENS, _MOST_TOKENS, _MOST_INPUT = 8, 128, 128
+"""What a server is taken to do where neither a baseline nor a run says: a demanding one."""
+LONGEST_ROUND_S = 4.0
+_MOST_INPUT = 128
 _PORTS = range(18300, 18400)
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One concurrency, with the times that are expected there, and for how many tokens they are tried."""
-
-    concurrency: int
-    ttft_s: float
-    itl_s: float
-    tokens: int
-    expected: bool
-    """Whether the times come from the baseline."""
-
-    @property
-    def rate(self) -> float:
-        """Tokens per second while all decode."""
-        return self.concurrency / self.itl_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +35,62 @@ class Calibrated:
     rounds: tuple[Error, ...]
 
 
-def points(load: Load, baseline: tuple[Row, ...]) -> tuple[Point, ...]:
-    """Each concurrency of a profile once: at the shortest TPOT that the baseline has for it, which asks most of a client."""
-    found: dict[int, Point] = {}
-    for case in load.expanded():
-        # At a rate as many may come to be under way as have a connection beforehand.
-        clients = case.concurrency if case.rate is None else min(case.concurrency, case.requests)
-        rows = [row for row in baseline if row.load == case.load and row.tpot and row.ttft]
-        quickest = min(rows, key=lambda row: row.tpot.value if row.tpot else 0.0, default=None)
-        ttft = quickest.ttft.value if quickest is not None and quickest.ttft is not None else TTFT_S
-        itl = quickest.tpot.value if quickest is not None and quickest.tpot is not None else ITL_S
-        tokens = max(_LEAST_TOKENS, min(_MOST_TOKENS, int(LONGEST_ROUND_S / itl)))
-        found[clients] = Point(clients, min(ttft, LONGEST_TTFT_S), itl, tokens, quickest is not None)
-    return tuple(found[concurrency] for concurrency in sorted(found))
+def expected(load: Load, baseline: Sequence[Row]) -> tuple[Point, ...]:
+    """The loads of a profile at the times of its baseline; of a search those that it tries first."""
+    found = []
+    for group in load.cases:
+        first = doubles(group.find.concurrency) if group.find is not None else group.concurrency
+        for case in group.cases(load.requests_per_client):
+            if case.concurrency in first:
+                rows = [row for row in baseline if row.load == case.load]
+                found += [
+                    trials.point(case, row.ttft.value, row.tpot.value) for row in rows if row.ttft and row.tpot
+                ] or [trials.point(case, TTFT_S, ITL_S)]
+    return trials.quickest(found)
 
 
-def calibrate(loaded: profiles.Loaded, rounds: int, progress: Progress) -> Iterator[Calibrated]:
-    """The errors at every point of a profile. Raises `HostError` where the load path or the reference server fails, and where
-    something is measured on this machine already."""
+def calibrate(reference: str, settings: Sequence[str], rounds: int, progress: Progress) -> Iterator[Calibrated]:
+    """The errors at every load of a profile, or of a run at the times that it measured; the lightest first.
+
+    Raises `HostError` where the load path or the reference server fails, and where something is measured on this machine already.
+    """
     with LocalHost().hold() as busy:
         if busy is not None:
             raise HostError(f"{busy}; each would measure the other", hint="wait for its end")
-        yield from _calibrated(loaded, rounds, progress)
+        yield from _calibrated(*loads(reference, settings), rounds, progress)
 
 
-def _calibrated(loaded: profiles.Loaded, rounds: int, progress: Progress) -> Iterator[Calibrated]:
-    load = loaded.profile.load
+def loads(reference: str, settings: Sequence[str]) -> tuple[Load, tuple[Point, ...]]:
+    """How a profile, or a run, sends, and the loads to try; the heaviest first. Raises `UsageError` where a run tells of none."""
+    home = next((one for one in (Path(reference), Path("runs") / reference) if (one / "plan.json").is_file()), None)
+    if home is not None:
+        if settings:
+            raise UsageError(f"{reference} is a run, and its load is what it was: --set is for profiles")
+        run = RunDir(home)
+        points = trials.measured(run.results(run.plan()))
+        if not points:
+            raise UsageError(
+                f"{reference} has no round with TTFT and TPOT", hint="give the profile: kit calibrate PROFILE"
+            )
+        return profiles.alone(run.text("profile.yaml") + "\n", str(run.path / "profile.yaml")).profile.load, points
+    loaded = profiles.load(reference, settings)
     known: tuple[Row, ...] = ()
     if loaded.baseline is not None:
         known = baselines.read(loaded.baseline, str(loaded.profile.acceptance.baseline))
+    return loaded.profile.load, expected(loaded.profile.load, known)
+
+
+def _calibrated(load: Load, points: Sequence[Point], rounds: int, progress: Progress) -> Iterator[Calibrated]:
     runtime = runtimes.make("process")
     sender = runtime.pin(GENERATORS[load.generator].IMAGE, load.version)
     runtime.prepare(sender, progress)
     tokenizer = _tokenizer(load.tokenizer)
-    for point in points(load, known):
-        progress(f"{point.concurrency} clients, {point.rate:.0f} tokens/s")
-        yield Calibrated(point, tuple(_round(runtime, sender, load, tokenizer, point) for _ in range(rounds)))
+    for point in reversed(points):
+        if point.asked_itl_s > 0:
+            most = max(trials.LEAST_TOKENS, int(LONGEST_ROUND_S / point.asked_itl_s))
+            point = point.model_copy(update={"tokens": min(point.tokens, most)})
+        progress(f"{point.load}, {point.tokens} tokens each")
+        yield Calibrated(point, tuple(_round(runtime, sender, load, tokenizer, point, seed) for seed in range(rounds)))
 
 
 def _tokenizer(named: str) -> str:
@@ -99,7 +105,7 @@ def _tokenizer(named: str) -> str:
     return str(path)
 
 
-def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, point: Point) -> Error:
+def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, point: Point, seed: int) -> Error:
     generator = GENERATORS[load.generator]
     host = LocalHost()
     port = next((number for number in _PORTS if host.port_is_free(number)), None)
@@ -109,13 +115,14 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
         input=Length.model_validate(_MOST_INPUT),
         output=Length.model_validate(point.tokens),
         concurrency=point.concurrency,
-        requests=point.concurrency * load.requests_per_client,
+        rate=point.rate,
+        requests=point.requests,
     )
     order = Order(
         version=load.version,
         transport=load.transport,
         case=case,
-        seed=load.seed,
+        seed=load.seed + seed,
         target=Target(url=f"http://127.0.0.1:{port}", model="reference"),
         tokenizer=tokenizer,
         read_timeout_s=load.read_timeout,
@@ -126,7 +133,7 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
         record, log = home / "sent.jsonl", Path(scratch) / "load.log"
         for directory in (home, raw):
             packed.place(directory, packed.digest())
-        times = ("--ttft", f"{point.ttft_s:.6f}", "--itl", f"{point.itl_s:.6f}")
+        times = ("--ttft", f"{point.asked_ttft_s:.6f}", "--itl", f"{point.asked_itl_s:.6f}")
         server = Program(
             name="reference",
             environment=sender,
@@ -151,4 +158,4 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
             samples = generator.read(raw, log, order).samples
             return calibration.error(case, samples, calibration.truth(record.read_text("utf-8").splitlines()))
         except (ReadingError, ValueError, OSError) as problem:
-            raise HostError(f"nothing can be said of {point.concurrency} clients: {problem}") from problem
+            raise HostError(f"nothing can be said of {point.load}: {problem}") from problem

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kit import beside
+from kit import beside, bounded
 from kit import profile as profiles
 from kit.beside import Contents
 from kit.bundles import asking, names, reading
@@ -200,7 +200,9 @@ def _unvouched(bundle: Bundle, run: RunDir | None, home: Path) -> Iterator[Probl
     for member in bundle.manifest.of("lock"):
         same = own / member.name.removeprefix(FOLDERS["lock"])
         if member.name in covered or (same.is_file() and attesting.digest(same) == member.sha256):
-            pinned |= set(_HASH.findall((home / member.name).read_text("utf-8", "replace")))
+            pinned |= set(
+                _HASH.findall(bounded.read(home / member.name, reading.LARGEST_TEXT).decode("utf-8", "replace"))
+            )
         else:
             yield Problem(member.name, _UNVOUCHED)
     for member in bundle.manifest.of("wheel"):

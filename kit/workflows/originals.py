@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kit import beside, store
+from kit import beside, bounded, store
 from kit import profile as profiles
 from kit.bundles import reading
 from kit.comparing import repeating
@@ -97,7 +97,7 @@ def _run(run: RunDir, reference: str, now: datetime, trust: Path | None) -> Orig
     if problems := list(prompting.changed(run, loaded.profile.load.expanded())):
         raise VerificationError(f"{run.name} does not hold the prompts that it was made with", problems=problems)
     digests = dict.fromkeys(told.sha256 for _, told in beside.named(loaded.profile) if told.sha256)
-    prompts = {sha256: run.prompts(sha256).read_bytes() for sha256 in digests}
+    prompts = {sha256: bounded.read(run.prompts(sha256), beside.MOST_BYTES) for sha256 in digests}
     held = replace(loaded, baseline=run.baseline(), prompts=prompts)
     return Original(run.name, held, run, signed_by=signed_by)
 

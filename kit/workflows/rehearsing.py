@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kit import behaviour, store
+from kit import behaviour, beside, bounded, store
 from kit import profile as profiles
 from kit.behaviour import Behaviour, Times
 from kit.errors import HostError, UsageError
@@ -164,7 +164,7 @@ def _ms(seconds: float) -> str:
 def _baseline(loaded: profiles.Loaded, given: Path | None) -> tuple[tuple[Row, ...], str]:
     if given is not None:
         try:
-            content, name = given.read_bytes(), str(given)
+            content, name = bounded.read(given, beside.BASELINE_BYTES), str(given)
         except OSError as error:
             raise HostError(f"{given} cannot be read: {error.strerror}") from error
     elif loaded.baseline is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import beside, renderers, runtimes, store
+from kit import beside, bounded, renderers, runtimes, store
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
@@ -216,11 +216,18 @@ def _require_inside(folder: Path, name: str) -> None:
 
 def _require_signed(directory: RunDir, rendered: Sequence[tuple[Path, bytes]]) -> None:
     """Refuse to write into the report of a signed run what was not signed: another zone of time or version writes otherwise."""
-    other = [path for path, content in rendered if not path.is_file() or path.read_bytes() != content]
+    other = [path for path, content in rendered if not _holds(path, content)]
     if other:
         names = ", ".join(path.relative_to(directory.path).as_posix() for path in other)
         msg = f"{directory.name} is signed, and so are the files in its report/: {names} would not be"
         raise UsageError(msg, hint="give another directory with --to")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return bounded.read(path, len(content)) == content
+    except OSError:
+        return False
 
 
 def clean(*, everything: bool) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kit import renderers, store
+from kit import bounded, renderers, store
 from kit.errors import HostError, IncompleteError, Problem, UsageError, VerificationError
 from kit.model.attestation import ATTESTATION, REPORT, Attestation, Role, SignOff, TestResult
 from kit.model.report import Report, Signed
@@ -200,7 +200,7 @@ def whole(run: RunDir, said: Genuine) -> Verified:
     ]
     unread: list[str] = []
     for name in copies:
-        other = rereading.copy(name, (run.path / name).read_bytes(), built)
+        other = rereading.copy(name, bounded.read(run.path / name, store.MOST_BYTES), built)
         unread += [name] if other is None else []
         problems += other or []
     if problems:

@@ -45,6 +45,7 @@ def spellings(secret: str) -> set[bytes]:
         base64.b64encode(encoded).rstrip(b"="),
         *within,
         encoded.hex().encode(),
+        *("".join(way.format(byte) for byte in encoded).encode() for way in ("\\u{:04x}", "%{:02X}", "&#{};")),
     }
 
 

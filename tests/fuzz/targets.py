@@ -31,6 +31,7 @@ from kit.report import building as report
 from kit.report import reading
 from kit.resources import folder
 from kit.signing import keys
+from kit.spellings import NONE
 from kit.store import RunDir
 from kit.workflows import opening, sealing
 from tests.fuzz.mutation import mutated, mutated_member
@@ -194,7 +195,7 @@ def _answers() -> tuple[bytes, ...]:
     with io.BytesIO() as file:
         for number, found in enumerate((test_exchanges.stream(*test_exchanges.GOOD), test_exchanges.stream((1, "x")))):
             found.index = number
-            exchange.write(file, found, {}, {"counted": (9, 3), "asked": (9, 3), "turn": 1})
+            exchange.write(file, found, NONE, {"counted": (9, 3), "asked": (9, 3), "turn": 1})
         return (file.getvalue(),)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from kit import profile
 from kit.errors import HostError
 from kit.host import LocalHost
 from kit.signing import rereading
@@ -159,7 +158,7 @@ def test_a_profile_of_a_machine_that_is_not_here_can_be_rehearsed(kit: Kit) -> N
 
 def test_nothing_is_tried_while_something_is_measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_LOCK", "kit-test-calibration")
-    tries = calibrating.calibrate(profile.load("smoke"), 1, lambda _: None)
+    tries = calibrating.calibrate("smoke", (), 1, lambda _: None)
     with LocalHost().hold() as busy:
         assert busy is None
         with pytest.raises(HostError, match=r"another run of kit: pid .*each would measure the other"):

@@ -275,6 +275,7 @@ from kit.instrument.decoding import decode
 from kit.instrument.endpoint import endpoint
 from kit.instrument.transport import Transport
 from kit.instrument import carrying
+from kit.spellings import NONE
 carrying.LARGEST = 1024 * 1024
 home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
 transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
@@ -282,9 +283,9 @@ transport.open(3)
 transport.load.pulse = io.BytesIO()
 with open(home / exchanges.RAW, "wb") as spool:
     asked = {index: transport.prepared(str(number).encode()) for index, number in enumerate(requests)}
-    transport.run(asked, 3, lambda found: exchanges.write(spool, found, {}))
+    transport.run(asked, 3, lambda found: exchanges.write(spool, found, NONE))
 transport.close()
-decode(home, {})
+decode(home, NONE)
 out = {}
 with open(home / exchanges.OPEN, "rb") as spool:
     for found, _ in exchanges.read(spool):
@@ -472,8 +473,9 @@ def test_an_answer_that_never_ends_is_given_up(kind: str, python: Path, instrume
 
 def trial(python: Path, instruments: Path, home: Path, **point: object) -> "subprocess.Popen[bytes]":
     home.mkdir()
-    asked = [{"name": "p", "clients": 5, "requests": 12, "tokens": 6, "ttft_s": 0.05, "itl_s": 0.005, **point}]
-    return subprocess.Popen([str(python), str(instruments), "trial", json.dumps(asked)], cwd=home)
+    asked = {"name": "p", "clients": 5, "requests": 12, "tokens": 6, "ttft_s": 0.05, "itl_s": 0.005}
+    asked |= {"processes": None, "rate": None, "seed": 0, **point}
+    return subprocess.Popen([str(python), str(instruments), "trial", json.dumps([asked])], cwd=home)
 
 
 def test_what_several_processes_send_becomes_one_load(python: Path, instruments: Path, tmp_path: Path) -> None:
@@ -489,6 +491,16 @@ def test_what_several_processes_send_becomes_one_load(python: Path, instruments:
     # As many as there are clients, and the next only when an answer is whole.
     assert sum((one.sent_ns or 0) < first for one in found) == 5
     assert sorted(path.name for path in home.iterdir()) == [exchange.FILE, "sender.json", "sent.jsonl"]
+
+
+def test_a_rate_is_tried_by_its_clock(python: Path, instruments: Path, tmp_path: Path) -> None:
+    rate = {"per_second": 40.0, "arrivals": "constant", "burst": 3}
+    assert trial(python, instruments, tmp_path / "home", rate=rate, ttft_s=1.0, clients=400).wait(60) == 0
+    with gzip.open(tmp_path / "home" / "p" / exchange.FILE) as packed_file:
+        found = [one for one, _ in exchange.read(packed_file)]
+    due = sorted(one.scheduled_ns for one in found)
+    assert [(at - due[0]) / 1e9 for at in due] == pytest.approx([number // 3 * 3 / 40 for number in range(12)])
+    assert max(one.sent_ns or 0 for one in found) < min(one.end_ns or 0 for one in found), "nobody waited for an answer"
 
 
 def test_of_clients_that_do_not_part_evenly_each_sends_as_much(python: Path, instruments: Path, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
-    ("kit.spellings",),
-    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable", "kit.bounded"),
+    ("kit.spellings", "kit.bounded"),
+    ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.texts",),
     # doors
     ("kit.traffic",),
@@ -57,7 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.legacy",),
     # judgements
     ("kit.acceptance", "kit.audit", "kit.images"),
-    ("kit.recount", "kit.calibration"),
+    ("kit.recount", "kit.calibration", "kit.trials"),
     ("kit.comparing",),
     ("kit.index",),
     ("kit.trend",),
@@ -294,6 +294,29 @@ def test_all_that_is_printed_goes_one_way() -> None:
 def test_a_temporary_folder_is_one_that_the_next_command_finds_after_a_kill() -> None:
     wanted = ("tempfile.TemporaryDirectory", "tempfile.mkdtemp", "TemporaryDirectory", "mkdtemp")
     assert not [found for module in modules() if module != "kit.runtimes.notes" for found in used(module, wanted)]
+
+
+def test_a_file_that_may_come_from_elsewhere_is_read_as_far_as_it_may_reach() -> None:
+    """With `kit.bounded`. Whoever reads whole files without it reads what is kit's own."""
+    own = (
+        "kit.host",  # what the kernel tells
+        "kit.runtimes",  # locks, environments that kit made, and what the kernel tells
+        "kit.images",  # locks, definitions and records
+        "kit.legacy.profiles",  # definitions of images
+        "kit.packed",  # kit's own programs
+        "kit.instrument",  # what this round's own processes hand to each other
+        "kit.workflows.calibrating",  # the record of a server that kit just ran
+        "kit.workflows.perf",  # the logs of a run that kit just made
+        "kit.renderers.pdf",  # the page that was just made
+    )
+    readers = {
+        module
+        for module in modules()
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.Attribute) and node.attr in ("read_text", "read_bytes")
+    }
+    assert {module for module in readers if not any(inside(module, one) for one in own)} == set()
+    assert {one for one in own if not any(inside(module, one) for module in readers)} == set()
 
 
 def test_only_the_doors_and_the_command_line_read_clock_and_environment() -> None:

@@ -1,13 +1,16 @@
 """The instrument's error: the load path's figures beside what the reference server recorded."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from kit import calibration, profile
+from kit import calibration, profile, trials
+from kit.errors import UsageError
 from kit.legacy import baseline
 from kit.model import Case, Length, Sample
 from kit.workflows import calibrating
+from tests.unit.test_runner import PROFILE, World
 
 CASE = Case(input=Length.model_validate(8), output=Length.model_validate(3), concurrency=2, requests=2)
 
@@ -50,8 +53,10 @@ def test_an_error_is_a_share_of_the_truth() -> None:
     assert [exact.share(metric) for metric in calibration.METRICS] == pytest.approx([0.0] * 5, abs=1e-9)
     late = calibration.error(CASE, [sample(0, 0.115, 0.3), sample(1, 0.2, 0.4)], true)
     assert late.share("ttft") == pytest.approx(0.05)
-    assert calibration.median([exact, late, late], "ttft") == pytest.approx(0.05)
-    assert calibration.span([exact, late], "ttft") == pytest.approx((0.0, 0.05), abs=1e-9)
+    found = calibration.over([exact, late, late], "ttft")
+    assert found is not None
+    assert (found.median, found.least, found.most) == pytest.approx((0.05, 0.0, 0.05), abs=1e-9)
+    assert calibration.over([exact], "none") is None
     with pytest.raises(ValueError, match="1 of 2 requests succeeded"):
         calibration.error(CASE, [sample(0, 0.1, 0.3)], true)
 
@@ -59,10 +64,43 @@ def test_an_error_is_a_share_of_the_truth() -> None:
 def test_a_profile_is_tried_at_the_times_of_its_baseline() -> None:
     loaded = profile.load("ascend-910b4x2-deepseek-r1-w8a8")
     assert loaded.baseline is not None
-    found = calibrating.points(loaded.profile.load, baseline.read(loaded.baseline, "baseline.csv"))
-    assert [point.concurrency for point in found] == [1, 2, 4, 8, 16]
-    assert all(point.expected and point.ttft_s <= calibrating.LONGEST_TTFT_S for point in found)
-    assert all(point.itl_s * point.tokens <= calibrating.LONGEST_ROUND_S for point in found)
-    assert found[0].itl_s == pytest.approx(0.0538, rel=0.3)
-    smoke = calibrating.points(profile.load("smoke").profile.load, ())
-    assert [(point.ttft_s, point.itl_s, point.expected) for point in smoke] == [(0.1, 0.01, False)] * 3
+    found = calibrating.expected(loaded.profile.load, baseline.read(loaded.baseline, "baseline.csv"))
+    assert [point.concurrency for point in found] == [16, 8, 4, 2, 1]
+    assert all(point.asked_ttft_s <= trials.LONGEST_TTFT_S for point in found)
+    assert found[-1].asked_itl_s == pytest.approx(0.0538, rel=0.3), "of its quickest case"
+    smoke = calibrating.expected(profile.load("smoke").profile.load, ())
+    assert [(point.asked_ttft_s, point.asked_itl_s) for point in smoke] == [(0.1, 0.01)] * 3
+
+
+def test_of_a_search_the_loads_that_come_first_are_tried_and_rates_as_they_are() -> None:
+    find = "{input: 128, output: 8, find: {concurrency: 48, limits: [ttft <= 1 s]}}"
+    rates = "{input: 128, output: 8, rate: [2, 40], requests: 100}"
+    load = profile.load("smoke", [f"load.cases=[{find}, {rates}]", "load.requests_per_client=3"]).profile.load
+    found = calibrating.expected(load, ())
+    assert [point.load for point in found] == ["48", "32", "16", "8", "40/s", "4", "2", "2/s", "1"]
+    assert {point.load: point.requests for point in found if point.rate or point.concurrency == 8} == {
+        "8": 16,
+        "2/s": 4,
+        "40/s": 80,
+    }
+
+
+def test_a_run_is_tried_at_the_times_that_it_measured(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with pytest.raises(UsageError, match="has no round with TTFT and TPOT"):
+        calibrating.loads(str(kept(world)), ())
+    world.execute()
+    load, found = calibrating.loads(str(world.run.path), ())
+    assert load.cases[0].concurrency == (1, 2)
+    figures = [result.figures for result in world.run.results(world.plan)]
+    tpots = [one.tpot_s.mean for one in figures if one.tpot_s is not None]
+    assert [(point.concurrency, point.asked_itl_s) for point in found] == [(2, min(tpots[2:])), (1, min(tpots[:2]))]
+    with pytest.raises(UsageError, match="--set is for profiles"):
+        calibrating.loads(str(world.run.path), ["load.rounds=2"])
+
+
+def kept(world: World) -> Path:
+    """The directory of its run, with what is planned in it."""
+    (world.run.path / "plan.json").write_bytes(world.plan.to_json())
+    (world.run.path / "profile.yaml").write_text(PROFILE)
+    return world.run.path

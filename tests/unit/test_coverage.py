@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import expon, lognorm, norm, sem
 from scipy.stats import t as student
 
-from kit import intervals, stats
+from kit import intervals, profile, rounds, stats
+from tests.unit.test_report import PROFILE
 
 TRIALS = 500
 
@@ -17,6 +18,19 @@ def test_the_interval_of_a_mean_over_rounds_holds_it_95_times_in_100(rounds: int
     drawn = np.random.default_rng(7).normal(100, 5, (4 * TRIALS, rounds))
     held = [abs(values.mean() - 100) <= (stats.half_width(values.tolist()) or 0) for values in drawn]
     assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize("percent", [1, 3])
+def test_the_interval_at_which_rounds_end_holds_the_mean_as_often(percent: float) -> None:
+    """Rounds that vary by so much, repeated until half their interval is 2 % of the mean, ten times at most."""
+    load = profile.parse(PROFILE, "p.yaml", ["load.rounds=auto(2%)"]).profile.load
+    assert load.until is not None
+    held = []
+    for drawn in np.random.default_rng(7).normal(100, percent, (30 * TRIALS, load.rounds)).tolist():
+        counts = range(load.until.least, load.rounds)
+        values = drawn[: next((count for count in counts if rounds.enough(load.until, drawn[:count])), load.rounds)]
+        held.append(abs(sum(values) / len(values) - 100) <= (stats.half_width(values) or 0))
+    assert 0.925 <= np.mean(held) <= 0.97, "93 times at the worst"
 
 
 @pytest.mark.parametrize("spread", ["normal", "lognormal", "exponential"])

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import struct
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -339,6 +340,16 @@ def test_a_look_at_the_output_directory_leaves_nothing(site: Site) -> None:
 # --- models ------------------------------------------------------------------------------------------------------
 
 
+def _pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def _vast(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -363,6 +374,10 @@ def _cut(path: Path) -> None:
         (lambda f: (f / "w8a8/tokenizer_config.json").write_text("{}"), "has no chat template"),
         (lambda f: (f / "w8a8/tokenizer.json").write_text('{"half":'), "tokenizer.json is not whole"),
         (lambda f: (f / "w8a8/tokenizer.json").unlink(), "has no vocabulary"),
+        (lambda f: _pipe(f / "w8a8/model.safetensors.index.json"), "index.json: it is no plain file"),
+        (lambda f: _vast(f / "w8a8/SHA256SUMS"), "SHA256SUMS cannot be read: it is larger than"),
+        (lambda f: _pipe(f / "w8a8/tokenizer.json"), "tokenizer.json cannot be read: it is no plain file"),
+        (lambda f: _pipe(f / "w8a8/config.json"), "config.json cannot be read: it is no plain file"),
     ],
 )
 def test_a_model_that_is_not_whole_is_told(site: Site, damage: "object", said: str) -> None:
@@ -373,6 +388,24 @@ def test_a_model_that_is_not_whole_is_told(site: Site, damage: "object", said: s
 
 MAPPED = '"auto_map": {"AutoTokenizer": "own.Tokenizer"}'
 TEMPLATE = '"chat_template": "{{ messages }}"'
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "config.json"])
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda path: os.truncate(path, 1 << 40),
+        lambda path: path.write_text(f'{{{TEMPLATE}, {MAPPED}, "deep": {"[" * 200}{"]" * 200}}}'),
+    ],
+    ids=["vast", "deep"],
+)
+def test_code_beside_the_tokenizer_cannot_hide_in_a_file_that_kit_does_not_read(
+    site: Site, hide: Callable[[Path], object], name: str
+) -> None:
+    hide(site.model / "w8a8" / name)
+    assert any("cannot be searched for code of its own" in line for line in site.wrong())
+    with pytest.raises(HostError, match="cannot be forced"):
+        doctor.require(site.checks(), "cards", force=True)
 
 
 @pytest.mark.parametrize(

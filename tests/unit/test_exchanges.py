@@ -16,7 +16,7 @@ from kit.instrument.events import Event, events
 from kit.instrument.exchange import Exchange
 from kit.loadgens import ReadingError, exchanges
 from kit.model import Sample
-from kit.spellings import masks
+from kit.spellings import NONE, Spellings
 
 MS = 1_000_000
 STARTED = 5_000_000 * MS
@@ -128,8 +128,8 @@ def test_what_is_kept_is_what_was_seen(times: list[int], body: bytes, data: st.D
         times_ns=array("q", times), sizes=array("I", map(len, pieces)), pieces=pieces,
     )  # fmt: skip
     file = io.BytesIO()
-    kept.write(file, found, {})
-    kept.write(file, found, {})
+    kept.write(file, found, NONE)
+    kept.write(file, found, NONE)
     file.seek(0)
     for again, _ in kept.read(file):
         assert (again.body, again.times_ns, again.sizes, again.index) == (body, found.times_ns, found.sizes, 3)
@@ -141,7 +141,7 @@ def test_what_is_kept_is_what_was_seen(times: list[int], body: bytes, data: st.D
 def test_a_key_that_comes_back_is_struck_out_and_no_time_moves() -> None:
     found = exchange((10, b'data: {"error": "no sk-ca'), (20, b'nary here"}\n\n'))
     file = io.BytesIO()
-    kept.write(file, found, masks(["sk-canary"]))
+    kept.write(file, found, Spellings(["sk-canary"]))
     assert b"sk-canary" not in file.getvalue()
     file.seek(0)
     [(again, _)] = kept.read(file)
@@ -209,15 +209,15 @@ def test_a_file_that_is_none_of_the_transports_fails_the_round(content: bytes, t
 )
 def test_counts_that_are_none_fail_the_round(told: dict[str, object], tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
-        kept.write(file, stream(*GOOD[:-1]), {}, told)
+        kept.write(file, stream(*GOOD[:-1]), NONE, told)
     with pytest.raises(ReadingError, match="is damaged: counts of tokens"):
         exchanges.read(tmp_path, 2)
 
 
 def test_what_a_request_asked_for_is_kept_with_it(tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
-        kept.write(file, stream(*GOOD), {}, {"asked": [None, 7], "turn": 3})
-        kept.write(file, stream(*GOOD), {})
+        kept.write(file, stream(*GOOD), NONE, {"asked": [None, 7], "turn": 3})
+        kept.write(file, stream(*GOOD), NONE)
     found = [(one.input_asked, one.output_asked, one.turn) for one in exchanges.read(tmp_path, 2)[0]]
     assert found == [(None, 7, 3), (None, None, None)]
 
@@ -233,7 +233,7 @@ def test_halves_of_characters_cost_a_request_and_can_be_written(tmp_path: Path) 
     ended = stream(*GOOD[:4], (126, HALF_END), (127, USAGE))
     for found in (stream((10, HALF)), page, ended, stream((9, HALF_TEXT), *GOOD)):
         with gzip.open(tmp_path / kept.FILE, "wb") as file:
-            kept.write(file, found, {}, {"note": "\ud800"})
+            kept.write(file, found, NONE, {"note": "\ud800"})
         [got] = exchanges.read(tmp_path, 2)[0]
         assert Sample.model_validate_json(got.model_dump_json()) == got
     assert sample(stream((10, HALF))).error == '{"error": {"message": "no ?"}}'
@@ -267,7 +267,7 @@ def test_a_file_that_holds_far_more_than_its_size_is_not_unpacked(tmp_path: Path
     """An answer of 64 MiB in 64 KiB."""
     big = exchange((10, bytes(2**26)))
     with gzip.open(tmp_path / kept.FILE, "wb", compresslevel=1) as file:
-        kept.write(file, big, {})
+        kept.write(file, big, NONE)
     with pytest.raises(ReadingError, match="is damaged: it holds more than 67108864 bytes"):
         exchanges.read(tmp_path, 2)
 
@@ -275,7 +275,7 @@ def test_a_file_that_holds_far_more_than_its_size_is_not_unpacked(tmp_path: Path
 def test_more_requests_than_were_sent_are_not_read(tmp_path: Path) -> None:
     with gzip.open(tmp_path / kept.FILE, "wb") as file:
         for _ in range(3):
-            kept.write(file, stream(*GOOD), {})
+            kept.write(file, stream(*GOOD), NONE)
         file.write(b"this is never read")
     with pytest.raises(ReadingError, match="holds more than 2 requests"):
         exchanges.read(tmp_path, 2)

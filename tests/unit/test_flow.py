@@ -75,8 +75,12 @@ def test_clients_that_were_never_all_at_work_are_told() -> None:
     assert (found.kind, dict(found.values)) == ("concurrency-peak", {"peak": "2", "asked": "3"})
 
 
-def test_fewer_requests_than_clients_are_as_many_as_can_be() -> None:
-    assert list(flow.doubts(case(8, 2), sent((0, 1), (0, 1)))) == []
+def test_fewer_requests_than_clients_are_told_and_not_blamed_on_the_client() -> None:
+    [found] = flow.doubts(case(8, 2), sent((0, 1), (0, 1)))
+    assert (found.kind, dict(found.values)) == ("concurrency-few", {"most": "2", "asked": "8"})
+    talks = case(4, 6).model_copy(update={"shape": Shape(turns=Turns(number=3))})
+    [found] = flow.doubts(talks, sent((0, 1), (0, 1), (1, 2), (1, 2), (2, 3), (2, 3)))
+    assert (found.kind, dict(found.values)) == ("concurrency-few", {"most": "2", "asked": "4"})
 
 
 def test_clients_that_paused_between_requests_are_told() -> None:

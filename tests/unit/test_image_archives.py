@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from kit import images
 from kit.errors import EnvironmentUnavailableError, UsageError, VerificationError
 from kit.images import Image, archive, building, carrying, contents, record
 from kit.images.gathering import Places
-from kit.resources import folder
+from kit.resources import cache, folder
+from kit.runtimes import notes
 from kit.store import replace as write
 from tests.image_store import FakeImages, config, docker_save, oci_save, tar
 
@@ -130,6 +132,38 @@ def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     one, two = (carrying.save([image()], where, store, tmp_path / name, silent) for name in ("a.tar.gz", "b.tar.gz"))
     assert one.sha256 == two.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
     assert (tmp_path / "a.tar.gz.sha256").read_text() == f"{one.sha256}  a.tar.gz\n"
+
+
+def test_two_that_save_to_the_same_place_at_once_each_write_a_whole_archive(tmp_path: Path) -> None:
+    store, where, out = FakeImages(), places(tmp_path), tmp_path / "images.tar.gz"
+    for one in (image(), image(ARM)):
+        built(store, where, one, {"etc/a": one.platform.encode()})
+    others: list[carrying.Saved] = []
+
+    def meanwhile(_: str) -> None:
+        if not others:
+            others.append(carrying.save([image(ARM)], where, store, out, silent))
+
+    last = carrying.save([image()], where, store, out, meanwhile)
+    assert last.sha256 != others[0].sha256
+    assert last.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert (tmp_path / "images.tar.gz.sha256").read_text() == f"{last.sha256}  images.tar.gz\n"
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+def test_what_a_save_that_is_killed_leaves_is_noted_for_the_next_command(tmp_path: Path) -> None:
+    store, where = FakeImages(), places(tmp_path)
+    built(store, where, image(), {"etc/a": b"1"})
+    there: list[Path] = []
+
+    def look(_: str) -> None:
+        noted = [Path(os.readlink(note)) for note in (cache() / "notes").iterdir()]
+        there.extend(path for path in noted if notes.is_scratch(str(path)))
+        assert [path.name for path in tmp_path.glob(".*")] == [path.name for path in there]
+
+    carrying.save([image()], where, store, tmp_path / "images.tar.gz", look)
+    assert [path.parent for path in there] == [tmp_path]
+    assert not list((cache() / "notes").iterdir())
 
 
 def test_a_changed_archive_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:

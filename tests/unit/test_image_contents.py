@@ -80,3 +80,11 @@ def test_a_kept_list_is_read_back(entries: dict[str, str]) -> None:
 def test_what_is_no_kept_list_is_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match="not a list of contents"):
         contents.unpack(packed)
+
+
+def test_a_list_of_contents_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = contents.of({"a": "file 644 0:0 1 x"}).packed()
+    assert contents.unpack(packed).digest
+    monkeypatch.setattr(contents, "_LARGEST", 10)
+    with pytest.raises(ValueError, match="unpacks to more than 10 bytes"):
+        contents.unpack(packed)

@@ -1,6 +1,7 @@
 """Layouts: the brief, a site's own templates, and what is said of a template with a mistake."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from docx.oxml.ns import nsdecls, qn
 from hypothesis import HealthCheck, given, settings
 
 from kit import renderers
-from kit.errors import UsageError
+from kit.errors import HostError, UsageError
 from kit.model.report import Report
 from kit.renderers import charts, docx, layouts
 from kit.renderers.details import BRIEF_LINES, brief_conclusion, highlights
@@ -222,6 +223,17 @@ def test_a_mistake_is_named_with_file_and_line(
         renderers.render(name.split(".")[1], built, layouts.find(str(site)))
     assert caught.value.message.startswith(f"{site / name}, line {line}: ")
     assert told in caught.value.message
+
+
+def test_a_template_that_is_too_large_is_named_also_where_another_includes_it(built: Report, site: Path) -> None:
+    (site / "report.md.j2").write_text('{% include "part.j2" %}', "utf-8")
+    for name in ("part.j2", "report.docx"):
+        (site / name).touch()
+        os.truncate(site / name, 1 << 40)
+    with pytest.raises(HostError, match=r"part\.j2 cannot be read: it is larger than 20000000 bytes"):
+        renderers.render("md", built, layouts.find(str(site)))
+    with pytest.raises(UsageError, match=r"report\.docx is no Word document: .*it is larger than 20000000 bytes"):
+        renderers.render("docx", built, layouts.find(str(site)))
 
 
 def test_a_mistake_in_an_included_file_is_named_there(built: Report, site: Path) -> None:

@@ -141,6 +141,7 @@ def test_an_unknown_field_is_told_with_its_nearest_name(setting: str, said: str)
         ("load.rounds='auto(2)'", "'auto(2)': write a number of rounds, or auto(2%, max=10)"),
         ("load.rounds='auto(0%)'", "greater than 0"),
         ("load.rounds='auto(2%, max=1001)'", "less than or equal to 1000"),
+        ("load.rounds='auto(2%, max=2)'", "at most 2 are allowed, and 3 are the fewest"),
         ("load.rounds='auto(2%, min=2)'", "greater than or equal to 3"),
         ("load.rounds='auto(2%, min=5, max=4)'", "at most 4 are allowed, and 5 are the fewest"),
         ("load.warmup={requests: -1}", "load.warmup.requests"),
@@ -189,7 +190,9 @@ def test_rounds_may_be_repeated_until_the_throughput_is_known_well_enough() -> N
     load = profile.parse(STARTED, "p.yaml", ["load.rounds='auto(1.5%, min=4, max=20)'"]).profile.load
     assert (load.rounds, load.until) == (20, Until(half_width=0.015, least=4))
     load = profile.parse(STARTED, "p.yaml", ["load.rounds='auto(2%)'"]).profile.load
-    assert (load.rounds, load.until) == (10, Until(half_width=0.02, least=3))
+    assert (load.rounds, load.until) == (10, Until(half_width=0.02, least=5))
+    load = profile.parse(STARTED, "p.yaml", ["load.rounds='auto(2%, max=4)'"]).profile.load
+    assert (load.rounds, load.until) == (4, Until(half_width=0.02, least=4))
 
 
 def test_a_profile_with_repeated_rounds_says_the_same_when_it_is_read_back() -> None:
@@ -467,7 +470,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_a_file_far_too_large_for_a_profile_is_not_even_read(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_bytes(b"#" * 1_000_001)
-    with pytest.raises(ProfileError, match="1000001 bytes"):
+    with pytest.raises(ProfileError, match=r"p\.yaml cannot be read: it is larger than 1000000 bytes"):
         profile.load(str(path))
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit import redaction
 from kit.errors import HostError
 from kit.model import Secret
 from kit.redaction import SHORTEST, STRUCK, Redactor, clean_lines, plain, read_secret
@@ -39,6 +40,57 @@ def test_a_secret_is_struck_in_every_spelling(spelling: str) -> None:
     assert spelling.rstrip("=") not in struck
     assert struck.startswith(f"Authorization: Bearer {STRUCK}")
     assert struck.endswith(" (end)")
+
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "json": lambda one: "".join(f"\\u{unit:04x}" for unit in _units(one)),
+    "json, upper case": lambda one: "".join(f"\\u{unit:04X}" for unit in _units(one)),
+    "json in json": lambda one: "".join(f"\\\\u{unit:04x}" for unit in _units(one)),
+    "url": lambda one: "".join(f"%{byte:02x}" for byte in one.encode()),
+    "url, upper case": lambda one: "".join(f"%{byte:02X}" for byte in one.encode()),
+    "url in url": lambda one: "".join(f"%25{byte:02X}" for byte in one.encode()),
+    "html": lambda one: f"&#{ord(one)};",
+    "html, hexadecimal": lambda one: f"&#x{ord(one):x};",
+}
+
+
+def _units(character: str) -> Iterator[int]:
+    encoded = character.encode("utf-16-be")
+    return (int.from_bytes(encoded[at : at + 2], "big") for at in range(0, len(encoded), 2))
+
+
+@pytest.mark.parametrize(
+    "key", [KEY, "sk-Canary>>0123?456789", "sk-钥匙-🔑-0123"], ids=["quoted", "usual", "of any script"]
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_secret_of_which_every_character_is_escaped_is_struck(way: str, key: str, tmp_path: Path) -> None:
+    spelled = "".join(map(WAYS[way], key))
+    assert Redactor([key]).text(f"key={spelled}!") == f"key={STRUCK}!"
+    (tmp_path / "x").write_text(f"key={spelled}!")
+    assert Redactor([key]).clean_file(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"key=" + b"*" * len(spelled.encode()) + b"!"
+
+
+@given(st.data())
+def test_a_secret_is_struck_however_its_characters_are_escaped_and_wherever_it_is_cut(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from([KEY, "sk-0123456789abcdef"]))
+    ways = data.draw(st.lists(st.sampled_from(sorted(WAYS)), min_size=len(key), max_size=len(key)))
+    spelled = "".join(WAYS[way](one) for way, one in zip(ways, key, strict=True)).encode()
+    stream = b"x" * data.draw(st.integers(0, 90)) + b"{" + spelled + b"}" * data.draw(st.integers(1, 90))
+    size = data.draw(st.integers(1, 200))
+    chunks = [stream[begin : begin + size] for begin in range(0, len(stream), size)]
+    assert b"".join(clean_lines(chunks, Redactor([key]), 64)) == stream.replace(spelled, STRUCK.encode())
+
+
+def test_text_with_escapes_of_other_things_stays_as_it_is() -> None:
+    text = r'{"text": "5 % of 你好 a < b \u0073k", "url": "/x?q=%73k%20%2F", "html": "&#115;k &amp; more"}'
+    assert Redactor(["sk-0123456789abcdef"]).text(text) == text
+
+
+def test_a_secret_within_another_leaves_nothing_of_the_longer_one_however_that_is_spelled() -> None:
+    redactor = Redactor(["secret-1", "secret-1-and-more"])
+    assert redactor.text("a secret-1-\u0061nd-more b secret%2D1 c") == "a *** b *** c"
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
@@ -94,6 +146,15 @@ def test_an_endless_line_is_struck_wherever_it_is_cut(size: int, offset: int) ->
     chunks = [stream[begin : begin + size] for begin in range(0, len(stream), size)]
     written = b"".join(clean_lines(chunks, Redactor([SECRET.decode()]), 64))
     assert written == b"x" * offset + b"***" * 40
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_escaped_secret_in_an_endless_line_is_struck_wherever_it_is_cut(way: str) -> None:
+    redactor, spelled = Redactor([SECRET.decode()]), "".join(map(WAYS[way], SECRET.decode())).encode()
+    for offset in range(0, 200, 7):
+        stream = b"x" * offset + b" ".join([spelled] * 40)
+        chunks = [stream[begin : begin + 50] for begin in range(0, len(stream), 50)]
+        assert b"".join(clean_lines(chunks, redactor, 64)) == b"x" * offset + b" ".join([b"***"] * 40)
 
 
 @given(
@@ -165,6 +226,15 @@ def test_a_cleaned_file_keeps_its_size_and_everything_else(tmp_path: Path) -> No
     assert after.startswith(b"\x00\x01" + b"*" * len(SECRET) + b"\xff middle ")
     assert after.endswith(b" end")
     assert not redactor.clean_file(path)
+
+
+def test_a_secret_in_a_large_file_is_struck_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_PIECE", 64)
+    redactor = Redactor([SECRET.decode()])
+    for place in range(0, 600, 7):
+        (tmp_path / "x").write_bytes(bytes(place) + SECRET + bytes(600 - place))
+        assert redactor.clean_file(tmp_path / "x")
+        assert (tmp_path / "x").read_bytes() == bytes(place) + b"*" * len(SECRET) + bytes(600 - place)
 
 
 @pytest.mark.parametrize(
@@ -245,3 +315,8 @@ def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(HostError, match=str(path)):
         read_secret(Secret(file=str(path)))
+
+
+def test_a_key_file_without_end_is_named() -> None:
+    with pytest.raises(HostError, match=r"/dev/zero with the API key cannot be read: .*it is no plain file"):
+        read_secret(Secret(file="/dev/zero"))

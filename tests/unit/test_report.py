@@ -689,7 +689,7 @@ def test_rounds_that_were_needless_are_not_missing(tmp_path: Path) -> None:
         return {"latency_s": 30 + entry.round / 1000}
 
     missing = [f"{case}/round-{number}" for case in ("128-512-c1", "128-512-c2", "2k-512-c1") for number in (4, 5)]
-    built = Written(tmp_path, "load.rounds='auto(2%, max=5)'", missing=missing, change=steady).report("en")
+    built = Written(tmp_path, "load.rounds='auto(2%, min=3, max=5)'", missing=missing, change=steady).report("en")
     assert [len([row for row in built.rounds if row.case.id == case]) for case in ("128-512-c1", "2k-512-c1")] == [3, 3]
     assert built.rows[0].latency_s == pytest.approx(30.002)
     assert "was run 3 times" in built.rounds_note

@@ -9,6 +9,7 @@ import pytest
 from kit import inventory, profile
 from kit.durable import held
 from kit.errors import UsageError
+from kit.instrument import exchange
 from kit.inventory import Collected
 from kit.model import Fact, RunStatus
 from kit.resources import cache
@@ -147,12 +148,40 @@ def test_a_key_that_was_dumped_in_the_round_of_a_kill_is_struck_out_or_told(
     dumped = world.run.round_directory(world.plan.rounds[0]) / "raw" / "benchmark_args.json"
     dumped.parent.mkdir(parents=True)
     dumped.write_text(KEY)
+    # Of this nobody can say whether an answer in pieces repeats the key.
+    captured = dumped.with_name(exchange.RAW)
+    captured.write_bytes(b"5\r\nsk-ve\r\n")
     if known:
         monkeypatch.setenv("MY_KEY", KEY)
     told = str(resuming.settle(world.run.path))
     assert (dumped.read_text() == KEY) is not known
+    assert not captured.exists()
     assert ("the API key may stand in" in told) is not known
     assert (str(dumped.parent.parent) in told) is not known
+
+
+def test_a_run_is_brought_into_order_when_its_containers_are_gone(
+    tmp_path: Path, dead_note: Callable[[str], notes.Note], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, EXTERNAL, key=KEY)
+    write_once(world.run.path / "plan.json", world.plan.to_json())
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    captured = world.run.round_directory(world.plan.rounds[0]) / "raw" / exchange.RAW
+    captured.parent.mkdir(parents=True)
+
+    def last_words() -> list[str]:
+        captured.write_bytes(b"")
+        return ["removed the container"]
+
+    monkeypatch.setattr(marks, "sweep", tuple)
+    monkeypatch.setattr(leftovers, "_docker", last_words)
+    dead_note(str(world.run.path))
+    monkeypatch.setattr("tests.unit.test_resuming.DEAD", DEAD.replace("1.1.1.", "1.1.2."))
+    dead_note(notes.DOCKER)
+    told = leftovers.sweep()
+    assert told[0] == "removed the container"
+    assert "was cut short" in told[1]
+    assert not captured.exists()
 
 
 def test_a_run_without_a_status_gets_one(world: World) -> None:

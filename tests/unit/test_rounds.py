@@ -45,7 +45,7 @@ def test_a_fixed_number_of_rounds_is_needed_whatever_they_say() -> None:
 
 
 def test_rounds_end_where_the_interval_is_narrow_enough_each_case_for_itself() -> None:
-    plan = planned("load.rounds=auto(2%, max=6)")
+    plan = planned("load.rounds=auto(2%, min=3, max=6)")
     assert len(plan.rounds) == 3 * 6
     settled = rounds.settled(plan, results(plan, {"128-512-c1": STEADY, "128-512-c2": WILD}))
     assert numbers(settled, "128-512-c1") == (1, 2, 3)
@@ -58,25 +58,25 @@ def test_what_is_narrow_enough_follows_from_students_t() -> None:
     values = (99.0, 100.0, 101.0)
     assert stats.half_width(values) == pytest.approx(2.484, abs=1e-3)
     for percent, last in (("2.4", 10), ("2.5", 3)):
-        plan = planned(f"load.rounds=auto({percent}%)")
+        plan = planned(f"load.rounds=auto({percent}%, min=3)")
         settled = rounds.settled(plan, results(plan, {"128-512-c1": values}))
         assert numbers(settled, "128-512-c1")[-1] == last
 
 
 def test_two_rounds_are_never_enough() -> None:
-    plan = planned("load.rounds=auto(2%, max=5)")
+    plan = planned("load.rounds=auto(2%, min=3, max=5)")
     assert numbers(rounds.settled(plan, results(plan, {"128-512-c1": (100.0, 100.0)})), "128-512-c1")[-1] == 5
 
 
 def test_a_round_that_was_run_is_never_left_out() -> None:
     """A run that went on because its second round failed, and whose second round was made up for later."""
-    plan = planned("load.rounds=auto(2%, max=6)")
+    plan = planned("load.rounds=auto(2%, min=3, max=6)")
     settled = rounds.settled(plan, results(plan, {"128-512-c1": (100.0, 100.1, 100.2, 70.0)}))
     assert numbers(settled, "128-512-c1") == (1, 2, 3, 4)
 
 
 def test_a_round_without_result_or_throughput_is_not_passed_over() -> None:
-    plan = planned("load.rounds=auto(2%, max=6)")
+    plan = planned("load.rounds=auto(2%, min=3, max=6)")
     gap = rounds.settled(plan, results(plan, {"128-512-c1": (100.0, float("nan"), 100.1, 100.2)}))
     assert numbers(gap, "128-512-c1") == (1, 2, 3, 4)
     unknown = rounds.settled(plan, results(plan, {"128-512-c1": (100.0, None, 100.1, 100.2)}))

@@ -21,6 +21,7 @@ from kit.errors import (
     UsageError,
 )
 from kit.events import Event, Seen
+from kit.instrument import exchange
 from kit.model import Plan, Program, RunStatus, ServerTimes
 from kit.ports import Doors, EndpointError, Running
 from kit.running import preparing, resuming, runner
@@ -262,7 +263,7 @@ def paced(*ends: float) -> list[Play]:
 
 
 def test_rounds_are_repeated_until_the_throughput_is_known_well_enough(tmp_path: Path) -> None:
-    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, max=5)").replace("[1, 2]", "1")
+    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, min=3, max=5)").replace("[1, 2]", "1")
     world = World(tmp_path, text)
     world.runtime.plays_in_turn("load", *paced(0.5, 0.5001, 0.4999, 9, 9))
     status = world.execute()
@@ -274,14 +275,14 @@ def test_rounds_are_repeated_until_the_throughput_is_known_well_enough(tmp_path:
 
 
 def test_rounds_that_stay_far_apart_end_at_the_most(tmp_path: Path) -> None:
-    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, max=4)").replace("[1, 2]", "1")
+    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, min=3, max=4)").replace("[1, 2]", "1")
     world = World(tmp_path, text)
     world.runtime.plays_in_turn("load", *paced(0.5, 0.9, 0.6, 0.8))
     assert world.execute().rounds_planned == len(world.done) == 4
 
 
 def test_a_resumed_run_needs_no_round_that_its_results_made_needless(tmp_path: Path) -> None:
-    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, max=5)").replace("[1, 2]", "1")
+    text = PROFILE.replace("rounds: 2", "rounds: auto(2%, min=3, max=5)").replace("[1, 2]", "1")
     world = World(tmp_path, text)
     world.runtime.plays_in_turn("load", *paced(0.5, 0.5001), raises(KeyboardInterrupt()))
     world.fails(InterruptedRunError)
@@ -835,6 +836,25 @@ def test_a_key_dumped_into_raw_files_is_struck_even_when_the_round_fails(there: 
     there.fails(InterruptedRunError)
     [path] = there.run.path.rglob("benchmark_args.json")
     assert KEY not in path.read_text()
+
+
+@pytest.mark.parametrize("key", [KEY, None], ids=["with-a-key", "without"])
+def test_answers_as_they_came_stay_of_a_failed_round_only_where_there_is_no_key(
+    tmp_path: Path, key: str | None
+) -> None:
+    def killed(stage: Stage) -> Generator[None, None, int]:
+        for folder in (stage.directory, stage.directory / "sender-1"):
+            folder.mkdir(exist_ok=True)
+            (folder / exchange.RAW).write_bytes(f"5\r\n{KEY[:5]}\r\n13\r\n{KEY[5:]}\r\n".encode())
+            (folder / exchange.OPEN).write_bytes(b"decoded")
+        yield
+        return 137
+
+    world = World(tmp_path, EXTERNAL if key else PROFILE, key)
+    world.runtime.plays_in_turn("load", killed, sends())
+    world.fails()
+    assert len(list(world.run.path.rglob(exchange.OPEN))) == 2
+    assert len(list(world.run.path.rglob(exchange.RAW))) == (0 if key else 2)
 
 
 def test_an_endpoint_is_probed_with_its_key_before_a_run_exists(there: World) -> None:

@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import profile, rounds, searches, stats
+from kit import acceptance, profile, rounds, searches, stats
 from kit.errors import ProfileError
 from kit.model import Case, Figures, NativeSummary, Plan, RoundPlan, RoundResult
 from kit.model.search import ladder
 from kit.redaction import Redactor
 from kit.report import findings
+from kit.running import resuming
 from kit.running.telling import Teller
 from kit.store import RunDir
 from tests.fakes import BEGIN, FakeHost
+from tests.unit.evalscope_files import Request
 from tests.unit.planning import planned
 from tests.unit.test_report import PROFILE
+from tests.unit.test_runner import EXTERNAL, KEY, World, sends
 
 FIND = "load.cases=[{input: 128, output: 512, concurrency: [3]}, {input: 2k, output: 512, find: {concurrency: %d, limits: [%s]}}]"
 
@@ -135,6 +138,60 @@ def test_failed_requests_and_missing_figures_break_the_limits() -> None:
     plan = searching(4, "output_throughput >= 10")
     [outcome] = searches.outcomes(plan, run(plan, keeping(9)))
     assert (outcome.highest, outcome.broken) == (0, searches.Broken(1, "output_throughput", None, 10.0))
+
+
+def test_a_failed_request_decides_whatever_further_rounds_would_measure() -> None:
+    plan = searching(8, "ttft <= 2 s", "load.rounds=3")
+    found = run(plan, lambda case, number: result(case, number, 1.0, succeeded=0 if case.concurrency > 4 else 1))
+    assert [(one.case.concurrency, one.round) for one in found if one.case.input.label == "2k"] == [
+        *((clients, number) for clients in (1, 2, 4) for number in (1, 2, 3)),
+        (8, 1),
+        (6, 1),
+        (5, 1),
+    ]
+    assert searches.outcomes(plan, found)[0].highest == 4
+    settled = rounds.settled(plan, found)
+    assert searches.outcomes(settled, found) == searches.outcomes(plan, found)
+    assert [settled.numbers(case) for case in settled.cases if case.concurrency > 4] == [(1,)] * 3
+
+
+@pytest.mark.parametrize(
+    ("keeps", "outcome", "judged"), [(2, "met", {1, 2, 3}), (0, "not-met", {1, 3}), (4, "met", {1, 2, 3, 4})]
+)
+def test_what_only_shows_where_the_limits_end_is_not_judged(keeps: int, outcome: str, judged: set[int]) -> None:
+    plan = searching(4, "ttft <= 2 s", "acceptance={success_rate: 100%}")
+
+    def measured(case: Case, number: int) -> RoundResult:
+        good = case.input.label != "2k" or case.concurrency <= keeps
+        return result(case, number, 1.0, succeeded=int(good))
+
+    found = run(plan, measured)
+    settled = rounds.settled(plan, found)
+    verdict = acceptance.judge(settled, found, None, BEGIN.date(), complete=True)
+    assert verdict.outcome == outcome
+    clients = {case.id: case.concurrency for case in plan.cases}
+    assert {clients[entry.case] for entry in verdict.judged} == judged
+
+
+SEARCHES = EXTERNAL.replace("concurrency: [1, 2]}", "find: {concurrency: 4, limits: [ttft <= 60 s]}}")
+BAD = Request(sent=0.1, role_at=None, text_at=(), finish=None, failure=("500", "too many"))
+
+
+def test_a_run_is_whole_where_a_probe_beyond_the_limits_has_no_success(tmp_path: Path) -> None:
+    world = World(tmp_path, SEARCHES, KEY)
+    world.runtime.plays_in_turn("load", sends(), sends(), sends(*[BAD] * 4), sends(*[BAD] * 3))
+    assert world.execute().status == "complete"
+    assert world.done == ["10-3-c1/round-1", "10-3-c2/round-1", "10-3-c4/round-1", "10-3-c3/round-1"]
+    resuming.set_failed_aside(world.run, world.plan)
+    assert len(world.done) == 4, "they have told what they were asked, and are not tried again"
+
+
+def test_a_search_of_which_nothing_succeeds_has_found_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, SEARCHES, KEY)
+    world.runtime.plays_in_turn("load", sends(BAD))
+    assert "10-3-c1, round 1 of 1: no request succeeded (1 x HTTP 500: too many)" in world.fails()
+    resuming.set_failed_aside(world.run, world.plan)
+    assert world.done == []
 
 
 def test_limits_hold_for_the_means_over_the_rounds() -> None:

@@ -255,8 +255,9 @@ CALIBRATION = Calibration.model_validate(
                 "asked_ttft_s": 1.0,
                 "asked_itl_s": 0.05,
                 "trials": [
-                    {"ttft_s": 1.002, "true_ttft_s": 1.0, "tpot_s": 0.05001, "true_tpot_s": 0.05, "latency_s": 7.4,
+                    {"ttft_s": ttft_s, "true_ttft_s": 1.0, "tpot_s": 0.05001, "true_tpot_s": 0.05, "latency_s": 7.4,
                      "true_latency_s": 7.39, "throughput": 17.25, "true_throughput": 17.27, "late_p99_s": 0.0001}
+                    for ttft_s in ((1.002, 1.004, 1.001) if clients == 1 else (1.002,))
                 ],
             }
             for clients in (1, 2)
@@ -288,6 +289,16 @@ def test_the_report_of_a_run_that_tried_its_instrument_is_what_it_was(
     # The digest of the profile is in other golden files, and changes with every field that profiles may have.
     content = renderers.render("md", written.report(language)).replace(written.plan.profile_sha256.encode(), b"PROFILE")
     golden(f"report-trusted-{language}.md", content)
+
+
+def test_a_case_that_was_not_tried_has_no_error_and_a_reason(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    written.run.write_calibration(CALIBRATION.model_copy(update={"points": CALIBRATION.points[:1]}))
+    found = applied.error(written.report("en"))
+    assert [row[3] for row in found.rows] == ["+0.08% (+0.04% … +0.17%)", "—", "+0.08% (+0.04% … +0.17%)"]
+    assert "too short to try it" in found.notes[-1]
+    written.run.path.joinpath("calibration.json").unlink()
+    assert applied.error(written.report("en")).rows == ()
 
 
 def test_a_report_says_why_the_servers_times_are_not_known(tmp_path: Path) -> None:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from kit import calibration
+from kit import calibration, trials
 from kit.instrument import exchange as kept
 from kit.loadgens import exchanges
 from kit.model import Case, Figures, Length, NativeSummary, Plan, RoundResult, Spread
-from kit.model.calibration import Calibration, Point, Trial
+from kit.model.calibration import Calibration, Point, Share, Trial
 from kit.model.rates import Rate
 from kit.report import details
 from kit.running import trying
+from kit.spellings import NONE
 from kit.texts import doubt
 from tests.fakes import Play, Stage, ends, forever
-from tests.unit.test_runner import World
+from tests.unit.evalscope_files import Request
+from tests.unit.test_runner import World, sends
 
 MS = 1_000_000
 
@@ -54,13 +56,17 @@ def trial(ttft_s: float) -> Trial:
     )  # fmt: skip
 
 
-def calibrated(*ttfts_s: float, concurrency: int = 4) -> Calibration:
+def calibrated(*ttfts_s: float, concurrency: int = 4, rate: Rate | None = None) -> Calibration:
     point = Point(
-        concurrency=concurrency, requests=8, tokens=16, asked_ttft_s=0.1, asked_itl_s=0.01, trials=tuple(map(trial, ttfts_s))
+        concurrency=concurrency, rate=rate, requests=8, tokens=16, asked_ttft_s=0.1, asked_itl_s=0.01, trials=tuple(map(trial, ttfts_s))
     )  # fmt: skip
     return Calibration.model_validate(
         {"at": "2026-11-24T12:00:00Z", "transport": "precise", "budget_s": 9.0, "took_s": 5.0, "points": (point,)}
     )
+
+
+def within(results: list[RoundResult], budget_s: float) -> tuple[Point, ...]:
+    return trials.within(trials.measured(results), budget_s)
 
 
 def test_every_concurrency_is_tried_at_its_quickest_case_and_within_the_time() -> None:
@@ -70,28 +76,28 @@ def test_every_concurrency_is_tried_at_its_quickest_case_and_within_the_time() -
         result(4, 0.3, 0.03, output=20, waves=3),
         result(16, 0.5, 0.1),
     ]
-    found = calibration.points(results, 60.0)
-    assert [(point.concurrency, point.requests) for point in found] == [(1, 1), (4, 8), (16, 16)]
-    assert [(point.asked_ttft_s, point.asked_itl_s) for point in found] == [(0.2, 0.02), (0.3, 0.03), (0.5, 0.1)]
+    found = within(results, 60.0)
+    assert [(point.concurrency, point.requests) for point in found] == [(16, 16), (4, 8), (1, 1)]
+    assert [(point.asked_ttft_s, point.asked_itl_s) for point in found] == [(0.5, 0.1), (0.3, 0.03), (0.2, 0.02)]
     assert [point.tokens for point in found] == [128, 20, 128]
-    assert calibration.points([result(1, 9.0, 0.05)], 60.0)[0].asked_ttft_s == calibration.LONGEST_TTFT_S
+    assert within([result(1, 9.0, 0.05)], 60.0)[0].asked_ttft_s == trials.LONGEST_TTFT_S
 
 
 def test_a_server_that_sends_all_its_tokens_at_once_is_tried_whole_or_not_at_all() -> None:
-    assert [point.tokens for point in calibration.points([result(4, 0.2, 0.0)], 60.0)] == [128]
-    [point] = calibration.points([result(4, 0.2, 0.0)], 0.5)
+    assert [point.tokens for point in within([result(4, 0.2, 0.0)], 60.0)] == [128]
+    [point] = within([result(4, 0.2, 0.0)], 0.5)
     assert point.reason is not None
 
 
 @pytest.mark.parametrize("budget_s", [0.5, 2.0, 3.0, 5.0, 8.0, 20.0, 60.0])
 def test_what_is_tried_takes_no_longer_than_there_is(budget_s: float) -> None:
     results = [result(clients, 0.4, 0.05, waves=2) for clients in (1, 2, 4, 8)]
-    found = calibration.points(results, budget_s)
+    found = within(results, budget_s)
     fitting = [point for point in found if point.reason is None]
     lasts = sum(point.requests / point.concurrency * (0.4 + point.tokens * 0.05) for point in fitting)
-    assert lasts * calibration.rounds(fitting, budget_s) <= budget_s
+    assert lasts * trials.rounds(fitting, budget_s) <= budget_s
     # The greatest error is that of the most clients: they are the last to be left out.
-    assert [point.concurrency for point in fitting] == [1, 2, 4, 8][len(found) - len(fitting) :]
+    assert [point.concurrency for point in fitting] == [8, 4, 2, 1][: len(fitting)]
     assert {point.reason.kind for point in found if point.reason} <= {"untried-room"}
 
 
@@ -99,21 +105,32 @@ def test_the_error_of_a_case_is_held_against_its_own_figure() -> None:
     done = result(4, 0.5, 0.05)
     figures = done.figures
     found = calibration.shares(calibrated(0.101, 0.102, 0.130), done.case, figures)
-    assert found == pytest.approx({"ttft": 0.004, "tpot": 0.002, "latency": 0.005, "throughput": -0.01})
+    medians = {metric: share.median for metric, share in found.items()}
+    assert medians == pytest.approx({"ttft": 0.004, "tpot": 0.002, "latency": 0.005, "throughput": -0.01})
+    assert (found["ttft"].least, found["ttft"].most) == pytest.approx((0.002, 0.06))
+    assert found["ttft"].worst == found["ttft"].most
     assert calibration.shares(calibrated(0.101), result(8, 0.5, 0.05).case, figures) == {}
     assert calibration.shares(None, done.case, figures) == {}
 
 
-def test_a_rate_is_tried_with_as_many_clients_as_it_had_under_way() -> None:
-    done = result(100, 0.4, 0.05)
-    case = done.case.model_copy(update={"rate": Rate(per_second=3)})
-    [point] = calibration.points([done.model_copy(update={"case": case})], 60.0)
-    assert point.concurrency == 4, "three per second for a second, to the next power of two"
-    assert calibration.shares(calibrated(0.101), case, done.figures) != {}
+def test_a_rate_is_tried_at_its_rate_for_as_long_as_there_is_time() -> None:
+    done = result(30, 0.4, 0.05)
+    case = done.case.model_copy(update={"rate": Rate(per_second=3), "requests": 200})
+    [point] = trials.measured([done.model_copy(update={"case": case})])
+    assert (point.rate, point.requests, point.waves) == (case.rate, 6, 1), "of two seconds"
+    assert trials.length_s(point, 10) == pytest.approx(0.2 + 6 / 3 + 0.4 + 10 * 0.05)
+    assert trials.within([point], 3.0)[0].reason is not None
+    few = case.model_copy(update={"requests": 5})
+    assert trials.measured([done.model_copy(update={"case": few})])[0].requests == 5
+    tried = calibrated(0.101, concurrency=30, rate=case.rate)
+    assert calibration.shares(tried, case, done.figures) != {}
+    assert calibration.shares(tried, done.case, done.figures) == {}, "as many clients are no rate"
+    assert calibration.shares(calibrated(0.101, concurrency=30), case, done.figures) == {}
 
 
 def test_an_error_above_one_percent_is_a_doubt() -> None:
-    told = list(calibration.doubts({"ttft": 0.0101, "tpot": -0.0101, "latency": 0.0099, "throughput": 0.01}))
+    shares = {"ttft": 0.0101, "tpot": -0.0101, "latency": 0.0099, "throughput": 0.01}
+    told = list(calibration.doubts({name: Share(median=at, least=-1, most=1) for name, at in shares.items()}))
     assert [found.kind for found in told] == ["instrument-ttft", "instrument-tpot"]
     assert "+1.0%" in doubt("en", told[0])
     assert "-1.0%" in doubt("zh-CN", told[1])
@@ -158,7 +175,7 @@ def written(folder: Path, point: Mapping[str, object]) -> None:
                 array("I", [len(chunk), len(chunk + last)]),
             )
             found.pieces = [chunk, chunk + last]
-            kept.write(spool, found, {})
+            kept.write(spool, found, NONE)
             told = {"number": index + 1, "received_ns": begin, "sent_ns": left, "due_ns": left, "ended": "done"}
             lines.append(json.dumps({**told, "tokens_sent": 2}))
     kept.pack(folder)
@@ -188,8 +205,8 @@ def after(folder: Path, play: Play, ran_s: float = 600.0) -> tuple[World, Calibr
 def test_a_run_keeps_the_error_of_every_concurrency_and_its_report_shows_it(tmp_path: Path) -> None:
     world, found = after(tmp_path, tries)
     assert found.reason is None
-    assert [point.concurrency for point in found.points] == [1, 2]
-    one = found.points[0].trials[0]
+    assert [point.concurrency for point in found.points] == [2, 1]
+    one = found.points[1].trials[0]
     assert (one.ttft_s, one.true_ttft_s, one.tpot_s, one.demand) == pytest.approx((0.101, 0.1, 0.01, 0.25))
     assert list((world.run.path / "calibration").iterdir()) == []
     shown = [details.instrument(found, case, world.run.results(world.plan)) for case in world.plan.cases]
@@ -211,6 +228,16 @@ def test_what_could_not_be_tried_is_a_reason_and_no_failure(tmp_path: Path, play
     assert found.reason is not None
     assert why in doubt("en", found.reason)
     assert not any(point.trials for point in found.points)
+
+
+def test_where_no_answer_has_a_second_token_nothing_is_tried(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    one = Request(text_at=(0.1,), ended=0.2, usage=(10, 1))
+    world.runtime.plays_in_turn("load", *[sends(*[one] * clients) for clients in (1, 1, 2, 2)])
+    world.execute()
+    found = trying.calibrate(precise(world.plan), world.doors, world.run, 600.0)
+    assert found.reason is not None
+    assert doubt("en", found.reason) == "no case has both TTFT and TPOT"
 
 
 def test_the_plain_client_is_not_tried_in_a_run(tmp_path: Path) -> None:

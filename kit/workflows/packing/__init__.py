@@ -84,7 +84,6 @@ def _of_run(found: Gathered, run: RunDir) -> tuple[Manifest, Profile]:
     if (run.path / store.BASELINE).is_file():
         found.add("baseline", "", run.path / store.BASELINE)
     files = sorted(path for path in run.path.rglob("*") if not path.is_dir() or path.is_symlink())
-    _require_no_secret(made, files)
     # Once: as large as they may be, they are not put into the run's own files as well.
     prompts = {told.sha256: run.prompts(told.sha256) for _, told in beside.named(profile) if told.sha256}
     if problems := list(prompting.changed(run, profile.load.expanded())):
@@ -93,6 +92,7 @@ def _of_run(found: Gathered, run: RunDir) -> tuple[Manifest, Profile]:
         found.add("prompts", f"{sha256}.jsonl", path)
     for path in (path for path in files if path not in prompts.values()):
         found.add("run", path.relative_to(run.path).as_posix(), path)
+    _require_no_secret(made, files)
     runtime = found.wanted.runtime or made.runtime
     platform = environments.platforms(found, made.platform, runtime)
     environments.environments(found, runtime, platform, made.environments)
@@ -144,10 +144,5 @@ def _require_no_secret(made: Plan, files: Sequence[Path]) -> None:
         redactor = Redactor([read_secret(made.target.api_key)])
     except KitError:
         return  # not known here: what it was cannot be looked for
-    problems = []
-    for path in files:
-        content = path.read_bytes()
-        if redactor.strike(content) != content:
-            problems.append(Problem(str(path), "holds the API key"))
-    if problems:
+    if problems := [Problem(str(path), "holds the API key") for path in files if redactor.finds(path)]:
         raise UsageError("a bundle holds no secret", problems=problems, hint="make the run again, or mend those files")
