@@ -97,7 +97,7 @@ def make(
         environments=tuple(dict.fromkeys(found for found in (home, sender) if found is not None)),
         model=made,
         server=_server(profile, home, served, made, grant, runtime) if home is not None else None,
-        target=target,
+        target=target.of(load.expanded()[0]),
         stall_limit_s=server.stall_limit,
         rounds=tuple(
             _round(profile, case, number, sender, target, tokenizer, load_cpus)
@@ -275,7 +275,7 @@ def _round(
         transport=load.transport,
         case=case,
         seed=seed,
-        target=target,
+        target=target.of(case),
         tokenizer=tokenizer,
         read_timeout_s=load.read_timeout,
         processes=None if load.processes == "auto" else load.processes,

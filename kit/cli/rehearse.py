@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.run import ProfileArgument, RunsOption, SetOption
-from kit.cli.terminal import echo_json
+from kit.cli.terminal import echo, echo_json
 
 
 def add(app: typer.Typer) -> None:
@@ -34,13 +34,18 @@ def rehearse(
     Everything that it writes is marked as a rehearsal, and cannot be signed.
     """
     from kit.cli import view
+    from kit.texts import doubt
     from kit.workflows import rehearsing, running
 
     prepared = rehearsing.prepare(profile, settings, out, speed=speed, baseline=baseline)
     if plan_only:
         echo_json(prepared.plan.to_json().decode(), nl=False)
         return
+    for found in prepared.plan.caveats:
+        echo(doubt("en", found), err=True)
     with view.of(prepared.plan, as_json=as_json) as watching:
         finished = running.run(prepared, watching.observe)
     view.summary(finished, as_json=as_json)
+    if (told := rehearsing.slowed(finished, speed)) is not None:
+        echo(told, err=True)
     running.require_accepted(finished.report)

@@ -24,8 +24,8 @@ def answer(connection: Connection, method: str, path: str, body: bytes, at: int)
     if path in ("/health", "/ping"):
         connection.send(frames.whole(200, "{}"))
     elif path == "/v1/models":
-        listed = {"object": "list", "data": [{"id": server.model, "object": "model", "owned_by": "reference"}]}
-        connection.send(frames.whole(200, json.dumps(listed)))
+        listed = [{"id": model, "object": "model", "owned_by": "reference"} for model in server.models]
+        connection.send(frames.whole(200, json.dumps({"object": "list", "data": listed})))
     elif path == "/reference":
         connection.send(frames.whole(200, json.dumps(server.lateness.summary())))
     elif path in ("/v1/chat/completions", "/v1/completions") and method == "POST":
@@ -43,16 +43,18 @@ def _complete(connection: Connection, body: bytes, at: int, *, chat: bool) -> No
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         connection.send(frames.whole(400, frames.error(f"not a request: {error!r}", "BadRequestError")))
         return
-    if asked.get("model") != server.model:
-        said = frames.error(f"The model `{asked.get('model')}` does not exist.", "NotFoundError")
+    model = str(asked.get("model"))
+    if model not in server.models:
+        said = frames.error(f"The model `{model}` does not exist.", "NotFoundError")
         connection.send(frames.whole(404, said))
         return
     number = 0
     if len(prompt) >= PROBE_CHARACTERS:
         server.numbered += 1
         number = server.numbered
-    count = server.schedule.input_of(prompt, asked["messages"] if chat else None)
-    Stream(connection, number, prompt, count, max(tokens, 1), at, chat=chat, streamed=bool(asked.get("stream")))
+    count = server.models[model].input_of(prompt, asked["messages"] if chat else None)
+    streamed = bool(asked.get("stream"))
+    Stream(connection, model, number, prompt, count, max(tokens, 1), at, chat=chat, streamed=streamed)
 
 
 class Stream:
@@ -61,6 +63,7 @@ class Stream:
     def __init__(
         self,
         connection: Connection,
+        model: str,
         number: int,
         prompt: str,
         count: int,
@@ -71,11 +74,11 @@ class Stream:
         streamed: bool,
     ) -> None:
         server = connection.server
-        schedule = server.schedule
+        schedule = server.models[model]
         self._connection = connection
         self._server = server
         self._schedule = schedule
-        self._frames = server.frames(chat=chat)
+        self._frames = server.frames(model, chat=chat)
         self._number = number
         self._characters = len(prompt)
         self._asked = tokens
@@ -98,9 +101,9 @@ class Stream:
         if self._fault is not None and self._fault.kind in ("redirect", "not-a-stream", "empty", "silent"):
             self._instead(self._fault.kind)
             return
-        first = at + int(schedule.ttft_s(self._source, self._input, 1) * 1e9)
+        first = at + int(schedule.ttft(self._source) * 1e9)
         if not streamed:
-            rest = schedule.gap_s(self._source, self._input, server.streams, 1, tokens - 1)
+            rest = schedule.gap_s(self._source, 1, tokens - 1)
             self._next = first + int(rest * 1e9)
             server.at(self._next, self._whole)
             return
@@ -137,8 +140,6 @@ class Stream:
         if not connection.open:
             return
         sent, most = self._sent, self._schedule.tokens_per_chunk
-        if sent == 0 and self._behind(now):
-            return
         # The first token comes alone, as after a prefill.
         tokens = 1 if sent == 0 else min(most, self._asked - sent)
         data = self._frames.text(tokens)
@@ -162,21 +163,9 @@ class Stream:
             self._end("done")
         else:
             following = min(most, self._asked - sent)
-            gap = self._schedule.gap_s(self._source, self._input, self._server.streams, sent, following)
-            self._next += int(gap * 1e9)
+            self._next += int(self._schedule.gap_s(self._source, sent, following) * 1e9)
             self._server.at(self._next, self._step)
             connection.send(data)
-
-    def _behind(self, now: int) -> bool:
-        """Whether others came at the same time, so that the first token takes longer than it would alone."""
-        if self._schedule.behaviour is None:
-            return False
-        due = self._received + int(self._schedule.ttft_s(self._source, self._input, self._server.streams) * 1e9)
-        if due <= max(now, self._next):
-            return False
-        self._next = due
-        self._server.at(due, self._step)
-        return True
 
     def _break(self, kind: str) -> None:
         connection = self._connection

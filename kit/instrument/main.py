@@ -7,8 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from kit.instrument.behaviour import Behaviour, point
-from kit.instrument.schedule import Count, Schedule, draw, fault, pause
+from kit.instrument.schedule import Count, Schedule, draw, fault, pause, served
 from kit.instrument.times import ScheduleError
 
 
@@ -28,7 +27,7 @@ def reference(words: list[str]) -> int:
     except OSError as error:
         say(f"reference: cannot listen on {options.host}:{options.port}: {error.strerror}")
         return 1
-    server = Server(options.schedule, options.model, listener, options.record)
+    server = Server(options.models, listener, options.record)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: server.stop())
     say(f"reference: listening on {options.host}:{listener.getsockname()[1]}")
@@ -41,10 +40,9 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="reference", description="An OpenAI-compatible server with known times.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=18080)
-    parser.add_argument("--model", default="reference")
+    parser.add_argument("--model", action="append", metavar="NAME[=TTFT/ITL]")
     parser.add_argument("--ttft", default="100ms")
     parser.add_argument("--itl", default="10ms")
-    parser.add_argument("--like", action="append", default=[], metavar="INPUT,STREAMS=TTFT,ITL")
     parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--role", choices=("first", "early", "none"), default="first")
@@ -56,7 +54,7 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--record", type=Path)
     options = parser.parse_args(words)
     try:
-        options.schedule = Schedule(
+        usual = Schedule(
             ttft=draw(options.ttft),
             itl=draw(options.itl),
             seed=options.seed,
@@ -65,10 +63,10 @@ def _options(words: list[str]) -> argparse.Namespace:
             usage=not options.no_usage,
             input_tokens=options.input_tokens,
             count=_counter(options.tokenizer) if options.tokenizer is not None else None,
-            behaviour=Behaviour([point(text) for text in options.like]) if options.like else None,
             pauses=tuple(map(pause, options.pause)),
             faults=tuple(map(fault, options.fault)),
         )
+        options.models = dict(served(text, usual) for text in options.model or ["reference"])
     except ScheduleError as error:
         parser.error(str(error))
     return options

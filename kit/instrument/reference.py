@@ -13,7 +13,7 @@ import select
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
@@ -143,11 +143,11 @@ class Connection:
 
 
 class Server:
-    """Answers by a schedule until it is stopped; each request's line goes into `record` once it is over."""
+    """Answers for each of its models by the model's schedule until it is stopped; each request's line goes into `record` once it
+    is over."""
 
-    def __init__(self, schedule: Schedule, model: str, listener: socket.socket, record: Path | None) -> None:
-        self.schedule = schedule
-        self.model = model
+    def __init__(self, models: Mapping[str, Schedule], listener: socket.socket, record: Path | None) -> None:
+        self.models = models
         self.loop = asyncio.new_event_loop()  # only the parser asks for it
         self.protocol = BaseProtocol(self.loop)
         self.epoll = select.epoll()
@@ -163,10 +163,10 @@ class Server:
         self._unread: deque[tuple[Connection, bytes, int]] = deque()
         self._record = open(record, "w", encoding="utf-8") if record is not None else None  # noqa: SIM115
         self._stopping = False
-        self._frames = {chat: frames.Frames(model, chat=chat) for chat in (True, False)}
+        self._frames = {(model, chat): frames.Frames(model, chat=chat) for model in models for chat in (True, False)}
 
-    def frames(self, *, chat: bool) -> frames.Frames:
-        return self._frames[chat]
+    def frames(self, model: str, *, chat: bool) -> frames.Frames:
+        return self._frames[model, chat]
 
     def at(self, moment_ns: int, do: Callable[[int], None]) -> None:
         """Call `do` with the time at that moment."""

@@ -4,10 +4,9 @@ import math
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from kit.instrument.behaviour import Behaviour
 from kit.instrument.times import ScheduleError, time_s
 
 Draw = Callable[[random.Random], float]
@@ -93,8 +92,6 @@ class Schedule:
     input_tokens: int | None = None
     count: Count | None = None
     """A quarter of a prompt's characters are taken for its tokens where nothing counts."""
-    behaviour: Behaviour | None = None
-    """What the times follow, instead of `ttft` and `itl`."""
     pauses: tuple[tuple[int, float], ...] = ()
     faults: tuple[Fault, ...] = ()
 
@@ -112,16 +109,18 @@ class Schedule:
             return self.input_tokens
         return self.count(prompt, messages) if self.count is not None else max(1, len(prompt) // 4)
 
-    def ttft_s(self, source: random.Random, input_tokens: int, streams: int) -> float:
-        """From a request of that length to its first token, while so many streams are under way."""
-        return self.behaviour.ttft_s(input_tokens, streams) if self.behaviour is not None else self.ttft(source)
-
-    def gap_s(self, source: random.Random, input_tokens: int, streams: int, sent: int, following: int) -> float:
+    def gap_s(self, source: random.Random, sent: int, following: int) -> float:
         """From the chunk that ended with token `sent` to the next, which holds `following` tokens."""
-        if following == 1 and not self.pauses and self.behaviour is None:
+        if following == 1 and not self.pauses:
             return self.itl(source)
-        if self.behaviour is not None:
-            gap = following * self.behaviour.itl_s(input_tokens, streams)
-        else:
-            gap = sum(self.itl(source) for _ in range(following))
+        gap = sum(self.itl(source) for _ in range(following))
         return gap + sum(length for token, length in self.pauses if sent - self.tokens_per_chunk < token <= sent)
+
+
+def served(text: str, usual: Schedule) -> tuple[str, Schedule]:
+    """A model and how it is answered for: `reference` as usual, `other=1.5s/30ms` with a TTFT and a time from token to token of its own."""
+    name, own, times = text.partition("=")
+    if not own:
+        return name, usual
+    ttft, _, itl = times.partition("/")
+    return name, replace(usual, ttft=draw(ttft), itl=draw(itl))

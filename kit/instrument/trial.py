@@ -28,7 +28,7 @@ def run(points: str, home: Path) -> int:
         listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         times = Schedule(ttft=draw(f"{point['ttft_s']:.6f}"), itl=draw(f"{point['itl_s']:.6f}"))
         if not (child := os.fork()):
-            _serve(Server(times, "reference", listener, folder / RECORD))
+            _serve(Server({"reference": times}, listener, folder / RECORD))
             return 0
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         listener.close()

@@ -83,6 +83,10 @@ class Target(Record):
     model: str
     api_key: Secret | None = None
 
+    def of(self, case: Case) -> "Target":
+        """The same for a round of a case: `{case}` in the model's name stands for the case's."""
+        return self.model_copy(update={"model": self.model.replace("{case}", case.id)})
+
 
 class ServerPlan(Record):
     """The server to start and how to know that it is ready."""

@@ -137,7 +137,10 @@ class Server(Record):
     image: str | None = Field(default=None, description="the engine's folder in images/, name or name/version")
     env: Pairs = ()
     port: int | None = Field(default=None, gt=0, lt=65536)
-    model: str | None = Field(default=None, description="the name the server answers to")
+    model: str | None = Field(
+        default=None,
+        description="the name the server answers to; {case} in it stands for the name of the case, 2k-512-c4",
+    )
     make_model: bool = Field(default=False, description="the engine's image makes its model by itself: {model}")
     mounts: tuple[Annotated[Mount, BeforeValidator(_mount, json_schema_input_type=Mount | str)], ...] = ()
     container: Container = Container()

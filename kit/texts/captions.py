@@ -170,6 +170,22 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Prompts of {files} are sent more than once, by several rounds or cases, or because a file has fewer than are sent: a prefix cache "
         "that is not emptied in between makes their TTFT too short.",
     ),
+    "caveat-missed-latency": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的端到端时延达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the latency that follows misses the baseline's: {cases}.",
+    ),
+    "caveat-missed-ttft": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的 TTFT 达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the TTFT that follows misses the baseline's: {cases}.",
+    ),
+    "caveat-missed-tpot": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的 TPOT 达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the TPOT that follows misses the baseline's: {cases}.",
+    ),
+    "caveat-missed-output_throughput": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的系统吞吐达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the output throughput that follows misses the baseline's: {cases}.",
+    ),
     # marks
     "rehearsal": (
         "演练：使用替代程序，数据不代表真实性能",

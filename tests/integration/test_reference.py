@@ -112,7 +112,9 @@ server:
   image: ftransformers
   port: 8001
   args: [[--model-path, /home/model/x], [--host, "{host}"], [--port, "{port}"], [--served-model-name, x]]
-load: {tokenizer: /home/model/x, cases: [{input: 128, output: 16, concurrency: [2, 4]}]}
+load:
+  tokenizer: /home/model/x
+  cases: [{input: 128, output: 16, concurrency: [2]}, {input: 128, output: 16, concurrency: [2], turns: 2}]
 acceptance: {tolerance: {ttft: +900%}, baseline: site.csv}
 """
 COLUMNS = (
@@ -121,12 +123,16 @@ COLUMNS = (
 
 
 def test_a_profile_of_a_machine_that_is_not_here_can_be_rehearsed(kit: Kit) -> None:
-    """The whole road without the machine, the engine and the weights; and nobody can take it for a test."""
-    rows = "128,16,2,8,4,2,0.4,2.5,2\n128,16,4,16,4,4,0.8,1.25,1"
+    """The whole road without the machine, the engine and the weights; and nobody can take it for a test.
+
+    Each case keeps its own row, though both are as many tokens and clients.
+    """
+    rows = "128,16,2,8,4,2,0.4,2.5,2\n128,16,2 (2 turns),16,9,4,0.8,1.25,1"
     (kit.home / "site.csv").write_text(f"{COLUMNS}\n{rows}\n", "utf-8")
     (kit.home / "site.yaml").write_text(SITE, "utf-8")
     done = kit.run("rehearse", "site.yaml", "--speed", "10")
     assert done.code == 0, done.err
+    assert "the output throughput that follows misses the baseline's: 128-16-c2-t2 (-77.8%)" in done.err
     mark = "Rehearsal with stand-ins"
     assert mark in done.out
     home = kit.the_run
@@ -135,11 +141,11 @@ def test_a_profile_of_a_machine_that_is_not_here_can_be_rehearsed(kit: Kit) -> N
     header, *lines = (home / "report" / "results.csv").read_text("utf-8-sig").splitlines()
     assert header.endswith(",Draft")
     assert all("演练" in line for line in lines)
-    for concurrency, ttft, latency in ((2, 0.2, 0.8), (4, 0.4, 1.6)):
-        path = home / "cases" / f"128-16-c{concurrency}" / "round-1" / "samples.jsonl"
+    for case, requests, ttft, latency in (("128-16-c2", 2, 0.2, 0.8), ("128-16-c2-t2", 4, 0.4, 1.6)):
+        path = home / "cases" / case / "round-1" / "samples.jsonl"
         samples = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        assert len(samples) == concurrency
-        assert all(sample["input_tokens"] == 128 for sample in samples)
+        assert len(samples) == requests
+        assert all(sample["input_tokens"] == 128 for sample in samples if sample.get("turn") in (None, 1))
         # No token leaves early, however busy the machine.
         assert all(sample["ttft_s"] >= ttft * 0.99 for sample in samples)
         assert all(sample["latency_s"] >= latency * 0.95 for sample in samples)

@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "kit.weights",
     ),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate"),
-    ("kit.searches", "kit.servertimes"),
+    ("kit.behaviour", "kit.searches", "kit.servertimes"),
     ("kit.rounds",),
     ("kit.legacy",),
     # judgements

@@ -2,18 +2,24 @@
 
 import csv
 import io
+import random
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from kit import plan as plans
 from kit import profile as profiles
-from kit.instrument.behaviour import Behaviour, Point, point
-from kit.instrument.schedule import Schedule, draw
-from kit.instrument.times import ScheduleError
+from kit.behaviour import Behaviour
+from kit.errors import UsageError
+from kit.instrument import schedule
 from kit.legacy import baseline as baselines
 from kit.loadgens import GENERATORS
+from kit.model import Doubt, Plan, Profile
+from kit.model.table import Row
+from kit.texts import doubt
 from kit.workflows import rehearsing
+from tests.fakes import FakeRuntime
 
 BASELINE = b"""input,output,concurrency,avg_latency_s,output_throughput_tok_s,avg_ttft_s,avg_tpot_s,avg_tps,per_stream_tok_s
 128,512,1,28.94,17.69,2.38,0.06,17.27,17.69
@@ -22,6 +28,7 @@ BASELINE = b"""input,output,concurrency,avg_latency_s,output_throughput_tok_s,av
 2k,3k,1,180,16.6,24.5,0.05,20,16.6
 """
 ROWS = baselines.read(BASELINE, "baseline.csv")
+USUAL = schedule.Schedule(ttft=schedule.draw("9s"), itl=schedule.draw("9s"))
 PROFILE = """
 schema: 1
 name: site
@@ -47,85 +54,54 @@ acceptance: {tolerance: {ttft: +10%}, baseline: baselines/b.csv}
 """
 
 
-def measured() -> Behaviour:
-    return Behaviour(
-        [point(text) for text in ("128,1=2s,50ms", "128,4=5s,200ms", "2000,1=20s,60ms", "2000,2=30s,100ms")]
+def prepared(cases: str, rows: tuple[Row, ...], speed: float) -> tuple[Profile, Plan]:
+    """A profile with these cases, and the plan of its rehearsal."""
+    site = profiles.parse(PROFILE, "site.yaml", ("load.transport=precise", f"load.cases=[{cases}]")).profile
+    made = rehearsing.rehearsal(site, Behaviour(rows), speed, "/toy", "b.csv")
+    runtime = FakeRuntime()
+    plan = plans.make(
+        made, sha256="", runtime="process", pin=runtime.pin, models=Path("/models"), version=runtime.version
     )
+    return site, plan
 
 
-def test_a_behaviour_is_exact_where_it_was_measured() -> None:
-    found = measured()
-    assert (found.ttft_s(128, 1), found.itl_s(128, 1)) == (2, 0.05)
-    assert (found.ttft_s(128, 4), found.itl_s(128, 4)) == (5, 0.2)
-    assert (found.ttft_s(2000, 2), found.itl_s(2000, 2)) == (30, 0.1)
-
-
-def test_between_the_points_it_follows_lines() -> None:
-    found = measured()
-    assert found.ttft_s(128, 2) == pytest.approx(3)
-    assert found.ttft_s(1064, 1) == pytest.approx(11)
-    assert found.itl_s(1064, 2) == pytest.approx((0.1 + 0.1) / 2)
-
-
-def test_beyond_them_clients_share_and_prompts_take_their_time() -> None:
-    found = measured()
-    assert found.itl_s(128, 8) == pytest.approx(0.4)
-    assert found.ttft_s(4000, 1) == pytest.approx(40)
-    assert found.ttft_s(64, 1) == pytest.approx(1)
-    assert found.itl_s(64, 1) == pytest.approx(0.05)
-    assert found.itl_s(4000, 1) == pytest.approx(0.06)
-
-
-@given(
-    st.dictionaries(st.tuples(st.integers(1, 9999), st.integers(1, 99)), st.tuples(st.floats(0, 99), st.floats(0, 9)), min_size=1),
-    st.integers(1, 99_999),
-    st.integers(1, 999),
-)  # fmt: skip
-def test_any_behaviour_gives_times_for_any_request(
-    known: dict[tuple[int, int], tuple[float, float]], length: int, streams: int
-) -> None:
-    found = Behaviour([Point(*place, *times) for place, times in known.items()])
-    assert found.ttft_s(length, streams) >= 0
-    assert 0 <= found.itl_s(length, streams) <= max(itl for _, itl in known.values()) * streams * (1 + 1e-9)
-    for place, (ttft, itl) in known.items():
-        assert (found.ttft_s(*place), found.itl_s(*place)) == pytest.approx((ttft, itl))
-
-
-@pytest.mark.parametrize("text", ["", "128=1s,1s", "128,1=1s", "0,1=1s,1s", "128,1=1s,soon", "128,1=1s,1s,1s"])
-def test_what_is_no_point_is_refused(text: str) -> None:
-    with pytest.raises(ScheduleError, match="is no"):
-        point(text)
-
-
-def test_a_point_stands_there_once() -> None:
-    with pytest.raises(ScheduleError, match="stands there twice"):
-        Behaviour([Point(1, 1, 1.0, 1.0), Point(1, 1, 2.0, 1.0)])
-    with pytest.raises(ScheduleError, match="at least one"):
-        Behaviour([])
-
-
-def test_a_schedule_follows_its_behaviour_and_keeps_its_pauses() -> None:
-    plan = Schedule(ttft=draw("9s"), itl=draw("9s"), behaviour=measured(), pauses=((5, 1.0),))
-    source = plan.source(1)
-    assert plan.ttft_s(source, 128, 4) == 5
-    assert plan.gap_s(source, 128, 4, 4, 3) == pytest.approx(0.6)
-    assert plan.gap_s(source, 128, 4, 5, 1) == pytest.approx(1.2)
-
-
-def test_the_server_is_told_what_makes_the_latency_of_the_baseline() -> None:
+def test_each_case_asks_for_a_model_that_has_its_own_times() -> None:
     """An old report's TPOT has two digits: with 0.06 s the answers would take 33 s instead of 28.94 s."""
-    told = [point(text) for text in rehearsing.points(ROWS, 1.0)]
-    assert [(found.input_tokens, found.streams) for found in told] == [(128, 1), (128, 4), (2000, 1)]
-    for found, latency in zip(told, (28.94, 77.82, 47.84), strict=True):
-        assert found.ttft_s + 511 * found.itl_s == pytest.approx(latency, rel=1e-3)
-    quick = [point(text) for text in rehearsing.points(ROWS, 50.0)]
-    assert [found.ttft_s * 50 for found in quick] == pytest.approx([2.38, 4.72, 24.47])
+    _, plan = prepared(
+        "{input: 128, output: 512, concurrency: [1, 4]}, {input: 2k, output: 512, concurrency: [1]}", ROWS, 50
+    )
+    assert plan.server is not None
+    words = plan.server.program.argv
+    told = dict(schedule.served(after, USUAL) for word, after in pairwise(words) if word == "--model")
+    source = random.Random(0)
+    for case, ttft, latency in zip(plan.cases, (2.38, 4.72, 24.47), (28.94, 77.82, 47.84), strict=True):
+        [name] = {entry.order.target.model for entry in plan.rounds if entry.case == case}
+        assert name == f"rehearsal-{case.id}"
+        assert all(name in entry.program.argv for entry in plan.rounds if entry.case == case)
+        found = told[name]
+        assert 50 * found.ttft(source) == pytest.approx(ttft, rel=1e-3)
+        assert 50 * (found.ttft(source) + 511 * found.itl(source)) == pytest.approx(latency, rel=2e-3)
+    assert plan.target.model in told, "what is asked whether it is ready"
 
 
-def test_without_latency_it_is_told_the_tpot() -> None:
-    rows = tuple(row.model_copy(update={"latency": None}) for row in ROWS[:1])
-    assert rehearsing.points(rows, 1.0) == ("128,1=2380.000ms,60.000ms",)
-    assert rehearsing.points(tuple(row.model_copy(update={"tpot": None}) for row in rows), 1.0) == ()
+def test_rates_are_as_much_higher_and_ramps_as_much_shorter() -> None:
+    _, plan = prepared(
+        "{input: 128, output: 512, rate: 2, requests: 9}, {input: 128, output: 512, concurrency: 4, ramp: 5s}", ROWS, 10
+    )
+    assert [case.id for case in plan.cases] == ["128-512-r20", "128-512-c4-ramp0.5"]
+
+
+def test_a_row_that_no_server_keeps_is_told_before_anything_starts() -> None:
+    """17 tok/s of one client is 512 tokens in 29 s; of four clients that take 78 s each it is not 60 tok/s."""
+    rows = baselines.read(BASELINE.replace(b"26.32", b"60.00"), "baseline.csv")
+    site, plan = prepared(
+        "{input: 128, output: 512, concurrency: [1, 4]}, {input: 3k, output: 9, concurrency: [1]}", rows, 50
+    )
+    [found] = rehearsing.missed(site.load, rows, Behaviour(rows), plan, 50)
+    assert found == Doubt(kind="caveat-missed-output_throughput", values=(("cases", "128-512-c4 (-56.1%)"),))
+    for language in ("en", "zh-CN"):
+        assert "128-512-c4 (-56.1%)" in doubt(language, found)
+    assert not list(rehearsing.missed(site.load, ROWS, Behaviour(ROWS), plan, 50))
 
 
 def test_the_expected_times_are_as_much_shorter_and_the_rates_as_much_higher() -> None:
@@ -151,13 +127,14 @@ def test_the_expected_times_are_as_much_shorter_and_the_rates_as_much_higher() -
 
 def test_a_rehearsed_profile_asks_nothing_of_the_machine_and_says_what_it_is() -> None:
     site = profiles.parse(PROFILE, "site.yaml").profile
-    made = rehearsing.rehearsal(site, ROWS, 50.0, "/toy", "b.csv")
+    made = rehearsing.rehearsal(site, Behaviour(ROWS), 50.0, "/toy", "b.csv")
     again = profiles.alone(profiles.resolved(made).decode(), "again").profile
     assert again == made
     assert made.name == "site-rehearsal"
     assert made.report.rehearsal
     assert made.report.project == "演练（50 倍速）：项目"
     assert made.report.environment is None
+    assert (made.report.model, made.report.model_label) == ("rehearsal", "rehearsal")
     assert made.machine.accelerator is None
     assert made.server.engine == "reference"
     assert made.server.image == f"{GENERATORS['evalscope'].IMAGE}/1.14.1"
@@ -167,3 +144,15 @@ def test_a_rehearsed_profile_asks_nothing_of_the_machine_and_says_what_it_is() -
     assert made.load.expanded() == site.load.expanded()
     assert made.load.rounds == site.load.rounds
     assert made.acceptance.tolerance == site.acceptance.tolerance
+
+
+def test_a_rate_that_no_profile_may_ask_for_names_the_speed_that_it_allows(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_bytes(BASELINE)
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        PROFILE.replace("transport: evalscope", "transport: precise").replace("baselines/b.csv", "b.csv"), "utf-8"
+    )
+    cases = "load.cases=[{input: 128, output: 512, rate: 400, requests: 9}]"
+    with pytest.raises(UsageError, match="400 requests per second come to 20000") as caught:
+        rehearsing.prepare(str(path), [cases], tmp_path, speed=50)
+    assert caught.value.hint == "--speed 25 or less"

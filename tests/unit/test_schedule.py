@@ -68,8 +68,8 @@ def test_a_pause_lengthens_the_one_gap_after_its_token() -> None:
         ttft=schedule.draw("1s"), itl=schedule.draw("10ms"), tokens_per_chunk=3, pauses=(schedule.pause("2s@10"),)
     )
     source = plan.source(1)
-    assert [round(plan.gap_s(source, 1, 1, sent, 3), 6) for sent in (1, 4, 7, 10, 13)] == [0.03, 0.03, 0.03, 2.03, 0.03]
-    assert [round(plan.gap_s(source, 1, 1, sent, 3), 6) for sent in (2, 5, 8, 11, 14)] == [0.03, 0.03, 0.03, 2.03, 0.03]
+    assert [round(plan.gap_s(source, sent, 3), 6) for sent in (1, 4, 7, 10, 13)] == [0.03, 0.03, 0.03, 2.03, 0.03]
+    assert [round(plan.gap_s(source, sent, 3), 6) for sent in (2, 5, 8, 11, 14)] == [0.03, 0.03, 0.03, 2.03, 0.03]
 
 
 def test_what_is_sent_is_a_stream_of_chunks_as_the_protocol_has_them() -> None:
@@ -125,3 +125,15 @@ def test_the_packed_file_is_pinned(tmp_path: Path) -> None:
     assert (tmp_path / "new" / packed.FILE).read_bytes() == packed.content()
     with pytest.raises(UsageError, match="other instruments"):
         packed.place(tmp_path, "sha256:0")
+
+
+def test_a_model_may_have_times_of_its_own() -> None:
+    usual = schedule.Schedule(ttft=schedule.draw("9s"), itl=schedule.draw("9s"), pauses=((5, 1.0),))
+    assert schedule.served("reference", usual) == ("reference", usual)
+    name, own = schedule.served("rehearsal-2k-512-c4=normal:1.5s,0s/30ms", usual)
+    source = own.source(1)
+    assert (name, own.ttft(source)) == ("rehearsal-2k-512-c4", 1.5)
+    assert own.gap_s(source, 4, 3) == pytest.approx(0.09)
+    assert own.pauses == usual.pauses
+    with pytest.raises(times.ScheduleError):
+        schedule.served("other=1.5s", usual)

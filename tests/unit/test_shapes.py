@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import clocks, estimate, flow, profile, renderers, stats
+from kit import clocks, estimate, flow, renderers, stats
 from kit.errors import ProfileError
 from kit.instrument import arrivals, asking, prompts
 from kit.instrument.arrivals import Clock, Ramp
@@ -27,9 +27,8 @@ from kit.model.rates import clients_of, load_of, load_told
 from kit.model.shapes import Lengths, Prompts, Shape, Turns, Variation, shaped
 from kit.report import building, reading
 from kit.signing import rereading
-from kit.workflows import rehearsing
 from tests.unit import planning
-from tests.unit.test_report import PROFILE, Written
+from tests.unit.test_report import Written
 
 DIGEST = "1a2b3c4d" + "0" * 56
 LENGTHS = st.integers(1, 99).map(lambda tokens: Length.model_validate(tokens))
@@ -195,14 +194,6 @@ def test_a_table_of_results_reads_the_shapes_it_was_written_with(tmp_path: Path)
     content = renderers.render("csv", building.build(reading.read(written.run), None))
     rows = tables.read(content, "results.csv").rows
     assert {row.key for row in rows} == {written.plan.cases[0].key}
-
-
-def test_a_rehearsal_rises_as_much_quicker() -> None:
-    loaded = profile.parse(
-        PROFILE, "p", ["load.cases=[{input: 2k, output: 512, concurrency: 8, ramp: 50s}]", "load.transport=precise"]
-    )
-    [hurried] = rehearsing.rehearsal(loaded.profile, (), 10.0, "/t", "b.csv").load.expanded()
-    assert hurried.load == "8 (ramp 5s)"
 
 
 # --- what is sent ------------------------------------------------------------------------------------------------
