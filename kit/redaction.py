@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from kit import bounded
+from kit import bounded, databases
 from kit.controls import for_terminal
 from kit.errors import HostError
 from kit.model import Secret
@@ -136,11 +136,11 @@ class Redactor:
         return self._spellings.uncut(content, place)
 
     def clean_file(self, path: Path) -> bool:
-        """Overwrite secrets inside a finished file, byte for byte, so that databases stay readable; true if any was found.
+        """Overwrite secrets inside a finished file, byte for byte; true if any was found. Whatever its size it takes little memory.
 
-        Whatever its size it takes little memory.
+        In a database the values come first: one that is longer than a page lies in pieces.
         """
-        found = False
+        found = bool(self) and databases.rewrite(path, self._spellings.masked)
         for begin, cleaned in self._cleaned(path):
             found = True
             with open(path, "r+b") as out:
@@ -150,7 +150,8 @@ class Redactor:
 
     def finds(self, path: Path) -> bool:
         """Whether a plain file holds a secret."""
-        return any(self._cleaned(path))
+        masked = self._spellings.masked
+        return any(masked(value) != value for value in databases.values(path)) or any(self._cleaned(path))
 
     def _cleaned(self, path: Path) -> Iterator[tuple[int, bytes]]:
         """Pieces of a file with the secrets in them masked, each with its place."""
@@ -164,7 +165,8 @@ class Redactor:
 
     def clean_folder(self, folder: Path) -> None:
         """Overwrite secrets in every file below a folder, which need not be there."""
-        for path in folder.rglob("*") if self else ():
+        # By name, so that a database comes before its journal, which is none any more when bytes in it were changed.
+        for path in sorted(folder.rglob("*")) if self else ():
             if path.is_file() and not path.is_symlink():
                 self.clean_file(path)
 

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
     ("kit.spellings", "kit.bounded"),
+    ("kit.databases",),
     ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.texts",),
     # doors
@@ -90,7 +91,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jinja2": ("kit.renderers",),
     "docx": ("kit.renderers", "kit.legacy"),
     "PIL": ("kit.renderers",),
-    "sqlite3": ("kit.images.rpm", "kit.loadgens"),
+    "sqlite3": ("kit.databases", "kit.images.rpm", "kit.loadgens"),
     "sqlalchemy": ("kit.index",),
     "psycopg": (),
     "pickle": ("kit.loadgens",),
