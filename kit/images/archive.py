@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypedDict
+from typing import IO, Self, TypedDict
 
 MANIFEST = "manifest.json"
 CONTENTS = "kit/contents/"
@@ -22,6 +22,12 @@ _LAYER = re.compile(r"(?:^|/)layer\.tar$|^[0-9a-f]{64}\.tar$|^blobs/sha256/")
 """What Docker, Podman and newer Docker call a layer."""
 _PIECE = 1024 * 1024
 _SMALL = 16 * 1024 * 1024
+_KEPT, _EACH = 64 * 1024 * 1024, 1024
+"""Bytes of small files that are kept together, and what each of them takes beside its content."""
+_LONGEST_NAME = 65536
+_NAMES = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_ENDLESS = (tarfile.XGLTYPE, tarfile.GNUTYPE_SPARSE)
+"""Headers that add up; no engine writes them."""
 
 
 class _Entry(TypedDict):
@@ -172,14 +178,16 @@ def look(stream: IO[bytes]) -> tuple[tuple[Held, ...], dict[str, bytes]]:
     """The images in an archive, and what kit added to it, by name. Raises `ValueError` on what is none."""
     found = _Small()
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as source:
+        with _Archive.open(fileobj=stream, mode="r|*") as source:
             for member in source:
                 found.take(source, member)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+                # It would keep all of them.
+                source.members.clear()
+    except (tarfile.TarError, EOFError, OSError, RecursionError, zlib.error) as error:
         raise ValueError(f"not an archive: {error}") from error
     try:
         held = tuple(_held(found.files[entry["Config"]], entry["RepoTags"] or ()) for entry in found.entries())
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise ValueError("the archive has no manifest.json that describes its images") from error
     extra = {name: content for name, content in found.files.items() if name == RECORDS or name.startswith(CONTENTS)}
     return held, extra
@@ -195,6 +203,24 @@ def _held(described: bytes, tags: Sequence[str]) -> Held:
     )
 
 
+class _Header(tarfile.TarInfo):
+    """A header of an archive from elsewhere, which takes little memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _ENDLESS or (found.type in _NAMES and found.size > _LONGEST_NAME):
+            raise tarfile.ReadError("it has a header that no engine writes")
+        return found
+
+
+class _Archive(tarfile.TarFile):
+    """An archive from elsewhere."""
+
+    tarinfo = _Header
+    members: list[tarfile.TarInfo]
+
+
 class _Small:
     """The small files of an archive: manifest and configurations stand behind the layers as often as before."""
 
@@ -204,14 +230,21 @@ class _Small:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self._left = _KEPT
 
     def take(self, source: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
-        """The content of a member where it is one of these; None where it was left alone."""
+        """The content of a member where it is one of these; None where it was left alone.
+
+        Raises `ValueError` where all together would take too much memory.
+        """
         if not (member.isfile() and member.size <= _SMALL and self._WANTED.match(member.name)):
             return None
         file = source.extractfile(member)
         content = file.read() if file is not None else b""
         if content.startswith((b"{", b"[")) or member.name.startswith(CONTENTS):
+            self._left -= len(content) + _EACH
+            if self._left < 0:
+                raise ValueError(f"its lists and descriptions are larger than {_KEPT} bytes together")
             self.files[member.name] = content
         return content
 

@@ -6,7 +6,8 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,71 @@ def test_a_layer_that_is_not_the_one_of_the_configuration_is_refused(tmp_path: P
     files = docker_save(config([good]), ["x:1"], [bad])
     with archive.Writer(io.BytesIO(), tmp_path) as writer, pytest.raises(ValueError, match="not those that its"):
         writer.add(io.BytesIO(tar(files)), ["x:1"])
+
+
+def zipped(entries: Iterator[tuple[bytes, str, int]]) -> bytes:
+    """A compressed archive of blanks: entries of a kind, a name and a size, each beginning as JSON does."""
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed:
+        for kind, name, size in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size = kind, size
+            packed.write(entry.tobuf(tarfile.USTAR_FORMAT))
+            packed.write(b"{" + b" " * (size - 1 + -size % 512) if size else b"")
+        packed.write(bytes(1024))
+    return out.getvalue()
+
+
+BLOB = "blobs/sha256/{:064x}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "size", "number", "said"),
+    [
+        (tarfile.REGTYPE, BLOB, 16 * 2**20, 12, "larger than"),
+        (tarfile.XHDTYPE, "x", 200 * 2**20, 1, "a header that no engine writes"),
+        (tarfile.GNUTYPE_LONGNAME, "x", 200 * 2**20, 1, "a header that no engine writes"),
+        (tarfile.XGLTYPE, "x", 512, 1, "a header that no engine writes"),
+        (tarfile.XHDTYPE, "x", 512, 2000, "not an archive"),
+    ],
+    ids=["large", "endless header", "endless name", "header for all", "headers of headers"],
+)
+def test_an_archive_that_unpacks_to_more_than_memory_is_refused(
+    kind: bytes, name: str, size: int, number: int, said: str
+) -> None:
+    bomb = zipped((kind, name.format(at), size) for at in range(number))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=said):
+            archive.look(io.BytesIO(bomb))
+        assert tracemalloc.get_traced_memory()[1] < 150 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_small_files_without_end_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_KEPT", 2**20)
+    with pytest.raises(ValueError, match="larger than 1048576 bytes"):
+        archive.look(io.BytesIO(zipped((tarfile.REGTYPE, BLOB.format(at), 1) for at in range(1100))))
+
+
+def test_of_entries_that_are_passed_over_nothing_is_kept() -> None:
+    many = zipped((tarfile.REGTYPE, f"{at:0100}", 0) for at in range(6000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="no manifest"):
+            archive.look(io.BytesIO(many))
+        assert tracemalloc.get_traced_memory()[1] < 3 * 2**20, "they would take nearly five"
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"[" * 10**5, b'[{"Config": "%s.json", "RepoTags": []}]' % (b"0" * 64)], ids=["deep", "odd config"]
+)
+def test_a_manifest_that_means_nothing_is_told_as_such(manifest: bytes) -> None:
+    packed = tar(
+        {"manifest.json": manifest, f"{'0' * 64}.json": b'{"os": "linux", "architecture": "amd64", "config": 1}'}
+    )
+    with pytest.raises(ValueError, match="no manifest"):
+        archive.look(io.BytesIO(packed))
