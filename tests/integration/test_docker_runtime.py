@@ -154,6 +154,14 @@ def test_arguments_are_handed_over_as_they_are(runtime: DockerRuntime, image: En
     assert output(runtime, program(image, "printf", "%s\\n", *words), tmp_path).splitlines() == list(words)
 
 
+def test_the_engine_bounds_the_processes_of_a_load_generator(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    # Where either version of control groups has it.
+    script = "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true"
+    assert output(runtime, program(image, "sh", "-c", script, name="load"), tmp_path).split() == ["4096"]
+
+
 def test_an_image_that_is_read_only_leaves_its_directory_and_tmp(
     runtime: DockerRuntime, image: Environment, tmp_path: Path
 ) -> None:

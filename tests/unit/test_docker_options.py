@@ -75,6 +75,18 @@ def test_the_load_generator_changes_nothing_of_its_image() -> None:
     assert not create_options(program(), Path("/r"), "host", None, {}, "7:7").read_only
 
 
+@pytest.mark.parametrize("name", ["load", "warmup", "calibration"])
+def test_a_load_generator_cannot_take_all_processes_of_the_machine(name: str) -> None:
+    wanted = program(name=name)
+    assert create_options(wanted, Path("/r"), "host", None, {}, "7:7").pids_limit == 4096
+    assert "--pids-limit 4096" in " ".join(command_line(wanted, None))
+
+
+def test_a_server_may_have_as_many_threads_as_it_takes() -> None:
+    assert create_options(program(), Path("/r"), "host", None, {}, "7:7").pids_limit is None
+    assert "--pids-limit" not in command_line(program(), None)
+
+
 def test_a_secret_reaches_the_container_as_a_file_and_never_as_a_value() -> None:
     options = create_options(program(secrets=("KIT_API_KEY",)), Path("/r"), "host", Path("/tmp/s"), {}, "7:7")
     assert ("KIT_API_KEY_FILE", f"{SECRETS}/KIT_API_KEY") in options.environment

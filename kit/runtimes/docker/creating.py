@@ -34,6 +34,7 @@ def create(client: docker.DockerClient, options: Options) -> SdkContainer:
         mem_limit=options.memory,
         nano_cpus=options.nano_cpus,
         cpuset_cpus=options.cpuset,
+        pids_limit=options.pids_limit,
         init=options.init,
         read_only=options.read_only,
         tmpfs={"/tmp": ""} if options.read_only else {},

@@ -9,8 +9,11 @@ from typing import Literal
 from kit.errors import UsageError
 from kit.model import Program
 from kit.model.profile import of_engine
+from kit.runtimes.docker.lending import LOADS
 
 SECRETS = "/run/kit-secrets"
+_MOST_TASKS = 4096
+"""Processes and threads of a load generator together: with 256 senders, and one thread for each of many processors, half of that."""
 _SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
 
@@ -39,6 +42,7 @@ class Options:
     memory: int | None
     nano_cpus: int | None
     cpuset: str | None
+    pids_limit: int | None
     init: bool
     read_only: bool
 
@@ -84,6 +88,7 @@ def create_options(
         memory=wanted.memory,
         nano_cpus=int(wanted.cpus * 1e9) if wanted.cpus is not None else None,
         cpuset=wanted.cpuset,
+        pids_limit=_tasks(program),
         init=wanted.init,
         read_only=wanted.read_only,
     )
@@ -116,10 +121,16 @@ def command_line(program: Program, network: str | None) -> tuple[str, ...]:
     words += ["--memory", str(wanted.memory)] if wanted.memory is not None else []
     words += ["--cpus", f"{wanted.cpus:g}"] if wanted.cpus is not None else []
     words += ["--cpuset-cpus", wanted.cpuset] if wanted.cpuset is not None else []
+    words += ["--pids-limit", str(tasks)] if (tasks := _tasks(program)) is not None else []
     words += ["--user", wanted.user] if wanted.user is not None else []
     words += ["--init"] if wanted.init else []
     words += ["--read-only", "--tmpfs", "/tmp"] if wanted.read_only else []
     return (*words, program.environment.digest, *program.argv)
+
+
+def _tasks(program: Program) -> int | None:
+    """How many it may have; None for an engine, which may have as many as it takes on a machine of any size."""
+    return _MOST_TASKS if program.name in LOADS else None
 
 
 def _secret_variables(program: Program) -> tuple[tuple[str, str], ...]:
