@@ -3,8 +3,10 @@
 import base64
 import itertools
 import json
+import re
 import urllib.parse
 from collections.abc import Callable, Iterator
+from html.entities import html5
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,7 @@ def test_a_secret_is_struck_in_every_spelling(spelling: str) -> None:
     assert struck.endswith(" (end)")
 
 
+ENTITIES = {meant: name for name, meant in sorted(html5.items()) if name.endswith(";") and len(name) < 12}
 WAYS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "json": lambda one: "".join(f"\\u{unit:04x}" for unit in _units(one)),
@@ -52,6 +55,10 @@ WAYS: dict[str, Callable[[str], str]] = {
     "url in url": lambda one: "".join(f"%25{byte:02X}" for byte in one.encode()),
     "html": lambda one: f"&#{ord(one)};",
     "html, hexadecimal": lambda one: f"&#x{ord(one):x};",
+    "html, by name": lambda one: f"&{ENTITIES.get(one, f'#{ord(one)};')}",
+    "program, in braces": lambda one: f"\\u{{{ord(one):x}}}",
+    "program, octal": lambda one: f"\\{ord(one):03o}" if one.isascii() else one,
+    "behind a backslash": lambda one: one if one.isalnum() or not one.isascii() else f"\\{one}",
 }
 
 
@@ -61,7 +68,9 @@ def _units(character: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    "key", [KEY, "sk-Canary>>0123?456789", "sk-钥匙-🔑-0123"], ids=["quoted", "usual", "of any script"]
+    "key",
+    [KEY, "sk-Canary>>0123?456789", "sAbc/dEf+GhiJkl9=Zq==", "sk-钥匙-🔑-0123"],
+    ids=["quoted", "usual", "base64", "of any script"],
 )
 @pytest.mark.parametrize("way", WAYS)
 def test_a_secret_of_which_every_character_is_escaped_is_struck(way: str, key: str, tmp_path: Path) -> None:
@@ -81,6 +90,32 @@ def test_a_secret_is_struck_however_its_characters_are_escaped_and_wherever_it_i
     size = data.draw(st.integers(1, 200))
     chunks = [stream[begin : begin + size] for begin in range(0, len(stream), size)]
     assert b"".join(clean_lines(chunks, Redactor([key]), 64)) == stream.replace(spelled, STRUCK.encode())
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda text: text.replace("/", "\\/"),
+        lambda text: text.replace("/", "\\\\/").replace("+", "\\u002b"),
+        lambda text: urllib.parse.quote(text, safe=""),
+        lambda text: re.sub("%..", lambda found: found[0].lower(), urllib.parse.quote(text, safe="")),
+    ],
+    ids=["slashes", "json in json", "url", "url, lower case"],
+)
+@pytest.mark.parametrize("key", ["a/b+c=d/e==", "sk-~~~???>>>"], ids=["of signs", "whose base64 has signs"])
+@pytest.mark.parametrize("before", ["", "u:", "user:", "me:"])
+def test_a_secret_is_struck_where_only_its_signs_or_those_of_its_base64_are_escaped(
+    spell: Callable[[str], str], key: str, before: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x"
+    for word in (f"{before}{key}", base64.b64encode(f"{before}{key}".encode()).decode()):
+        path.write_text(f'{{"x": "{spell(word)}"}}')
+        size = path.stat().st_size
+        assert Redactor([key]).clean_file(path)
+        assert path.stat().st_size == size
+        # Of base64 the characters at the ends hold bits of what stands beside.
+        assert spell(word)[len(before) + 4 : -4] not in path.read_text()
+        assert STRUCK in Redactor([key]).text(spell(word))
 
 
 def test_text_with_escapes_of_other_things_stays_as_it_is() -> None:
