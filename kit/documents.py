@@ -105,16 +105,16 @@ def set_value(data: dict[str, object], setting: str) -> Place:
     steps = path.strip().split(".")
     targets: list[object] = [data]
     for step in steps[:-1]:
-        targets = [found for target in targets for found in _inside(target, step, setting)]
+        targets = [found for target in targets for found in _inside(target, step, path)]
     for target in targets:
         last = steps[-1]
         if isinstance(target, dict):
             target[last] = value
         elif isinstance(target, list):
-            for index in _indexes(target, last, setting):
+            for index in _indexes(target, last, path):
                 target[index] = value
         else:
-            raise UsageError(f"--set {setting}: {'.'.join(steps[:-1])} has no fields")
+            raise UsageError(f"--set {path}: {'.'.join(steps[:-1])} has no fields")
     return tuple(int(step) if step.isdecimal() else step for step in steps)
 
 
@@ -123,17 +123,17 @@ def covers(given: Place, place: Place) -> bool:
     return len(given) <= len(place) and all(one in ("*", other) for one, other in zip(given, place, strict=False))
 
 
-def _inside(target: object, step: str, setting: str) -> list[object]:
+def _inside(target: object, step: str, path: str) -> list[object]:
     if isinstance(target, dict):
         return [target.setdefault(step, {})]
     if isinstance(target, list):
-        return [target[index] for index in _indexes(target, step, setting)]
-    raise UsageError(f"--set {setting}: {step!r} leads nowhere", hint="kit profile show prints the fields")
+        return [target[index] for index in _indexes(target, step, path)]
+    raise UsageError(f"--set {path}: {step!r} leads nowhere", hint="kit profile show prints the fields")
 
 
-def _indexes(target: list[object], step: str, setting: str) -> list[int]:
+def _indexes(target: list[object], step: str, path: str) -> list[int]:
     if step == "*":
         return list(range(len(target)))
     if re.fullmatch("[0-9]{1,6}", step) and int(step) < len(target):
         return [int(step)]
-    raise UsageError(f"--set {setting}: {step!r} is not a position of this list (0 to {len(target) - 1}, or *)")
+    raise UsageError(f"--set {path}: {step!r} is not a position of this list (0 to {len(target) - 1}, or *)")

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from kit import beside, documents, library
+from kit import beside, documents, library, secrecy
 from kit.beside import Contents
 from kit.engines import ENGINES, flags
 from kit.errors import Problem, ProfileError
@@ -21,7 +21,6 @@ from kit.loadgens import GENERATORS
 from kit.model import Profile
 from kit.model.evidence import numbers, ranges
 from kit.model.profile import of_engine
-from kit.redaction import holds_secret, names_secret, says_none
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _PLACEHOLDERS = ("model", "port", "host")
@@ -158,7 +157,7 @@ def check(profile: Profile) -> Iterator[Problem]:
         for said in dict.fromkeys(generator.cannot(case, load.version, load.transport) for case in load.expanded()):
             yield from (Problem("load.cases", said, "use load.transport: precise"),) if said else ()
     yield from _check_tokenizer(profile)
-    yield from _check_secrets(profile)
+    yield from secrecy.check(profile)
     if shared := set(numbers(load.cpuset or "")) & set(numbers(profile.server.container.cpuset or "")):
         msg = f"the server has CPU {ranges(shared)} too (server.container.cpuset), and the load must not slow it down"
         yield Problem("load.cpuset", msg, "leave it out: the load then gets all CPUs that the server does not have")
@@ -198,8 +197,6 @@ def _check_running(profile: Profile) -> Iterator[Problem]:
             )
     if server.url is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", server.url):
         yield Problem("server.url", "is not a URL such as http://127.0.0.1:8001", "no user or password belongs in it")
-    elif server.url is not None and holds_secret(server.url):
-        yield Problem("server.url", "looks like a secret", _NO_SECRETS)
     for name, wrong in (
         ("image", server.image),
         ("port", server.port),
@@ -222,20 +219,6 @@ def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
             yield Problem("load.tokenizer", f"unknown placeholder {{{name}}}", "there is {model}")
         elif not profile.server.make_model:
             yield Problem("load.tokenizer", "{model} is the model that kit makes, and server.make_model is not true")
-
-
-_NO_SECRETS = "secrets never stand in a profile: use server.api_key {env: NAME}, or a file that the server reads"
-
-
-def _check_secrets(profile: Profile) -> Iterator[Problem]:
-    for name, value in profile.server.env:
-        if (names_secret(name, variable=True) and not says_none(value)) or holds_secret(value):
-            yield Problem(f"server.env.{name}", "looks like a secret", _NO_SECRETS)
-    for position, group in enumerate(profile.server.args):
-        # A flag names a secret wherever its value stands; a plain word does where another follows it.
-        named = [word.split("=", 1)[0] for word in group if word.startswith("-") or "=" in word]
-        if any(map(names_secret, (*named, *group[:-1]))) or any(map(holds_secret, group)):
-            yield Problem(f"server.args.{position}", "looks like a secret", _NO_SECRETS)
 
 
 def _placeholders(words: Iterable[str]) -> list[str]:
@@ -268,11 +251,10 @@ def _problem(found: ErrorDetails, lines: Mapping[documents.Place, int], given: C
     if kind == "too_short":
         return Problem(place, "is empty")
     if kind == "value_error":
-        return Problem(place, found["msg"].removeprefix("Value error, "))
-    value = found["input"]
-    secret = any(names_secret(str(part)) for part in loc) or holds_secret(str(value))
-    shown = f", found {value!r}" if isinstance(value, str | int | float | None) and not secret else ""
-    return Problem(place, f"{found['msg'][:1].lower()}{found['msg'][1:]}{shown}")
+        return Problem(place, secrecy.without(found["msg"].removeprefix("Value error, "), loc, found["input"]))
+    shown = secrecy.shown(loc, found["input"])
+    told = f", found {shown}" if shown is not None else ""
+    return Problem(place, f"{found['msg'][:1].lower()}{found['msg'][1:]}{told}")
 
 
 def _fields_at(loc: documents.Place) -> list[str]:

@@ -8,55 +8,21 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from kit import bounded, databases
+from kit import bounded, databases, looks
 from kit.controls import for_terminal
 from kit.errors import HostError
+from kit.looks import STRUCK
 from kit.model import Secret
 from kit.spellings import Spellings
 
 R = TypeVar("R", bound=BaseModel)
 
 SHORTEST = 8
-STRUCK = "***"
 _read: set[str] = set()
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
-_WORDS = (
-    r"(?:(?:api|access|private|secret|auth|admin)[-_]?keys?"
-    r"|(?:auth|access|bearer|api|hf|hub|git\w{0,8}|refresh|session|user|secret)[-_]?token"
-    r"|passw(?:or)?d|passphrase|secret|credentials?)"
-)
-_NAMED = re.compile(rf"(?i)(?:^|[-_]){_WORDS}$|^(?:token|pwd|pass|\w+password)$")
-_VARIABLE = re.compile(r"(?i)(?:^|_)(?:token|key|pwd|pass)$")
-"""Of variables, whose names say less; flags such as `--pad-token` name no secret."""
-_NONE = r"(?i:\d{0,7}|true|false|none|null|empty|dummy)"
-"""A value that says that there is no secret."""
-_KEYS = (
-    # What the keys of well-known services look like, and JSON web tokens.
-    r"\b(?:sk-[\w-]{20,}|hf_\w{30,}|gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}"
-    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,2000}\.[\w-]+)"
-)
-_AFTER = (
-    # What stands before a secret: a name, be it a field, a header, a parameter of a URL or a flag.
-    rf"(?i:{_WORDS}[\"']?\s{{0,9}}[:=]\s{{0,9}}[\[\"']{{0,3}}"
-    r"|[\"']token[\"']\s{0,9}:\s{0,9}[\"']|[?&](?:token|key)="
-    rf"|(?<!\S)--(?:(?:[\w-]{{0,40}}-)?{_WORDS}|token)(?:=|\s{{1,9}})"
-    r"|\b(?:proxy-)?authorization[\"']?\s{0,9}[:=]\s{0,9}[\[\"']{0,3}(?:(?:bearer|basic|token)\s{1,9})?"
-    r"|\b(?:bearer|basic)\s{1,9}(?=[^\s\d]{0,200}\d))"
-    rf"(?!{_NONE}(?:[\s\"',;&\])}}]|$))"
-)
-_VALUE = r"[^\s\"',;&\])}]"
-_HELD = re.compile(rf"://[^/\s@]+@|{_AFTER}{_VALUE}|{_KEYS}|-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_WRITTEN = re.compile(rf"(?<=://)[^/\s:@]*:[^/\s]+(?=@)|({_AFTER}){_VALUE}+|{_KEYS}".encode())
-_HINTS = tuple(
-    b"key passw passphrase secret credential -token _token token= token' token\" authoriz bearer basic :// sk- hf_ ghp_ gho_ ghu_ ghs_"
-    b" ghr_ github_pat glpat xox aiza akia asia eyj".split()
-)
-"""What is in every line of which a part is struck: to look for these first is quick, and most lines have none."""
 _PIECE = 16 * 1024**2
 """Bytes of a file that are looked at together."""
 _LARGEST_KEY = 65536
-_REACH = 4096
-"""A secret that is known by its looks is not longer, with what stands before it."""
 
 
 def read_secret(secret: Secret) -> str:
@@ -88,21 +54,6 @@ def without_secrets(text: str) -> str:
     return _URL_PASSWORD.sub(f"{STRUCK}@", Redactor(_read).text(text))
 
 
-def names_secret(name: str, *, variable: bool = False) -> bool:
-    """Whether a flag, or a variable, of that name holds a secret."""
-    return _NAMED.search(name.lstrip("-")) is not None or (variable and _VARIABLE.search(name) is not None)
-
-
-def says_none(value: str) -> bool:
-    """Whether a value says that there is no secret, whatever its name."""
-    return re.fullmatch(_NONE, value) is not None
-
-
-def holds_secret(value: str) -> bool:
-    """Whether a value holds what looks like a secret, whatever it is called."""
-    return _HELD.search(value) is not None
-
-
 class Redactor:
     """Replaces secrets, in the spellings in which programs print them."""
 
@@ -130,7 +81,7 @@ class Redactor:
 
     def uncut(self, content: bytes, place: int) -> int:
         """The place, or where a secret begins that lies across it; one that is longer than all before is cut."""
-        for match in _WRITTEN.finditer(content):
+        for match in looks.WRITTEN.finditer(content):
             if 0 < match.start() < place < match.end():
                 place = match.start()
         return self._spellings.uncut(content, place)
@@ -178,23 +129,15 @@ def clean_lines(chunks: Iterable[bytes], redactor: Redactor, longest_line: int =
         rest += chunk
         *lines, rest = rest.split(b"\n")
         for line in lines:
-            yield _unasked(redactor.strike(line + b"\n"))
-        keep = max(redactor.longest, min(_REACH, longest_line // 2))
+            yield looks.struck(redactor.strike(line + b"\n"))
+        keep = max(redactor.longest, min(looks.REACH, longest_line // 2))
         if len(rest) > max(longest_line, 2 * keep):
             # What may still become a secret is kept back, and none is cut.
             place = redactor.uncut(rest, len(rest) - keep)
-            yield _unasked(redactor.strike(rest[:place]))
+            yield looks.struck(redactor.strike(rest[:place]))
             rest = rest[place:]
     if rest:
-        yield _unasked(redactor.strike(rest))
-
-
-def _unasked(line: bytes) -> bytes:
-    """A line without what is a secret by its looks: programs write down such of their own, which kit never read."""
-    low = line.lower()
-    if not any(hint in low for hint in _HINTS):
-        return line
-    return _WRITTEN.sub(lambda found: (found[1] or b"") + STRUCK.encode(), line)
+        yield looks.struck(redactor.strike(rest))
 
 
 def plain(text: str) -> str:

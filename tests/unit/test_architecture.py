@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
     ("kit.spellings", "kit.bounded"),
-    ("kit.databases",),
+    ("kit.databases", "kit.looks"),
     ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.texts",),
     # doors
@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "kit.library",
         "kit.weights",
     ),
+    ("kit.secrecy",),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate"),
     ("kit.behaviour", "kit.searches", "kit.servertimes"),
     ("kit.rounds",),
