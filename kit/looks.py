@@ -39,17 +39,19 @@ _AFTER = (
     r"|[\"']token[\"']\s{0,9}:\s{0,9}[\"']|[?&](?:token|key|auth|jwt|pass|pwd|sig|(?:x-(?:amz|goog)-)?signature)="
     rf"|(?<!\S)--(?:(?:[\w-]{{0,40}}-)?{_WORDS}|token)(?:=|\s{{1,9}})"
     r"|\b(?:proxy-)?authorization[\"']?\s{0,9}[:=]\s{0,9}[\[\"']{0,3}(?:(?:bearer|basic|token)\s{1,9})?"
-    r"|\b(?:set-)?cookie[\"']?\s{0,9}[:=]\s{0,9}[\[\"']{0,3}(?:[\w.-]{1,80}=)?"
     r"|\b(?:bearer|basic)\s{1,9}(?=[^\s\d]{0,200}\d))"
     rf"(?!{_NONE}(?:[\s\"',;&\])}}]|$))"
 )
+_COOKIE = r"\b(?i:(?:set-)?cookie)[\"']?\s{0,9}[:=]\s{0,9}[\[\"']{0,3}"
 _VALUE = r"[^\s\"',;&\])}]"
 _USER = r"://[^/\s@]+@"
 _PEM = r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
 _TOLD = re.compile(rf"{_USER}|{_KEYS}|{_PEM}")
-_HELD = re.compile(rf"{_USER}|{_AFTER}{_VALUE}|{_KEYS}|{_PEM}")
-WRITTEN = re.compile(rf"(?<=://)[^/\s:@]*:[^/\s]+(?=@)|({_AFTER}){_VALUE}+|{_KEYS}".encode())
-"""In the output of programs: a secret, with what stands before it as its first group where something does."""
+_HELD = re.compile(rf"{_USER}|{_AFTER}{_VALUE}|{_COOKIE}{_VALUE}|{_KEYS}|{_PEM}")
+WRITTEN = re.compile(
+    rf"(?<=://)[^/\s:@]*:[^/\s]+(?=@)|({_AFTER}){_VALUE}+|({_COOKIE})[^\"'\n]{{1,{REACH // 2}}}|{_KEYS}".encode()
+)
+"""In the output of programs: a secret, with what stands before it as a group where something does."""
 _HINTS = tuple(
     b"key passw passphrase secret credential -token _token token= token' token\" authoriz bearer basic :// sk- hf_ ghp_ gho_ ghu_ ghs_"
     b" ghr_ github_pat glpat xox aiza akia asia eyj cookie hook auth= jwt= pass= pwd= sig= signature= open-apis".split()
@@ -87,4 +89,4 @@ def struck(line: bytes) -> bytes:
     low = line.lower()
     if not any(hint in low for hint in _HINTS):
         return line
-    return WRITTEN.sub(lambda found: (found[1] or b"") + STRUCK.encode(), line)
+    return WRITTEN.sub(lambda found: (found[1] or found[2] or b"") + STRUCK.encode(), line)

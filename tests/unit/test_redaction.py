@@ -233,6 +233,12 @@ def test_lines_come_out_as_they_went_in() -> None:
         ("vllm serve /m --api-key abc --port 1", "vllm serve /m --api-key *** --port 1"),
         ("Namespace(host='h', api_key=['abc', 'd'])", "Namespace(host='h', api_key=['***', 'd'])"),
         ('{"client_secret": "abc"}', '{"client_secret": "***"}'),
+        ("Cookie: session=abc; other=def", "Cookie: ***"),
+        ("{'set-cookie': 'a=b; Path=/', 'x': 1}", "{'set-cookie': '***', 'x': 1}"),
+        ("told https://hooks.slack.com/services/T0/B0/abc of it", "told https://*** of it"),
+        ("GET /x?v=1&sig=abc&n=1 200", "GET /x?v=1&sig=***&n=1 200"),
+        ("GET /x?X-Amz-Signature=abc 200", "GET /x?X-Amz-Signature=*** 200"),
+        ("vllm serve /m --litellm-master-key abc --port 1", "vllm serve /m --litellm-master-key *** --port 1"),
         ("api_key=None, admin_api_key=null", "api_key=None, admin_api_key=null"),
         ("bearer of news; basic setup of 8 cards", "bearer of news; basic setup of 8 cards"),
         (
