@@ -184,8 +184,7 @@ class Transport:
     def _begin(self, exchange: Exchange) -> None:
         self._under_way += 1
         while self._idle:
-            connection = self._idle.pop()
-            if connection.alive and not connection.ended:
+            if (connection := self._idle.pop()).usable():
                 connection.send(exchange)
                 return
         self._late_for(exchange)
@@ -280,8 +279,8 @@ class Transport:
     def _look_for_silence(self, now: int) -> None:
         self._looked_ns = now
         for connection in tuple(self._connections.values()):
-            self.load.heard |= connection.heard()
-            if connection.exchange is not None and now - connection.last_ns > self._read_timeout_s * 1e9:
+            self.load.heard |= connection.heard(now)
+            if connection.exchange is not None and now - connection.heard_ns > self._read_timeout_s * 1e9:
                 connection.broken(f"nothing came for {self._read_timeout_s:g} s", now)
         self.load.beat()
 
