@@ -49,7 +49,11 @@ class Find(Record):
         for limit in self.limits:
             metric, _, _ = limit.parts()
             if metric not in (*TIMES, *_FALLING):
-                more = ": fewer clients do not keep what more do; put it under acceptance.limits" if metric in RATES else ""
+                more = (
+                    ": fewer clients do not keep what more do; put it under acceptance.limits"
+                    if metric in RATES
+                    else ""
+                )
                 raise ValueError(f"{limit.limit!r}: a search goes by {', '.join((*TIMES, *_FALLING))}{more}")
             if (limit.input, limit.output, limit.concurrency, limit.rate) != (None, None, None, None):
                 raise ValueError(f"{limit.limit!r}: the limits of a search hold for all that it tries")

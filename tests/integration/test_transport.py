@@ -461,17 +461,18 @@ def test_whether_the_other_side_has_closed_is_seen_without_taking_what_it_sent()
             until(lambda: stamps.over(near))
 
 
-def test_a_server_that_only_sends_comments_is_given_up(python: Path, instruments: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("piece", "why"),
+    [(b": ping\n\n", "nothing came for 0.5 s"), (b"data: {}\n\n", "the answer did not end within 3 s")],
+    ids=["comments", "events"],
+)
+def test_a_server_that_sends_for_ever_is_given_up(
+    piece: bytes, why: str, python: Path, instruments: Path, tmp_path: Path
+) -> None:
     head, _, _ = framed(b"", random.Random(0), "close").partition(b"\r\n\r\n")
-    found = decoded(
-        python,
-        instruments,
-        Cut([[head + b"\r\n\r\n", *[b": ping\n\n"] * 20_000]]),
-        [0],
-        tmp_path / "home",
-        read_timeout_s=1,
-    )
-    assert found["answers"]["0"][1] == "nothing came for 1 s"
+    server = Cut([[head + b"\r\n\r\n", *[piece] * 100_000]])
+    found = decoded(python, instruments, server, [0], tmp_path / "home", read_timeout_s=0.5)
+    assert found["answers"]["0"][1] == why
 
 
 @pytest.mark.parametrize("kind", ["chunked", "length", "close"])
