@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from kit import redaction
 from kit.errors import HostError
+from kit.looks import STRUCK
 from kit.model import Secret
-from kit.redaction import SHORTEST, STRUCK, Redactor, clean_lines, plain, read_secret
+from kit.redaction import SHORTEST, Redactor, clean_lines, plain, read_secret
 
 # Its base64 has both characters that differ between the two alphabets.
 KEY = 'sk->>>???"quoted"\\/key+é='
