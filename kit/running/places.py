@@ -23,7 +23,7 @@ def require_own(run: RunDir) -> None:
         raise UsageError(
             msg,
             problems=problems,
-            hint="remove each, or put back what it stands for: rounds that are gone are repeated",
+            hint="put back what belongs there, or remove it: rounds that are gone are repeated",
         )
 
 

@@ -22,7 +22,7 @@ from kit.running import prompting, remaking, striking
 from kit.store import RunDir
 
 _WHOLE = "the run directory is not as kit wrote it: restore the file from a copy of the run"
-_SAME = "a run is finished with what it was started with: restore that, or start a new run"
+_SAME = "a run is finished with what it was started with, kit included: restore that, or start a new run"
 
 
 def require_missing(run: RunDir, plan: Plan) -> None:

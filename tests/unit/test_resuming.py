@@ -70,6 +70,8 @@ def test_everything_that_differs_is_named_at_once(world: World, monkeypatch: pyt
     assert "lock evalscope 1.0.1: is sha256:rebuilt now" in said
     assert "profile: load.rounds: is 3 in mine.yaml, and was 2" in said
     assert "start a new run" in said
+    # What is told of a lock is not told of each program again.
+    assert "plan:" not in said
 
 
 def test_facts_that_do_not_change_what_is_measured_are_no_reason(world: World) -> None:
