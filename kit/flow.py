@@ -48,9 +48,8 @@ class Flow:
 
 def of(case: Case, requests: Sequence[Timed]) -> Flow | None:
     """The flow of one round; None where the beginning or end of a request is not known."""
-    if case.shape is not None and case.shape.turns is not None:
-        # What should follow a request that failed is never sent, nor under way.
-        requests = [one for one in requests if one.succeeded or one.sent_s is not None]
+    # What never got a connection, or should have followed a request that failed, was never sent, nor under way.
+    requests = [one for one in requests if one.succeeded or one.sent_s is not None]
     spans = [(one.sent_s, one.sent_s + one.latency_s) for one in requests if one.sent_s is not None and one.latency_s]
     if not spans or len(spans) < len(requests):
         return None

@@ -59,6 +59,20 @@ def enough(until: Until, throughputs: Sequence[float]) -> bool:
     return width <= until.half_width * math.fsum(throughputs) / len(throughputs)
 
 
+def unreached(plan: Plan, case: Case, results: Sequence[RoundResult]) -> Iterator[Doubt]:
+    """Where all rounds that a case may have were run, and its throughput is still not known as well as was asked."""
+    throughputs = [result.figures.output_throughput for result in results if result.case.id == case.id]
+    known = [value for value in throughputs if value is not None]
+    if plan.until is None or len(known) < plan.rounds_per_case or enough(plan.until, known):
+        return
+    if (width := stats.half_width(known)) is not None and (mean := math.fsum(known) / len(known)) > 0:
+        asked, reached = f"{plan.until.half_width:.3g}", f"{width / mean:.1%}"
+        yield Doubt(
+            kind="rounds-open",
+            values=(("count", str(len(known))), ("reached", reached), ("asked", f"{float(asked):.1%}")),
+        )
+
+
 def doubts(case: Case, results: Sequence[RoundResult]) -> Iterator[Doubt]:
     """Where the rounds of a case are not alike: throughput that goes one way from round to round, or one round apart.
 

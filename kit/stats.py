@@ -16,6 +16,8 @@ MEANS_AGREE = 0.1
 """So far the mean of lengths that differ may be from the length that names the case."""
 CHUNKS_AGREE = 1.1
 """So many tokens per chunk are told as such: a last token often brings no text, and half a character waits for its rest."""
+TAIL_MATTERS, TAIL_S = 0.02, 0.005
+"""From this share of the time of decoding on, and these seconds, it is told that answers end so long after their last text."""
 TOGETHER = 0.05
 """Of the answers whose first two texts were read at once, so large a share is told."""
 
@@ -184,6 +186,7 @@ def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: Native
     if cached := [sample.cached_tokens for sample in good if sample.cached_tokens]:
         yield _doubt("cached-tokens", count=len(cached), of=len(good), tokens=sum(cached))
     yield from _chunk_doubts(good)
+    yield from _tail_doubts(good)
     yield from _reading_doubts(found, native)
 
 
@@ -202,6 +205,18 @@ def _chunk_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
     firsts = [sample.gaps_s[0] for sample in good if sample.gaps_s]
     if (together := sum(gap == 0 for gap in firsts)) > TOGETHER * len(firsts):
         yield _doubt("first-together", count=together, of=len(firsts))
+
+
+def _tail_doubts(good: Sequence[Sample]) -> Iterator[Doubt]:
+    """Where much time passes between the last text of an answer and its end, be it for `usage`: TPOT divides that among its tokens."""
+    ends = [
+        (one.latency_s - one.last_text_s, one.latency_s - one.ttft_s)
+        for one in good
+        if one.latency_s is not None and one.last_text_s is not None and one.ttft_s is not None
+    ]
+    tail, decoding = (math.fsum(values) for values in zip(*ends, strict=True)) if ends else (0.0, 0.0)
+    if ends and tail > TAIL_MATTERS * decoding and tail / len(ends) > TAIL_S:
+        yield _doubt("answer-tail", tail=f"{tail / len(ends):.3g}", share=f"{tail / decoding:.1%}")
 
 
 def _asked(case: Case, sample: Sample, side: str) -> int | None:

@@ -32,7 +32,7 @@ def point(case: Case, ttft_s: float, itl_s: float) -> Point:
         concurrency=case.concurrency,
         rate=case.rate,
         requests=requests,
-        tokens=max(2, min(MOST_TOKENS, case.output.tokens)),
+        tokens=min(MOST_TOKENS, case.output.tokens),
         asked_ttft_s=min(LONGEST_TTFT_S, ttft_s),
         asked_itl_s=itl_s,
     )
@@ -43,7 +43,8 @@ def quickest(points: Iterable[Point]) -> tuple[Point, ...]:
     found: dict[tuple[object, ...], Point] = {}
     for one in points:
         best = found.get(place := (one.concurrency, one.rate))
-        if best is None or one.asked_itl_s < best.asked_itl_s:
+        # Answers of one token have no time between tokens: any other asks more.
+        if best is None or (one.tokens == 1, one.asked_itl_s) < (best.tokens == 1, best.asked_itl_s):
             found[place] = one
     return tuple(sorted(found.values(), key=lambda one: (one.under_way, one.concurrency), reverse=True))
 
@@ -51,9 +52,9 @@ def quickest(points: Iterable[Point]) -> tuple[Point, ...]:
 def measured(results: Sequence[RoundResult]) -> tuple[Point, ...]:
     """The loads of a run at the times that it measured; the heaviest first."""
     return quickest(
-        point(result.case, result.figures.ttft_s.mean, result.figures.tpot_s.mean)
+        point(result.case, found.ttft_s.mean, found.tpot_s.mean if found.tpot_s is not None else 0.0)
         for result in results
-        if result.figures.ttft_s is not None and result.figures.tpot_s is not None
+        if (found := result.figures).ttft_s is not None and (found.tpot_s is not None or result.case.output.tokens == 1)
     )
 
 

@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
     containers.nodes,
     room.port,
     room.hccl,
+    load.files,
     load.caveats,
     models.whole,
     models.tokenizer,

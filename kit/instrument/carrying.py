@@ -26,8 +26,9 @@ _PIECE = 16384
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _LAST = b"\r\n\r\n"
 """The four bytes that an answer in chunks ends with; few other pieces do."""
-_CROSSED_NS = 500_000_000
-"""A used connection that closes so soon, without a byte of an answer, was closed before the request came."""
+CROSSED_NS = 50_000_000
+"""A used connection whose end comes so soon after a request, or within three times the way there and back, and without a byte of
+an answer, was closed before the request came."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of an answer: more than any length that can be asked for, and a bound for a server that never ends."""
 MOST_READS = 2**22
@@ -42,12 +43,13 @@ class Connection:
     def __init__(self, transport: Transport, sock: socket.socket, *, used: bool) -> None:
         self.sock = sock
         self.exchange: Exchange | None = None
-        self.last_ns = 0
+        self.last_ns = self.heard_ns = 0
         self.alive = True
         self.ended = False
         """Whether nothing more comes."""
         self._used = used
         self._take = stamps.reader(sock)
+        self._way_ns = stamps.way_ns(sock)
         self._error: OSError | None = None
         self._transport = transport
         self._rest = b""
@@ -59,11 +61,15 @@ class Connection:
         self._keep = True
         self._seen = self._size = self._heard = 0
 
+    def usable(self) -> bool:
+        """Whether a request may be sent here: neither side has ended it, as far as anybody can know before the request is there."""
+        return self.alive and not self.ended and not stamps.over(self.sock)
+
     def send(self, exchange: Exchange) -> None:
         """Send a request; the clock of its TTFT starts here."""
         self.exchange, self._headed, self._chunked, self._seen, self._size = exchange, False, False, 0, 0
         self._rest, self._heard = exchange.request, 0
-        exchange.sent_ns = self.last_ns = monotonic_ns()
+        exchange.sent_ns = self.last_ns = self.heard_ns = monotonic_ns()
         self.flush()
 
     def flush(self) -> None:
@@ -106,11 +112,15 @@ class Connection:
             return True
         return len(exchange.pieces) - self._seen >= _MOST_UNSEEN
 
-    def heard(self) -> bool:
+    def heard(self, now: int) -> bool:
         """Whether an event came since this was asked last; one that the network cut in its name counts with the next."""
         pieces = self.exchange.pieces if self.exchange is not None else []
         new, self._heard = pieces[self._heard :], len(pieces)
-        return any(b"data" in piece for piece in new)
+        # Comments only keep a connection open.
+        if any(b"data" in piece for piece in new):
+            self.heard_ns = now
+            return True
+        return False
 
     def look(self) -> None:
         """See whether the answer is over, or the connection."""
@@ -185,7 +195,8 @@ class Connection:
         self.close()
         if exchange is None:
             return
-        if self._used and not exchange.times_ns and at - (exchange.sent_ns or at) < _CROSSED_NS:
+        crossed_ns = max(CROSSED_NS, 3 * self._way_ns)
+        if self._used and not exchange.times_ns and at - (exchange.sent_ns or at) < crossed_ns:
             # The server let go of the connection while the request was on its way: as any client may, it is sent once more.
             self._transport.again(exchange)
         else:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 import signal
 import socket
 import sys
@@ -92,6 +93,9 @@ def _counter(directory: Path) -> Count:
 def main() -> int:
     """Run the command that the first word names."""
     name, *words = sys.argv[1:] or [""]
+    # A connection takes a file: as many as may be, instead of the 1024 that shells give.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if name == "reference":
         return reference(words)
     if name == "evalscope":

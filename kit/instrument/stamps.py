@@ -45,6 +45,27 @@ def reader(sock: socket.socket) -> Callable[[int], tuple[bytes, int]]:
     return read
 
 
+def way_ns(sock: socket.socket) -> int:
+    """How long the way to the other end and back takes, as the kernel has seen it (`tcpi_rtt` of tcp(7), microseconds); 0 where it does not
+    say."""
+    with suppress(OSError, struct.error):
+        found: int = struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 68)[0]
+        return found * 1000
+    return 0
+
+
+def over(sock: socket.socket) -> bool:
+    """Whether the other end has closed already, and nobody has read that yet."""
+    if isinstance(sock, ssl.SSLSocket):
+        return False  # it cannot look without taking
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def _decrypted(sock: ssl.SSLSocket, size: int) -> bytes:
     """What a read gives, and what is decrypted already: no poll of the socket would tell of it."""
     data = sock.recv(size)

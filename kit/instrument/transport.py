@@ -12,20 +12,18 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from time import monotonic_ns, sleep
 from typing import TYPE_CHECKING
 
 from kit.instrument.arrivals import Times
 from kit.instrument.carrying import Connection
 from kit.instrument.decoding import Parsers
-from kit.instrument.endpoint import AGENT, ConnectError, Endpoint, connect
+from kit.instrument.endpoint import AGENT, ConnectError, Endpoint
 from kit.instrument.exchange import Exchange
 from kit.instrument.gathering import Gathering
 from kit.instrument.load import Load
-from kit.instrument.warming import warmed
+from kit.instrument.opening import Opener
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import HttpResponseParser
@@ -36,7 +34,8 @@ _LOOKS_BETWEEN_READS = 8
 _MANY = 4
 _MOST_OVER = 64
 """Exchanges that wait for a quiet moment to be taken."""
-_OPENERS = 16
+_WHOLE = 6
+"""An answer may take so many times what its server may be silent, however much comes: by default as long as evalscope's own has."""
 _LOOK_S = 1.0
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
@@ -57,7 +56,7 @@ class Transport:
         self._parsers = Parsers()
         self._to = to
         self._headers = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        self._connect_timeout_s = connect_timeout_s
+        self._opener = Opener(to, self._headers, connect_timeout_s, self._parsers)
         self._read_timeout_s = read_timeout_s
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
@@ -74,25 +73,14 @@ class Transport:
         self._over: deque[Exchange] = deque()
         self._under_way = 0
         self._looked_ns = 0
-        self._openers = ThreadPoolExecutor(_OPENERS)
-        self._late: SimpleQueue[tuple[Exchange, socket.socket | ConnectError]] = SimpleQueue()
-        self._bell, self._button = socket.socketpair()
-        self._bell.setblocking(False)
-        self._epoll.register(self._bell, select.EPOLLIN)
+        self._epoll.register(self._opener.bell, select.EPOLLIN)
 
     # --- before the clock ----------------------------------------------------------------------------------------
 
     def open(self, number: int) -> None:
         """Open so many connections and send a small request over each, so that the first one measured finds it warm."""
-        for sock in list(self._openers.map(lambda _: self._opened(), range(number))):
+        for sock in self._opener.open(number):
             self._idle.append(self._adopt(sock, used=True))
-
-    def _opened(self) -> socket.socket:
-        sock = connect(self._to, self._connect_timeout_s)
-        if warmed(sock, self._to, self._headers, self.parser()):
-            return sock
-        sock.close()
-        return connect(self._to, self._connect_timeout_s)
 
     def parser(self) -> HttpResponseParser:
         return self._parsers.parser()
@@ -184,8 +172,7 @@ class Transport:
     def _begin(self, exchange: Exchange) -> None:
         self._under_way += 1
         while self._idle:
-            connection = self._idle.pop()
-            if connection.alive and not connection.ended:
+            if (connection := self._idle.pop()).usable():
                 connection.send(exchange)
                 return
         self._late_for(exchange)
@@ -196,28 +183,17 @@ class Transport:
         self._late_for(exchange)
 
     def _late_for(self, exchange: Exchange) -> None:
-        self.load.opened += 1
-        self._openers.submit(self._open_late, exchange)
-
-    def _open_late(self, exchange: Exchange) -> None:
         """A connection has to be opened while the clock runs; the request's own clock starts when it is there."""
-        try:
-            self._late.put((exchange, connect(self._to, self._connect_timeout_s)))
-        except ConnectError as error:
-            self._late.put((exchange, error))
-        self._button.send(b"!")
+        self.load.opened += 1
+        self._opener.begin(exchange)
 
     def _take_late(self) -> None:
-        with suppress(BlockingIOError):
-            self._bell.recv(_OPENERS)
-        with suppress(Empty):
-            while True:
-                exchange, opened = self._late.get_nowait()
-                if isinstance(opened, ConnectError):
-                    exchange.error, exchange.end_ns = str(opened), monotonic_ns()
-                    self._end(exchange)
-                else:
-                    self._adopt(opened, used=False).send(exchange)
+        for exchange, opened in self._opener.opened():
+            if isinstance(opened, ConnectError):
+                exchange.error, exchange.end_ns = str(opened), monotonic_ns()
+                self._end(exchange)
+            else:
+                self._adopt(opened, used=False).send(exchange)
 
     def _adopt(self, sock: socket.socket, *, used: bool) -> Connection:
         sock.setblocking(False)
@@ -232,7 +208,7 @@ class Transport:
         for descriptor, events in found:
             connection = self._connections.get(descriptor)
             if connection is None:
-                if descriptor == self._bell.fileno():
+                if descriptor == self._opener.bell.fileno():
                     self._take_late()
                 continue
             if events & _WRITABLE:
@@ -280,9 +256,13 @@ class Transport:
     def _look_for_silence(self, now: int) -> None:
         self._looked_ns = now
         for connection in tuple(self._connections.values()):
-            self.load.heard |= connection.heard()
-            if connection.exchange is not None and now - connection.last_ns > self._read_timeout_s * 1e9:
+            self.load.heard |= connection.heard(now)
+            if (exchange := connection.exchange) is None:
+                continue
+            if now - connection.heard_ns > self._read_timeout_s * 1e9:
                 connection.broken(f"nothing came for {self._read_timeout_s:g} s", now)
+            elif now - (exchange.sent_ns or now) > (whole_s := self._read_timeout_s * _WHOLE) * 1e9:
+                connection.broken(f"the answer did not end within {whole_s:g} s", now)
         self.load.beat()
 
     # --- after it ------------------------------------------------------------------------------------------------
@@ -292,8 +272,6 @@ class Transport:
         gc.enable()
         for connection in tuple(self._connections.values()):
             connection.close()
-        self._openers.shutdown(wait=False, cancel_futures=True)
-        for sock in (self._bell, self._button):
-            sock.close()
+        self._opener.close()
         self._epoll.close()
         self._parsers.close()

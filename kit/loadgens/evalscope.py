@@ -16,7 +16,7 @@ from kit.instrument import foreign
 from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
 from kit.loadgens.evalscope_command import argv, cannot
-from kit.loadgens.reading import Reading, ReadingError, short
+from kit.loadgens.reading import Reading, ReadingError, gave_up, short
 from kit.model import Doubt, NativeSummary, Order, Sample
 
 TITLE = "evalscope"
@@ -152,7 +152,10 @@ def _precise(raw: Path, order: Order) -> Reading:
     )
     values = {name: getattr(native, name) for name in told}
     return Reading(
-        samples, NativeSummary.model_validate({**values, "step_s": native.step_s}), began_s, exchanges.doubts(raw)
+        samples,
+        NativeSummary.model_validate({**values, "step_s": native.step_s}),
+        began_s,
+        tuple(exchanges.doubts(raw, samples, rated=order.case.rate is not None)),
     )
 
 
@@ -238,6 +241,8 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
         error = "the stream held no text"
     elif got.finish_reason is None:
         error = "the stream ended before the answer was finished"
+    else:
+        error = gave_up(got.finish_reason)
     counted = got.input_tokens is not None and got.output_tokens is not None
     from_usage = counted or (note is not None and note.usage)
     return Sample(

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import math
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import fmean
 
 from kit import bounded
 from kit.instrument import exchange as kept
@@ -14,13 +16,15 @@ from kit.instrument import foreign
 from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
 from kit.loadgens import timings
-from kit.loadgens.reading import ReadingError, short
+from kit.loadgens.reading import ReadingError, gave_up, short
 from kit.loadgens.timings import Said
 from kit.model import Doubt, Sample
 
 SENDER = "sender.json"
 SATURATED = 0.9
 """From this share of the time on that it works, or waits for a processor, a sender may read late."""
+WAIT_MATTERS = 0.01
+"""From this share of the mean TTFT on, what requests waited for connections is told."""
 _NS = 1e9
 _SMALL, _DENSEST = 2**26, 200
 """Bytes that any file may hold unpacked; and how many times more than its size a larger one may: the times alone keep it from half of that."""
@@ -58,20 +62,36 @@ def read(raw: Path, requests: int) -> tuple[tuple[Sample, ...], float | None]:
 
 def demand(raw: Path) -> float | None:
     """The share of the time in which the sender worked or waited for a processor; None where it did not say."""
+    said = _said(raw)
+    cpu, wall = said.get("cpu_s"), said.get("wall_s")
+    return (cpu + said.get("waited_s", 0.0)) / wall if cpu is not None and wall else None
+
+
+def doubts(raw: Path, samples: Sequence[Sample], *, rated: bool) -> Iterator[Doubt]:
+    """Whether the sender kept up while it sent, and had its connections; at a rate the waiting for one is in the times."""
+    if (found := demand(raw)) is not None and found > SATURATED:
+        yield Doubt(kind="client-saturated", values=(("demand", f"{found:.0%}"),))
+    said = _said(raw)
+    if again := said.get("sent_again"):
+        yield Doubt(kind="sent-again", values=(("count", f"{again:.0f}"), ("of", str(len(samples)))))
+    late = said.get("opened_late")
+    waits = [one.sent_s - one.scheduled_s for one in samples if one.sent_s is not None and one.scheduled_s is not None]
+    ttfts = [one.ttft_s for one in samples if one.succeeded and one.ttft_s is not None]
+    if rated or not late or not waits or not ttfts:
+        return
+    if (mean := fmean(waits)) > WAIT_MATTERS * fmean(ttfts):
+        values = {"count": f"{late:.0f}", "mean": f"{mean:.3g}", "most": f"{max(waits):.3g}"}
+        yield Doubt(kind="connected-late", values=tuple(values.items()))
+
+
+def _said(raw: Path) -> dict[str, float]:
+    """What the sender says of itself, as far as it is numbers; nothing where that cannot be read."""
     try:
         said = foreign.loads(bounded.read(raw / SENDER, bounded.TEXT_BYTES).decode("utf-8"))
-        if not isinstance(said, dict):
-            return None
-        return (float(said["cpu_s"]) + float(said["waited_s"] or 0.0)) / float(said["wall_s"])
-    except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError):
-        return None
-
-
-def doubts(raw: Path) -> tuple[Doubt, ...]:
-    """Whether the sender kept up while it sent."""
-    found = demand(raw)
-    saturated = found is not None and found > SATURATED
-    return (Doubt(kind="client-saturated", values=(("demand", f"{found:.0%}"),)),) if saturated else ()
+    except (OSError, ValueError):
+        return {}
+    pairs = said.items() if isinstance(said, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns: int | None) -> Sample:
@@ -177,4 +197,4 @@ def _error(exchange: Exchange, stream: _Stream) -> str | None:
         return "the stream held no text"
     if stream.finish is None:
         return "the stream ended before the answer was finished"
-    return None
+    return gave_up(stream.finish)

@@ -10,6 +10,9 @@ from kit.model.shapes import Shape
 
 MOST_CLIENTS = 100_000
 
+_FALLING = ("tps", "per_stream_throughput")
+"""What each client gets less of the more there are; all of them together get more."""
+
 _FINEST = 16
 """An octave is divided into so many steps at most: a concurrency is found to about 6 %, and to 1 up to 32."""
 
@@ -45,8 +48,13 @@ class Find(Record):
     def _means(self) -> Self:
         for limit in self.limits:
             metric, _, _ = limit.parts()
-            if metric not in (*TIMES, *RATES):
-                raise ValueError(f"{limit.limit!r}: a search goes by {', '.join((*TIMES, *RATES))}")
+            if metric not in (*TIMES, *_FALLING):
+                more = (
+                    ": fewer clients do not keep what more do; put it under acceptance.limits"
+                    if metric in RATES
+                    else ""
+                )
+                raise ValueError(f"{limit.limit!r}: a search goes by {', '.join((*TIMES, *_FALLING))}{more}")
             if (limit.input, limit.output, limit.concurrency, limit.rate) != (None, None, None, None):
                 raise ValueError(f"{limit.limit!r}: the limits of a search hold for all that it tries")
         return self

@@ -103,6 +103,7 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
     rows = [_round(results.get(number), case, number) for number in run.plan.numbers(case)]
     for found in (
         *steadiness.doubts(case, run.results),
+        *steadiness.unreached(run.plan, case, run.results),
         *calibration.doubts(errors := details.instrument(run.calibration, case, run.results)),
         *servertimes.doubts(
             tuple(results.values()), {name: share.median for name, share in errors.items()}, probes=_probes(run.plan)

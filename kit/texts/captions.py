@@ -133,6 +133,10 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "测试前未能清空前缀缓存：{reason}",
         "the prefix cache could not be emptied before the round: {reason}",
     ),
+    "rounds-open": (
+        "{count} 轮之后系统吞吐的 95% 置信区间半宽仍为均值的 {reached}，未达到要求的 {asked}",
+        "after {count} rounds half the 95 % interval of the throughput is still {reached} of it, not the {asked} that was asked",
+    ),
     "rounds-drift": (
         "各轮系统吞吐逐轮单向变化（Kendall 检验，p < 5%）：第一轮 {first}，最后一轮 {last} tok/s（{change}），可能是温度、缓存或其他负载所致",
         "the throughput goes one way from round to round (Kendall, p < 5 %): {first} in the first, {last} tok/s in the last "

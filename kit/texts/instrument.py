@@ -57,6 +57,20 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "the client was saturated: its sender used or waited for a processor {demand} of the time, so these figures may be the "
         "client's and not the server's",
     ),
+    "sent-again": (
+        "{of} 个请求中有 {count} 次重发：发送的同时服务器关闭了该连接，未收到任何应答；时延从重发时刻起算",
+        "{count} of {of} requests were sent once more, since the server closed their connections just as they came, without a byte of an answer; "
+        "their clocks start with the second sending",
+    ),
+    "connected-late": (
+        "{count} 次需在计时期间新建连接：客户端空闲到发出请求平均等待 {mean} s、最多 {most} s，这段等待不在 TTFT 与时延之内",
+        "{count} connections had to be opened while the clock ran: {mean} s on average, {most} s at most passed from a client being free to its "
+        "request being sent, which are in no TTFT and no latency",
+    ),
+    "answer-tail": (
+        "最后一段文本之后，平均还过了 {tail} s 应答才结束，占解码时间的 {share}：TPOT 与时延包含这段时间",
+        "answers ended {tail} s after their last text on average, {share} of the time of decoding: TPOT and latency hold it",
+    ),
     # the server's own times
     "trust": ("服务端自身计时", "The server's own times"),
     "trust-ttft": ("服务端 TTFT", "Server's TTFT"),

@@ -82,14 +82,23 @@ def rehearsal(profile: Profile, known: Behaviour, speed: float, tokenizer: str, 
                 update={"tokenizer": tokenizer, "trust_remote_code": False, "cpuset": None, "transport": "precise"}
                 | {"cases": quick}
             ),
-            "acceptance": profile.acceptance.model_copy(update={"baseline": baseline}),
+            "acceptance": profile.acceptance.model_copy(
+                update={"baseline": baseline}
+                | {
+                    name: tuple(one.hurried(speed) for one in getattr(profile.acceptance, name))
+                    for name in ("limits", "waivers")
+                }
+            ),
         }
     )
 
 
 def _quick(group: CaseGroup, speed: float) -> CaseGroup:
-    """The cases, with rates that many times as high, and a ramp that is as much shorter."""
+    """The cases, with rates and limits that many times as high, and a ramp that is as much shorter."""
     told: dict[str, object] = {"ramp": group.shape.hurried(speed).ramp if group.shape is not None else None}
+    if group.find is not None:
+        limits = tuple(limit.hurried(speed) for limit in group.find.limits)
+        told["find"] = group.find.model_copy(update={"limits": limits})
     if group.rate is not None:
         rates = tuple(rate.times(speed) for rate in group.rate)
         told |= {"rate": rates, "concurrency": tuple(rate.connections for rate in rates)}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.driver import KIT, PATIENCE_S, Done, variables
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 # What a machine that only verifies need not have.
 BARE = """

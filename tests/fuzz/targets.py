@@ -37,8 +37,8 @@ from kit.workflows import opening, sealing
 from tests.fuzz.mutation import mutated, mutated_member
 from tests.unit import evalscope_files, old_reports, test_exchanges
 from tests.unit.test_bundles import Made
-from tests.unit.test_report import PROFILE, Written
 from tests.unit.test_signing import CRITERIA
+from tests.unit.written import PROFILE, Written
 
 TESTS = Path(__file__).parents[1]
 AT = datetime(2026, 11, 23, 13, 5, 7, tzinfo=UTC)

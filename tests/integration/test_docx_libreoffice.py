@@ -12,7 +12,7 @@ from kit.host import LocalHost
 from kit.model.report import Report
 from kit.renderers import layouts, pdf
 from tests.conftest import REQUIRED
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 MISSING = [name for name in ("soffice", "pdftotext", "pdfinfo") if shutil.which(name) is None]
 

@@ -17,7 +17,7 @@ from kit.model.report import Report
 from kit.renderers import layouts
 from tests.conftest import REQUIRED
 from tests.unit.test_machine_report import measured, report_of
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import random
+import select
 import signal
 import socket
 import ssl
@@ -27,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 from kit import packed
 from kit.endpoint import HttpEndpoint
-from kit.instrument import exchange
+from kit.instrument import exchange, stamps
 from kit.model import Sample, Target
 from kit.ports import EndpointError
 from kit.resources import folder
@@ -277,8 +278,9 @@ from kit.instrument.transport import Transport
 from kit.instrument import carrying
 from kit.spellings import NONE
 carrying.LARGEST = 1024 * 1024
+carrying.CROSSED_NS = int(sys.argv[5])
 home, requests = Path(sys.argv[3]), json.loads(sys.argv[4])
-transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=20)
+transport = Transport(endpoint(sys.argv[2] + "/v1/chat/completions"), headers={}, connect_timeout_s=5, read_timeout_s=float(sys.argv[6]))
 transport.open(3)
 transport.load.pulse = io.BytesIO()
 with open(home / exchanges.RAW, "wb") as spool:
@@ -300,10 +302,16 @@ class Cut(threading.Thread):
     """A server that sends the answer that a request asks for in the pieces that are given, each on its own."""
 
     def __init__(
-        self, answers: list[list[bytes]], *, closes: Collection[int] = (), drops: Collection[int] = ()
+        self,
+        answers: list[list[bytes]],
+        *,
+        closes: Collection[int] = (),
+        drops: Collection[int] = (),
+        drops_after_s: float = 0.0,
     ) -> None:
         super().__init__(daemon=True)
         self.answers, self.closes, self.drops = answers, closes, set(drops)
+        self.drops_after_s = drops_after_s
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
@@ -329,6 +337,7 @@ class Cut(threading.Thread):
                 number = int(source.read(length))
                 if number in self.drops:
                     self.drops.remove(number)
+                    time.sleep(self.drops_after_s)
                     return
                 for piece in self.answers[number]:
                     sock.sendall(piece)
@@ -364,11 +373,30 @@ def cut(data: bytes, source: random.Random) -> list[bytes]:
     return [data[begin:end] for begin, end in pairwise([0, *ends])]
 
 
-def decoded(python: Path, instruments: Path, server: Cut, requests: list[int], home: Path) -> dict[str, Any]:
+def decoded(
+    python: Path,
+    instruments: Path,
+    server: Cut,
+    requests: list[int],
+    home: Path,
+    *,
+    crossed_s: float = 0.05,
+    read_timeout_s: float = 20,
+) -> dict[str, Any]:
     home.mkdir()
     server.start()
     try:
-        argv = [str(python), "-c", DECODER, str(instruments), server.url, str(home), json.dumps(requests)]
+        argv = [
+            str(python),
+            "-c",
+            DECODER,
+            str(instruments),
+            server.url,
+            str(home),
+            json.dumps(requests),
+            str(int(crossed_s * 1e9)),
+            str(read_timeout_s),
+        ]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     finally:
         server.close()
@@ -404,9 +432,47 @@ def test_a_request_that_crosses_the_close_of_its_connection_is_sent_once_more(
 ) -> None:
     answer = framed(b"data: [DONE]\n\n", random.Random(0), "length")
     server = Cut([[answer]] * 6, drops=[2, 5])
-    found = decoded(python, instruments, server, [0, 1, 2, 3, 4, 5], tmp_path / "home")
+    found = decoded(python, instruments, server, [0, 1, 2, 3, 4, 5], tmp_path / "home", crossed_s=5)
     assert [one[:2] for one in found["answers"].values()] == [[200, None]] * 6
     assert (found["sent_again"], found["opened_late"]) == (2, 2)
+
+
+def test_a_request_that_the_server_took_and_dropped_has_failed(python: Path, instruments: Path, tmp_path: Path) -> None:
+    answer = framed(b"data: [DONE]\n\n", random.Random(0), "length")
+    server = Cut([[answer]] * 4, drops=[1], drops_after_s=0.4)
+    found = decoded(python, instruments, server, [0, 1, 2, 3], tmp_path / "home")
+    dropped = "the server closed the connection before the answer was whole"
+    assert [found["answers"][str(number)][1] for number in range(4)] == [None, dropped, None, None]
+    assert found["sent_again"] == 0
+
+
+def test_whether_the_other_side_has_closed_is_seen_without_taking_what_it_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+        with near:
+            assert stamps.way_ns(near) > 0
+            assert not stamps.over(near)
+            far.sendall(b"x")
+            until(lambda: bool(select.select([near], [], [], 0)[0]))
+            assert not stamps.over(near)
+            assert near.recv(9) == b"x"
+            far.close()
+            until(lambda: stamps.over(near))
+
+
+@pytest.mark.parametrize(
+    ("piece", "why"),
+    [(b": ping\n\n", "nothing came for 0.5 s"), (b"data: {}\n\n", "the answer did not end within 3 s")],
+    ids=["comments", "events"],
+)
+def test_a_server_that_sends_for_ever_is_given_up(
+    piece: bytes, why: str, python: Path, instruments: Path, tmp_path: Path
+) -> None:
+    head, _, _ = framed(b"", random.Random(0), "close").partition(b"\r\n\r\n")
+    server = Cut([[head + b"\r\n\r\n", *[piece] * 100_000]])
+    found = decoded(python, instruments, server, [0], tmp_path / "home", read_timeout_s=0.5)
+    assert found["answers"]["0"][1] == why
 
 
 @pytest.mark.parametrize("kind", ["chunked", "length", "close"])

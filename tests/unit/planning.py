@@ -6,7 +6,7 @@ from kit import plan as plans
 from kit import profile
 from kit.model import Plan
 from tests.fakes import FakeRuntime
-from tests.unit.test_report import PROFILE
+from tests.unit.written import PROFILE
 
 
 def planned(*settings: str) -> Plan:

@@ -6,7 +6,7 @@ import numpy as np
 
 from kit.model import Case, Plan, RoundPlan, RoundResult, Telemetry
 from kit.store import RunDir
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 CASES = """\
     - {input: 128, output: 512, concurrency: [1, 2, 4, 8, 16]}

@@ -10,7 +10,7 @@ from kit import renderers
 from kit.errors import ProfileError
 from kit.legacy import baseline
 from tests.unit.test_perf import CSV
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 HEAD = "input,output,concurrency,avg_latency_s,avg_ttft_s\n"
 

@@ -25,7 +25,7 @@ from kit.model.bundle import BUNDLE, Kind, Manifest, Member
 from kit.resources import cache, folder
 from kit.runtimes import sources
 from kit.workflows import opening
-from tests.unit.test_report import PROFILE
+from tests.unit.written import PROFILE
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 TEXT = profile.resolved(profile.parse(PROFILE, "p.yaml").profile).decode()

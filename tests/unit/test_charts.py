@@ -19,7 +19,7 @@ from kit.renderers.comparison import curves
 from kit.texts import CATALOGUE
 from kit.workflows import comparing
 from tests.unit.planted import planted
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from kit.legacy.blocks import Grid
 from kit.model.report import Report
 from kit.renderers.details import comparison
 from kit.store import BASELINE, write_once
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 # What `Written` measures for one client: a latency of 30.44 s over two rounds, a TTFT of 2.38 s.
 OLD = (

@@ -8,7 +8,7 @@ from scipy.stats import expon, lognorm, norm, sem
 from scipy.stats import t as student
 
 from kit import intervals, profile, rounds, stats
-from tests.unit.test_report import PROFILE
+from tests.unit.written import PROFILE
 
 TRIALS = 500
 

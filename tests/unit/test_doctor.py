@@ -322,6 +322,20 @@ def test_rounds_that_go_by_the_throughput_of_a_rate_are_warned_of(site: Site) ->
     assert not [line for line in site.wrong() if "rounds" in line]
 
 
+def test_more_connections_than_files_are_told(site: Site) -> None:
+    site.settings = ("load.cases=[{input: 128, output: 128, concurrency: 1000}]", "load.transport=precise")
+    site.host.texts["/proc/self/limits"] = (
+        "Limit  Soft Limit  Hard Limit  Units\nMax open files            256         1024        files\n"
+    )
+    assert not [line for line in site.wrong() if "open files" in line], "in a container the engine says"
+    site.runtime = "process"
+    assert "fail open files: 1024 at most" in site.wrong()
+    site.settings = ("load.cases=[{input: 128, output: 128, concurrency: 900}]", "load.transport=precise")
+    assert not [line for line in site.wrong() if "open files" in line]
+    site.settings = (site.settings[0], "load.transport=evalscope")
+    assert "fail open files: 256 at most" in site.wrong()
+
+
 def test_another_run_is_in_the_way(site: Site) -> None:
     site.busy = "another run of kit: pid 7, user 0, kit run smoke"
     assert "fail other runs: another run of kit: pid 7, user 0, kit run smoke" in site.wrong()

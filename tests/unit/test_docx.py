@@ -26,7 +26,7 @@ from kit.resources import folder
 from kit.texts import say
 from tests.fakes import FakeHost
 from tests.unit.conftest import CheckGolden
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"

@@ -158,11 +158,12 @@ def test_a_key_that_comes_back_is_struck_out_and_no_time_moves() -> None:
         (exchange(), "the stream held no text"),
         (stream(*GOOD[:3]), "the stream ended before the answer was finished"),
         (stream(GOOD[0], GOOD[4], GOOD[5]), "the stream held no text"),
+        (stream(*GOOD[:4], (126, chunk(finish="abort"))), "the server gave the answer up (finish_reason abort)"),
         (stream(*GOOD[:3], (130, '{"error": {"message": "memory"}}')), '{"error": {"message": "memory"}}'),
         (stream(*GOOD[:3], (130, "<html>bad gateway")), "not a completion: <html>bad gateway"),
         (exchange((10, b"data: {"), error="the server reset the connection"), "the server reset the connection"),
     ],
-    ids=["429", "redirect", "page", "empty", "early end", "no text", "error", "garbage", "reset"],
+    ids=["429", "redirect", "page", "empty", "early end", "no text", "given up", "error", "garbage", "reset"],
 )
 def test_what_went_wrong_is_told(found: Exchange, says: str) -> None:
     got = sample(found)

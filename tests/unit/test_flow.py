@@ -36,7 +36,6 @@ def test_what_a_conversation_never_sent_was_never_under_way() -> None:
     lost = Sample(index=3, succeeded=False, error="not sent", scheduled_s=2.0)
     conversations = case(2, 4).model_copy(update={"shape": Shape(turns=Turns(number=2))})
     assert flow.of(conversations, [*whole, lost]) == flow.of(conversations, whole)
-    assert flow.of(case(2, 4), [*whole, lost]) is None
 
 
 def test_two_clients_that_send_twice_each() -> None:
@@ -61,6 +60,13 @@ def test_a_failed_request_takes_its_time_and_has_no_ttft() -> None:
     found = flow.of(case(2, 4), requests)
     assert found is not None
     assert (found.mean, found.burst_ttfts_s) == (1.5, (0.5,))
+
+
+def test_a_request_that_was_never_sent_was_never_under_way() -> None:
+    requests = [*sent((0, 1), (0, 2)), Sample(index=2, succeeded=False, error="cannot connect", scheduled_s=0.5)]
+    found = flow.of(case(2, 3), requests)
+    assert found is not None
+    assert (found.mean, found.peak, found.requests) == (1.5, 2, 2)
 
 
 def test_where_an_end_is_not_known_nothing_is_said() -> None:

@@ -16,7 +16,7 @@ from kit.renderers import html
 from kit.renderers.word import clean
 from kit.texts import say
 from tests.unit.test_docx import any_text
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

@@ -23,7 +23,7 @@ from kit.texts import say
 from kit.workflows import running
 from tests.unit.test_docx import any_text, body, paragraphs, seen, tables, text
 from tests.unit.test_html import page
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 
 @pytest.fixture

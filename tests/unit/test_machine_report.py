@@ -21,7 +21,7 @@ from kit.texts import say
 from tests.fakes import BEGIN
 from tests.unit.test_docx import WP, body, tables
 from tests.unit.test_html import page
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 Told = Callable[[RoundPlan], Telemetry | None]
 

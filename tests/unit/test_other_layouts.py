@@ -18,8 +18,8 @@ from kit.legacy import profiles as writing
 from kit.legacy.cells import Column
 from tests.unit.old_reports import LOAD, START, TITLES, line, markdown, slid, written
 from tests.unit.test_legacy import problems, read, rows
-from tests.unit.test_report import PROFILE as PLAN
-from tests.unit.test_report import Written
+from tests.unit.written import PROFILE as PLAN
+from tests.unit.written import Written
 
 ROWS = written()
 ENGLISH = (

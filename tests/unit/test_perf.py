@@ -13,7 +13,7 @@ from kit.renderers import csv
 from kit.renderers.columns import frame
 from kit.report import building as report
 from kit.workflows import perf
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 # The columns of the csv and the workbook that the original script writes.
 CSV = (

@@ -17,7 +17,7 @@ from kit.model.acceptance import Where
 from kit.model.rates import Rate, labelled
 from kit.signing import rereading
 from tests.unit.planning import planned
-from tests.unit.test_report import PROFILE, Written, sample
+from tests.unit.written import PROFILE, Written, sample
 
 RATES = "load.cases=[{input: 2k, output: 512, rate: %s}]"
 CLOCKS = st.builds(

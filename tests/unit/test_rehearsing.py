@@ -91,6 +91,26 @@ def test_rates_are_as_much_higher_and_ramps_as_much_shorter() -> None:
     assert [case.id for case in plan.cases] == ["128-512-r20", "128-512-c4-ramp0.5"]
 
 
+def test_limits_are_for_what_is_as_much_quicker() -> None:
+    limits = (
+        "[{limit: ttft <= 2 s, rate: 0.5}, latency_p99 <= 1500 ms, output_throughput >= 12.5, success_rate = 100 %]",
+    )
+    waivers = "[{metric: ttft, reason: agreed, name: Zhang, expires: 2027-01-01, rate: 0.5}]"
+    find = "{input: 2k, output: 8, find: {concurrency: 4, limits: [tpot <= 50 ms, tps >= 20]}}"
+    settings = (f"load.cases=[{find}]", f"acceptance.limits={limits[0]}", f"acceptance.waivers={waivers}")
+    site = profiles.parse(PROFILE, "site.yaml", settings).profile
+    made = rehearsing.rehearsal(site, Behaviour(ROWS), 10, "/toy", "b.csv")
+    assert [(one.parts(), one.rate) for one in made.acceptance.limits] == [
+        (("ttft", "<=", 0.2), 5),
+        (("latency_p99", "<=", 0.15), None),
+        (("output_throughput", ">=", 125), None),
+        (("success_rate", ">=", 1), None),
+    ]
+    assert [one.rate for one in made.acceptance.waivers] == [5]
+    assert made.load.cases[0].find is not None
+    assert [one.parts() for one in made.load.cases[0].find.limits] == [("tpot", "<=", 0.005), ("tps", ">=", 200)]
+
+
 def test_a_row_that_no_server_keeps_is_told_before_anything_starts() -> None:
     """17 tok/s of one client is 512 tokens in 29 s; of four clients that take 78 s each it is not 60 tok/s."""
     rows = baselines.read(BASELINE.replace(b"26.32", b"60.00"), "baseline.csv")

@@ -1,170 +1,27 @@
-"""The report: what it says of a run, and that every text comes out as itself."""
+"""The report: what it says of a run."""
 
 import io
 import re
 import string
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
-from zipfile import ZipFile
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 from openpyxl import load_workbook
 
-from kit import inventory, profile, renderers, stats
-from kit import plan as plans
+from kit import renderers, stats
 from kit.errors import UsageError
 from kit.model import (
     Container,
     Mount,
-    NativeSummary,
-    Phase,
-    Plan,
     RoundPlan,
-    RoundResult,
-    RunStatus,
-    Sample,
-    ServerStart,
-    ServerTimes,
 )
-from kit.model.report import Report
-from kit.renderers.markdown import block, code, escape
 from kit.report import building as report
-from kit.store import RunDir, write_once
 from kit.texts import CATALOGUE, doubt, say
-from tests.fakes import BEGIN, FakeHost, FakeRuntime
+from tests.fakes import BEGIN
 from tests.unit.conftest import CheckGolden
-
-RECORDED = Path(__file__).parent / "recorded"
-PROFILE = """\
-schema: 1
-name: tiny
-report:
-  project: 基于 2 卡测试 DeepSeek R1
-  model: DeepSeek R1（671B）
-  model_label: DeepSeek-R1-0528-w8a8
-server:
-  engine: sglang
-  version: 0.5.3
-  image: sglang
-  port: 8001
-  env: {HCCL_OP_EXPANSION_MODE: AIV}
-  args:
-    - [--model-path, /models/DeepSeek R1]
-    - [--port, "{port}"]
-load:
-  rounds: 2
-  transport: evalscope
-  tokenizer: /models/DeepSeek R1
-  cases:
-    - {input: 128, output: 512, concurrency: [1, 2]}
-    - {input: 2k, output: 512, concurrency: 1}
-"""
-
-Change = Callable[[RoundPlan, int], dict[str, object]]
-
-
-def sample(entry: RoundPlan, index: int, **changed: object) -> Sample:
-    """One request of a round that went as asked; later rounds are a little slower."""
-    values: dict[str, object] = {
-        "index": index,
-        "succeeded": True,
-        "sent_s": 0.0,
-        "latency_s": 28.94 + entry.round + index,
-        "ttft_s": 2.38,
-        "input_tokens": entry.case.input.tokens,
-        "output_tokens": entry.case.output.tokens,
-        "tokens_from": "usage",
-        "finish_reason": "length",
-    }
-    return Sample.model_validate({**values, **changed})
-
-
-class Written:
-    """A run directory as a run leaves it."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *settings: str,
-        missing: Sequence[str] = (),
-        change: Change | None = None,
-        machine: str = "kunpeng-7270z",
-        state: Literal["complete", "incomplete", "interrupted"] = "complete",
-        reason: str | None = None,
-        text: str = PROFILE,
-        pin: plans.Pin | None = None,
-        server: Callable[[RoundPlan, list[Sample]], ServerTimes] | None = None,
-    ) -> None:
-        self._server = server
-        runtime = FakeRuntime()
-        loaded = profile.parse(text, "p.yaml", settings)
-        self.plan: Plan = plans.make(
-            loaded.profile,
-            sha256=loaded.sha256,
-            runtime="process",
-            pin=pin or runtime.pin,
-            models=Path("/cache/models"),
-            version=runtime.version,
-        )
-        self.run = RunDir(folder / "20261123-210507-tiny")
-        collected = inventory.collect(FakeHost(RECORDED / machine)).inventory
-        # Python's own version is read from the running one.
-        system = collected.system.model_copy(
-            update={"python": collected.system.python.model_copy(update={"value": "3.11.7"})}
-        )
-        path = self.run.path
-        write_once(path / "inventory.json", collected.model_copy(update={"system": system}).to_json())
-        write_once(path / "profile.yaml", profile.resolved(loaded.profile))
-        write_once(path / "plan.json", self.plan.to_json())
-        done = [entry for entry in self.plan.rounds if entry.id not in missing]
-        for entry in done:
-            self._round(runtime, entry, change)
-        if self.plan.server is not None:
-            command = runtime.command(self.plan.server.program, None)
-            write_once(path / "server" / "argv.txt", f"{command}\n".encode())
-            phases = (Phase(name="ready", at_s=60.0, line="ready"),)
-            start = ServerStart(started=BEGIN, ready_s=61.25, phases=phases)
-            write_once(path / "server" / "phases.json", start.to_json())
-        self.run.write_status(
-            RunStatus(
-                run=self.run.name,
-                status=state,
-                kit_version="0.1.0",
-                profile="tiny",
-                started=BEGIN,
-                ended=BEGIN,
-                duration_s=3725.0,
-                rounds_planned=len(self.plan.rounds),
-                rounds_done=len(done),
-                reason=reason,
-            )
-        )
-
-    def _round(self, runtime: FakeRuntime, entry: RoundPlan, change: Change | None) -> None:
-        changes = [change(entry, index) if change is not None else {} for index in range(entry.case.requests)]
-        samples = [sample(entry, index, **changed) for index, changed in enumerate(changes)]
-        found = stats.figures(entry.case, samples)
-        native = NativeSummary()
-        result = RoundResult(
-            case=entry.case,
-            round=entry.round,
-            started=BEGIN,
-            duration_s=40.0,
-            command=runtime.command(entry.program, self.plan.target.api_key),
-            figures=found,
-            native=native,
-            doubts=tuple(stats.doubts(entry.case, samples, found, native)),
-            server=self._server(entry, samples) if self._server is not None else None,
-        )
-        self.run.write_round(entry, result, samples)
-
-    def report(self, language: Literal["zh-CN", "en"] | None = None) -> Report:
-        return report.build(report.read(self.run), language)
+from tests.unit.written import PROFILE, Written, failing
 
 
 def test_rights_beyond_the_least_stand_in_the_report(tmp_path: Path) -> None:
@@ -186,15 +43,6 @@ def test_rights_beyond_the_least_stand_in_the_report(tmp_path: Path) -> None:
         " --device /dev/davinci1, --volume /kept:/kept"
     ) in listed
     assert not any("rights" in line for line in report.build(read, "en").provenance)
-
-
-def failing(entry: RoundPlan, index: int) -> dict[str, object]:
-    """In the second round with two clients the second request fails, and one answer comes short."""
-    if entry.case.concurrency == 2 and entry.round == 2 and index == 1:
-        return {"succeeded": False, "error": "HTTP 500: <b>no|room</b>", "finish_reason": None, "output_tokens": None}
-    if entry.case.input.label == "2k" and entry.round == 1:
-        return {"output_tokens": 500, "finish_reason": "stop"}
-    return {}
 
 
 # --- golden files ------------------------------------------------------------------------------------------------
@@ -461,218 +309,6 @@ def test_every_doubt_that_can_be_raised_has_its_text(tmp_path: Path) -> None:
 def test_a_text_without_its_values_is_a_defect() -> None:
     with pytest.raises(KeyError):
         say("en", "ready")
-
-
-# --- escaping ----------------------------------------------------------------------------------------------------
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
-
-
-def expected(text: str) -> str:
-    """What a reader must see: control characters gone, lines joined, blanks around it gone as in every table cell."""
-    return CONTROL.sub("", " ".join(re.split(r"\r\n?|\n", text))).strip()
-
-
-def cells(row: str) -> list[str]:
-    """The cells of a Markdown table's row: cut at bars without a backslash, escapes taken back."""
-    parts = re.split(r"(?<!\\)\|", row.strip())
-    assert parts[0] == parts[-1] == ""
-    return [re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", part).strip() for part in parts[1:-1]]
-
-
-def shown(cell: str) -> list[tuple[str, str]]:
-    """How CommonMark with tables and strike-through reads the first cell of a row: the kind and content of each piece."""
-    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    tokens = reader.parse(f"| {cell} | end |\n| --- | --- |\n")
-    inner = [token for token in tokens if token.type == "inline"]
-    assert [token.content for token in inner[1:]] == ["end"], cell
-    return [(child.type, child.content) for child in inner[0].children or ()]
-
-
-nasty = st.text(
-    st.one_of(
-        st.sampled_from("|<>`*_[]()~\\#&;:!$\n\r\t \x00\x1b\x7f\x9b-+=^@/.aA1中é😀\u200b\u2028\u202e\u0301"),
-        st.characters(codec="utf-8"),
-    ),
-    max_size=40,
-)
-
-
-@given(nasty)
-@example("a|b")
-@example("\\|")
-@example("\\\\|")
-@example("a\\")
-@example("~struck~ ~~struck~~")
-@example("*a* **b** _c_ __d__ a_b_c * 20")
-@example("<b>&amp;&#65;</b><!-- x -->")
-@example("[x](http://y) ![z](w) <http://v>")
-@example("$x$ `code` ``")
-@example("\r\n| --- |")
-def test_any_text_in_a_table_comes_out_as_that_text(text: str) -> None:
-    cell = escape(text)
-    assert "\n" not in cell
-    if not expected(text):
-        return
-    pieces = shown(cell)
-    assert {kind for kind, _ in pieces} <= {"text"}
-    # Readers drop blanks around a cell, whichever blanks they know.
-    assert "".join(content for _, content in pieces).strip() == expected(text)
-    assert cells(f"| {cell} | 2 |") == [expected(text), "2"]
-
-
-@given(nasty)
-@example("a|b")
-@example("`")
-@example("a\\|b")
-@example("`a`` b")
-@example("\r")
-def test_any_command_in_a_table_comes_out_as_that_command(text: str) -> None:
-    wanted = expected(text)
-    if not wanted:
-        return
-    assert shown(code(text)) == [("code_inline", wanted)]
-
-
-@given(nasty, st.sampled_from(["", "bash"]))
-@example("```\nx\n```", "")
-@example("~~~\n    x", "bash")
-def test_any_text_in_a_block_stays_inside_it(text: str, language: str) -> None:
-    tokens = MarkdownIt("commonmark").parse(f"{block(text, language)}\n\nafter\n")
-    assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
-    assert tokens[0].info == language
-    normal = CONTROL.sub("", re.sub(r"\r\n?", "\n", text)).rstrip()
-    assert tokens[0].content.rstrip() == normal
-
-
-hostile = "a|b <img src=x> `c` *d* _e_ [f](g) ~h~ \\ $i$ &amp; \x1b[31m 中 é 😀\nnext"
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    built = Written(tmp_path_factory.mktemp("whole"), change=failing).report("en")
-    return built.model_copy(update={"rows": built.rows[:2], "executions": built.executions[:1]})
-
-
-PLACE = "P0"
-
-
-def filled(built: Report, text: str) -> str:
-    """The report with this text wherever a text may come from outside."""
-    row = built.rows[0].model_copy(update={"notes": (1,)})
-    found = built.model_copy(
-        update={
-            **dict.fromkeys(("draft", "project", "model", "model_label", "environment_label", "hardware_file"), text),
-            **dict.fromkeys(("start_command", "load_command", "load_example", "start_note"), text),
-            **dict.fromkeys(("hardware", "software", "commands"), ((text, text),)),
-            **dict.fromkeys(("conclusion", "provenance"), (text, f"x {text.strip()}")),
-            # A note always begins with its case.
-            "notes": (f"case: round {text.strip()}",),
-            "hardware_text": text,
-            "rows": (row, *built.rows[1:]),
-            "executions": (),
-        }
-    )
-    return renderers.render("md", found).decode()
-
-
-def outline(text: str) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """Every piece of a document as a reader of CommonMark sees it: what it is, and its text."""
-    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
-    found = []
-    for token in tokens:
-        pieces: list[tuple[str, str]] = []
-        for child in token.children or ():
-            if pieces and child.type == pieces[-1][0] == "text":
-                pieces[-1] = ("text", pieces[-1][1] + child.content)
-            elif child.type != "text" or child.content:
-                pieces.append((child.type, child.content))
-        content = re.sub(r"\r\n?", "\n", token.content) if token.type == "fence" else ""
-        # How many blanks there are is not seen.
-        found.append(
-            (token.type, content, tuple((kind, " ".join(re.split("[ \t]+", part)).strip(" ")) for kind, part in pieces))
-        )
-    return found
-
-
-@settings(max_examples=20)
-@given(nasty)
-@example("# x")
-@example("- x")
-@example("1. x")
-@example("12) x")
-@example("> x")
-@example(">x")
-@example("---")
-@example("- - -")
-@example("* * *")
-@example("===")
-@example("    x")
-@example("~~~")
-@example("| - |")
-@example("=cmd()|' /C calc'!A0")
-@example("<script>alert(1)</script>")
-@example("a\n# b\n\n- c")
-@example("x" * 5000)
-def test_any_text_anywhere_in_the_document_is_that_text_and_changes_nothing_else(whole: Report, text: str) -> None:
-    wanted = " ".join(re.split("[ \t]+", expected(text))).strip(" ")
-    if not wanted or "\r" in text:
-        return
-    fenced = CONTROL.sub("", text).rstrip()
-    model = [
-        (kind, content.replace(PLACE, fenced), tuple((name, part.replace(PLACE, wanted)) for name, part in pieces))
-        for kind, content, pieces in outline(filled(whole, PLACE))
-    ]
-    assert outline(filled(whole, text)) == model
-
-
-def test_a_hostile_profile_and_server_change_no_line_of_the_report(tmp_path: Path) -> None:
-    def change(entry: RoundPlan, index: int) -> dict[str, object]:
-        del entry, index
-        return {"succeeded": False, "error": hostile}
-
-    written = Written(tmp_path, change=change, state="incomplete", reason=hostile)
-    words = written.plan.report.model_copy(
-        update={"project": hostile, "model": hostile, "model_label": hostile, "environment": hostile}
-    )
-    plan = written.plan.model_copy(update={"report": words})
-    (written.run.path / "plan.json").write_bytes(plan.to_json())
-    built = written.report("en")
-    text = renderers.render("md", built).decode()
-    assert "\x1b" not in text
-    plain = expected(hostile)
-    by_title = {row[0]: row for line in text.splitlines() if line.startswith("|") for row in [cells(line)]}
-    assert by_title["**Project**"] == ["**Project**", plain]
-    assert by_title["**Model**"] == ["**Model**", plain]
-    assert by_title[plain][:5] == [plain, plain, "128", "512", "1"]
-    html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
-    assert "<img" not in html
-    assert "<em>" not in html
-    assert "<s>" not in html
-    assert 'href="g"' not in html
-    widths = {len(cells(line)) for line in text.splitlines() if line.startswith("|") and plain in cells(line)[:1]}
-    assert widths == {11}
-
-
-@pytest.mark.parametrize("name", renderers.STANDARD)
-def test_no_format_holds_a_character_that_acts_on_its_reader(whole: Report, name: str) -> None:
-    acting = "a\x1b[31m \x9b2J \u202eb \u2066 \u200f \u061c\x7f\x85"
-    found = whole.model_copy(
-        update={
-            **dict.fromkeys(("project", "model", "environment_label", "start_command"), acting),
-            **dict.fromkeys(("hardware", "software", "commands"), ((acting, acting),)),
-            **dict.fromkeys(("conclusion", "provenance", "notes"), (acting,)),
-            "hardware_text": acting,
-            "requests": tuple(row.model_copy(update={"error": acting}) for row in whole.requests),
-        }
-    )
-    content = renderers.render(name, found)
-    if name in ("docx", "xlsx"):
-        with ZipFile(io.BytesIO(content)) as packed:
-            texts = [packed.read(part).decode() for part in packed.namelist() if part.endswith((".xml", ".rels"))]
-    else:
-        texts = [content.decode("utf-8-sig")]
-    assert not [CONTROL.findall(text) for text in texts if CONTROL.search(text.replace("\r\n", "\n"))]
 
 
 def test_what_is_doubtful_about_the_plan_stands_below_the_performance_table(tmp_path: Path) -> None:

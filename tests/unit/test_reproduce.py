@@ -27,8 +27,8 @@ from kit.workflows import originals, relocating, reproducing
 from tests.fakes import BEGIN, FakeHost
 from tests.unit import old_reports
 from tests.unit.test_bundled_runs import SMOKE, measured, pack, people, rewritten, trust
-from tests.unit.test_report import PROFILE, RECORDED, Written
 from tests.unit.test_signing import People
+from tests.unit.written import PROFILE, RECORDED, Written
 
 __all__ = ["people"]
 

@@ -83,6 +83,17 @@ def test_a_round_without_result_or_throughput_is_not_passed_over() -> None:
     assert numbers(unknown, "128-512-c1")[-1] == 6
 
 
+def test_rounds_that_never_came_to_be_enough_are_told() -> None:
+    plan = planned("load.rounds=auto(2%, min=3, max=4)")
+    case = plan.cases[0]
+    [found] = rounds.unreached(plan, case, results(plan, {case.id: (80.0, 100.0, 120.0, 90.0)}))
+    assert (found.kind, dict(found.values)) == ("rounds-open", {"count": "4", "reached": "27.9%", "asked": "2.0%"})
+    for values in ((80.0, 100.0, 120.0), STEADY, (100.0, 100.1, 100.2, 100.1), (80.0, None, 100.0, 120.0)):
+        assert list(rounds.unreached(plan, case, results(plan, {case.id: values}))) == []
+    fixed = planned("load.rounds=4")
+    assert list(rounds.unreached(fixed, case, results(fixed, {case.id: (80.0, 100.0, 120.0, 90.0)}))) == []
+
+
 # --- drift and rounds apart --------------------------------------------------------------------------------------
 
 

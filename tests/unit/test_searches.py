@@ -19,8 +19,8 @@ from kit.store import RunDir
 from tests.fakes import BEGIN, FakeHost
 from tests.unit.evalscope_files import Request
 from tests.unit.planning import planned
-from tests.unit.test_report import PROFILE
 from tests.unit.test_runner import EXTERNAL, KEY, World, sends
+from tests.unit.written import PROFILE
 
 FIND = "load.cases=[{input: 128, output: 512, concurrency: [3]}, {input: 2k, output: 512, find: {concurrency: %d, limits: [%s]}}]"
 
@@ -135,9 +135,9 @@ def test_failed_requests_and_missing_figures_break_the_limits() -> None:
     found = run(plan, lambda case, number: result(case, number, 1.0, succeeded=0 if case.concurrency > 1 else 1))
     [outcome] = searches.outcomes(plan, found)
     assert (outcome.highest, outcome.broken) == (1, searches.Broken(2))
-    plan = searching(4, "output_throughput >= 10")
+    plan = searching(4, "tps >= 10")
     [outcome] = searches.outcomes(plan, run(plan, keeping(9)))
-    assert (outcome.highest, outcome.broken) == (0, searches.Broken(1, "output_throughput", None, 10.0))
+    assert (outcome.highest, outcome.broken) == (0, searches.Broken(1, "tps", None, 10.0))
 
 
 def test_a_failed_request_decides_whatever_further_rounds_would_measure() -> None:
@@ -224,6 +224,7 @@ def test_what_was_found_is_said_in_both_languages() -> None:
     ("[{input: 1, output: 1, find: {concurrency: 1, limits: [ttft <= 1 s]}}]", "greater than 1"),
     ("[{input: 1, output: 1, find: {concurrency: 8, limits: []}}]", "limits"),
     ("[{input: 1, output: 1, find: {concurrency: 8, limits: [ttft_p99 <= 1 s]}}]", "a search goes by latency, ttft"),
+    ("[{input: 1, output: 1, find: {concurrency: 8, limits: [output_throughput >= 10]}}]", "put it under acceptance.limits"),
     ("[{input: 1, output: 1, find: {concurrency: 8, limits: [{limit: ttft <= 1 s, concurrency: 1}]}}]", "hold for all"),
     ("[{input: 1, output: 1, concurrency: [2], find: {concurrency: 8, limits: [ttft <= 1 s]}}]", "either concurrency or find"),
     ("[{input: 1, output: 1, requests: [1, 2], find: {concurrency: 2, limits: [ttft <= 1 s]}}]", "requests_per_client"),

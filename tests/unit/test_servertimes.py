@@ -17,7 +17,7 @@ from kit.renderers import applied
 from kit.texts import doubt
 from tests.fakes import BEGIN
 from tests.unit.conftest import CheckGolden
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 VLLM = """\
 # HELP vllm:time_to_first_token_seconds Histogram of time to first token in seconds.

@@ -28,7 +28,7 @@ from kit.model.shapes import Lengths, Prompts, Shape, Turns, Variation, shaped
 from kit.report import building, reading
 from kit.signing import rereading
 from tests.unit import planning
-from tests.unit.test_report import Written
+from tests.unit.written import Written
 
 DIGEST = "1a2b3c4d" + "0" * 56
 LENGTHS = st.integers(1, 99).map(lambda tokens: Length.model_validate(tokens))

@@ -41,7 +41,7 @@ from kit.store import RunDir, write_once
 from kit.workflows import running, sealing
 from tests.fakes import BEGIN
 from tests.unit import evalscope_files
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 NAMES: dict[Role, str] = {"tester": "张三", "reviewer": "Li Si", "approver": "王五"}

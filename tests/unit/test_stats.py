@@ -62,6 +62,16 @@ def kinds(samples: Sequence[Sample], native: NativeSummary | None = None) -> lis
     return [doubt.kind for doubt in doubts(samples, native)]
 
 
+def test_answers_that_end_long_after_their_last_text_are_told() -> None:
+    """Half a second of waiting for `usage`, which five tokens that took half a second share."""
+    late = [good(index, 0, 1.2, 0.2, last_text_s=0.7) for index in range(2)]
+    [found] = [doubt for doubt in doubts(late) if doubt.kind == "answer-tail"]
+    assert dict(found.values) == {"tail": "0.5", "share": "50.0%"}
+    for tail in (0.004, 0.019):
+        assert "answer-tail" not in kinds([good(index, 0, 1.2, 0.2, last_text_s=1.2 - tail) for index in range(2)])
+    assert "answer-tail" not in kinds([good(0, 0, 1.2, 0.2)])
+
+
 # --- figures -----------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 from kit import calibration, trials
 from kit.instrument import exchange as kept
 from kit.loadgens import exchanges
-from kit.model import Case, Figures, Length, NativeSummary, Plan, RoundResult, Spread
+from kit.model import Case, Figures, Length, NativeSummary, Plan, RoundResult, Sample, Spread
 from kit.model.calibration import Calibration, Point, Share, Trial
 from kit.model.rates import Rate
 from kit.report import details
@@ -113,6 +113,14 @@ def test_the_error_of_a_case_is_held_against_its_own_figure() -> None:
     assert calibration.shares(None, done.case, figures) == {}
 
 
+def test_answers_of_one_token_are_tried_too_where_no_others_are() -> None:
+    single = result(2, 0.3, 0.0, output=1)
+    single = single.model_copy(update={"figures": single.figures.model_copy(update={"tpot_s": None})})
+    [point] = within([single], 60.0)
+    assert (point.tokens, point.asked_ttft_s) == (1, 0.3)
+    assert [point.tokens for point in within([single, result(2, 0.5, 0.05)], 60.0)] == [128]
+
+
 def test_a_rate_is_tried_at_its_rate_for_as_long_as_there_is_time() -> None:
     done = result(30, 0.4, 0.05)
     case = done.case.model_copy(update={"rate": Rate(per_second=3), "requests": 200})
@@ -141,14 +149,37 @@ def sender_said(folder: Path, **said: object) -> Path:
     return folder
 
 
+def told(folder: Path, *samples: Sample, rated: bool = False, **said: object) -> list[str]:
+    found = exchanges.doubts(sender_said(folder, **said) if said else folder, samples, rated=rated)
+    return [doubt("en", one) for one in found]
+
+
 def test_a_sender_that_was_always_at_work_or_waiting_is_told(tmp_path: Path) -> None:
-    assert exchanges.doubts(tmp_path) == ()
-    assert exchanges.doubts(sender_said(tmp_path, wall_s=10.0, cpu_s=6.0, waited_s=2.0)) == ()
-    assert exchanges.doubts(sender_said(tmp_path, wall_s=10.0, cpu_s=8.0, waited_s=None)) == ()
+    assert told(tmp_path) == []
+    assert told(tmp_path, wall_s=10.0, cpu_s=6.0, waited_s=2.0) == []
+    assert told(tmp_path, wall_s=10.0, cpu_s=8.0, waited_s=None) == []
     for used, waited in ((6.0, 3.5), (9.5, None)):
-        [found] = exchanges.doubts(sender_said(tmp_path, wall_s=10.0, cpu_s=used, waited_s=waited))
-        assert "95%" in doubt("en", found)
-    assert exchanges.doubts(sender_said(tmp_path, wall_s=0.0)) == ()
+        [found] = told(tmp_path, wall_s=10.0, cpu_s=used, waited_s=waited)
+        assert "95%" in found
+    assert told(tmp_path, wall_s=0.0) == []
+
+
+def waited(*waits_s: float) -> list[Sample]:
+    return [
+        Sample(index=index, succeeded=True, scheduled_s=1.0, sent_s=1.0 + wait, ttft_s=0.2, latency_s=1.0)
+        for index, wait in enumerate(waits_s)
+    ]
+
+
+def test_requests_that_were_sent_twice_or_waited_for_a_connection_are_told(tmp_path: Path) -> None:
+    [found] = told(tmp_path, *waited(0.0, 0.0), sent_again=1, opened_late=1)
+    assert found.startswith("1 of 2 requests were sent once more")
+    [found] = told(tmp_path, *waited(0.0, 0.4), sent_again=0, opened_late=3)
+    assert "3 connections had to be opened while the clock ran: 0.2 s on average, 0.4 s at most" in found
+    assert told(tmp_path, *waited(0.0, 0.002), sent_again=0, opened_late=3) == [], "too little to matter"
+    assert told(tmp_path, *waited(0.0, 0.4), sent_again=0, opened_late=0) == [], "a conversation is put together"
+    assert told(tmp_path, *waited(0.0, 0.4), rated=True, sent_again=0, opened_late=3) == [], "it is in the times"
+    assert told(tmp_path, *waited(0.0), sent_again="many", opened_late=[]) == []
 
 
 def precise(plan: Plan) -> Plan:

@@ -14,7 +14,7 @@ from kit.model.report import Report
 from kit.renderers import xlsx
 from kit.renderers.word import clean
 from tests.unit.test_docx import any_text
-from tests.unit.test_report import Written, failing
+from tests.unit.written import Written, failing
 
 
 def book(content: bytes) -> Workbook:
