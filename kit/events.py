@@ -6,7 +6,7 @@ from typing import Literal
 from kit.model import Record, RoundResult, Utc
 
 Kind = Literal[
-    "run",  # the run directory is there
+    "run",  # what is about to start
     "environment",  # progress of making an environment or a model
     "server",  # a start-up phase, or its end
     "estimate",  # how long the rest will take

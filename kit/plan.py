@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -56,16 +56,18 @@ def make(
     present: Present = os.path.exists,
     cpus: str = "",
     prompts: Mapping[str, int] | None = None,
+    devices: Collection[tuple[int, int]] = (),
 ) -> Plan:
     """The plan for a profile. `pin` names the environments, `models` is where made models lie, `cpus` are those of this
     machine, such as `0-127`, and `prompts` says how many each file of them holds, by its digest.
 
-    The accelerators are chosen among those of the inventory; a plan made without one uses none.
+    The accelerators are chosen among those of the inventory, `devices` (card and chip) before others; a plan made without
+    one uses none.
     """
     load, server = profile.load, profile.server
     engine = ENGINES[server.engine]
     home, sender = environments(profile, pin)
-    devices, grant = _granted(profile.machine.accelerator, inventory, present)
+    cards, grant = _granted(profile.machine.accelerator, inventory, present, devices)
     made = _made_model(server.make_model, home, models)
     # In a container loopback is its own: the port is published on this machine's loopback instead.
     host = "127.0.0.1" if runtime == "process" or server.container.network == "host" else "0.0.0.0"
@@ -85,7 +87,7 @@ def make(
         runtime=runtime,
         platform=platform,
         machine=profile.machine,
-        devices=tuple((device.card, device.chip) for device in devices),
+        devices=tuple((device.card, device.chip) for device in cards),
         report=profile.report,
         acceptance=profile.acceptance,
         engine=server.engine,
@@ -163,15 +165,15 @@ def environments(profile: Profile, pin: Pin) -> tuple[Environment | None, Enviro
 
 
 def _granted(
-    wish: AcceleratorWish | None, inventory: Inventory | None, present: Present
+    wish: AcceleratorWish | None, inventory: Inventory | None, present: Present, first: Collection[tuple[int, int]]
 ) -> tuple[tuple[Device, ...], Grant]:
-    """The accelerators to use and what using them takes: free ones first, then in the order of their numbers."""
+    """The accelerators to use and what using them takes: those named, free ones, then in the order of their numbers."""
     if wish is None or wish.kind not in ACCELERATORS:
         return (), Grant()
     families = inventory.accelerators if inventory is not None else ()
     there = next((family.devices.value or () for family in families if family.kind == wish.kind), ())
-    free_first = sorted(there, key=lambda device: bool(device.processes.value))[: wish.count]
-    chosen = tuple(device for device in there if device in free_first)
+    best = sorted(there, key=lambda one: ((one.card, one.chip) not in first, bool(one.processes.value)))[: wish.count]
+    chosen = tuple(device for device in there if device in best)
     grant = ACCELERATORS[wish.kind].grant(chosen, there, present)
     return chosen, grant
 

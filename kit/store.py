@@ -221,11 +221,11 @@ class RunDir:
     def set_aside(self, entry: RoundPlan) -> None:
         """Move what a cut-short round left out of the way, so that the round starts on clean ground."""
         directory = self.round_directory(entry)
-        if not directory.exists():
+        if not os.path.lexists(directory):
             return
         for number in range(1, 1000):
             target = self.path / "abandoned" / f"{entry.id.replace('/', '-')}-{number}"
-            if not target.exists():
+            if not os.path.lexists(target):
                 target.parent.mkdir(exist_ok=True)
                 directory.rename(target)
                 return

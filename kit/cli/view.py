@@ -129,8 +129,9 @@ class _Live:
                 self._done, self._of = event.position, event.of or self._of
             if seen.result is not None:
                 self._last = [*self._last[-4:], seen.result]
-        if self.shown is not None and event.kind in ("round-failed", "warning"):
-            self.shown.console.print(Text(f"{event.at.astimezone():%H:%M:%S} {event.text}", style="red"))
+        if self.shown is not None and event.kind in ("round-failed", "warning", "run"):
+            style = "red" if event.kind != "run" else ""
+            self.shown.console.print(Text(f"{event.at.astimezone():%H:%M:%S} {event.text}", style=style))
 
     def render(self) -> RenderableType:
         with self._lock:

@@ -1,5 +1,6 @@
 """The directory of an attempt at a run: made or taken up again, held, and left in order whatever happens."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -78,7 +79,9 @@ def _write_again(directory: RunDir, plan: Plan, checked: Preflight) -> int:
         attempt = resuming.next_attempt(directory)
         directory.write_preflight(checked, attempt)
     except OSError as error:
-        raise HostError(f"{directory.path} cannot be written: {error.strerror}", hint="make room") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        msg = f"{error.filename2 or error.filename or directory.path} cannot be written: {error.strerror}"
+        raise HostError(msg, hint="make room" if full else "see what lies there, and who may write to it") from error
     return attempt
 
 

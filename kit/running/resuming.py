@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import count
@@ -10,18 +10,19 @@ from pathlib import Path
 
 from kit import __version__, bounded, documents, rounds, searches, store
 from kit import inventory as inventories
+from kit import profile as profiles
 from kit.durable import held, replace
 from kit.errors import KitError, Problem, UsageError
 from kit.inventory import Collected
-from kit.model import Inventory, Plan, RunStatus
+from kit.model import Inventory, Plan, Profile, RunStatus
 from kit.ports import Runtime
-from kit.profile import Loaded, resolved
+from kit.profile import Loaded
 from kit.redaction import Redactor, read_secret
-from kit.running import prompting, striking
+from kit.running import prompting, remaking, striking
 from kit.store import RunDir
 
 _WHOLE = "the run directory is not as kit wrote it: restore the file from a copy of the run"
-_SAME = "a run is finished with what it was started with: restore that, or start a new run"
+_SAME = "a run is finished with what it was started with, kit included: restore that, or start a new run"
 
 
 def require_missing(run: RunDir, plan: Plan) -> None:
@@ -31,16 +32,22 @@ def require_missing(run: RunDir, plan: Plan) -> None:
         raise UsageError(f"{run.path} has all its rounds", hint=f"kit report {run.name}")
 
 
-def require_same(run: RunDir, plan: Plan, runtime: Runtime, machine: Collected, wanted: Loaded | None) -> None:
+Again = Callable[[Profile], Plan]
+"""Makes the plan of a run anew from its profile."""
+
+
+def require_same(
+    run: RunDir, plan: Plan, runtime: Runtime, machine: Collected, again: Again, wanted: Loaded | None = None
+) -> None:
     """Raises `UsageError` with everything that is not as it was when the run began: machine, profile, prompts, images,
-    locks.
+    locks; and with every field of the plan that is not what `again` makes of the profile.
 
     `wanted` is a profile that was named beside the run.
     """
     problems = [
         *_environments(plan, runtime),
         *_machine(run.inventory(), machine.inventory),
-        *_profile(run, plan, wanted),
+        *_profile(run, plan, again, wanted),
         *prompting.changed(run, plan.cases),
     ]
     if problems:
@@ -68,20 +75,37 @@ def _machine(before: Inventory, now: Inventory) -> Iterator[Problem]:
             )
 
 
-def _profile(run: RunDir, plan: Plan, wanted: Loaded | None) -> Iterator[Problem]:
+def _profile(run: RunDir, plan: Plan, again: Again, wanted: Loaded | None) -> Iterator[Problem]:
+    path = run.path / "profile.yaml"
     try:
-        stored = bounded.read(run.path / "profile.yaml", store.MOST_BYTES)
-    except OSError as error:
-        yield Problem("profile", f"{run.path / 'profile.yaml'} cannot be read: {error.strerror}")
+        stored = bounded.read(path, store.MOST_BYTES)
+        text = stored.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error.reason
+        yield Problem("profile", f"{path} cannot be read: {why}")
         return
     if f"sha256:{hashlib.sha256(stored).hexdigest()}" != plan.profile_sha256:
-        yield Problem("profile", f"{run.path / 'profile.yaml'} is not the one that the run began with")
-    elif wanted is not None and wanted.sha256 != plan.profile_sha256:
-        began = dict(_fields(documents.read(stored.decode(), str(run.path / "profile.yaml"), {}), ""))
-        given = dict(_fields(documents.read(resolved(wanted.profile).decode(), wanted.source, {}), ""))
+        yield Problem("profile", f"{path} is not the one that the run began with")
+        return
+    try:
+        profile = profiles.alone(text, str(path)).profile
+        made = again(profile)
+    except KitError as error:
+        yield Problem("plan", f"cannot be made again: {error.message}", error.hint)
+        yield from error.problems
+        return
+    if wanted is not None and wanted.sha256 != plan.profile_sha256:
+        began = dict(_fields(documents.read(text, str(path), {}), ""))
+        given = dict(_fields(documents.read(profiles.resolved(wanted.profile).decode(), wanted.source, {}), ""))
         for name in dict.fromkeys((*began, *given)):
             if (one := began.get(name)) != (other := given.get(name)):
                 yield Problem(f"profile: {name}", f"is {_told(other)} in {wanted.source}, and was {_told(one)}")
+    named = profile.load.tokenizer
+    if made.tokenizer != plan.tokenizer and not named.startswith(("/", "~", "{")):
+        what = f"is {plan.tokenizer} in plan.json, and {named} of the profile is {made.tokenizer} from here"
+        yield Problem("plan: tokenizer", what, "go on from the directory in which the run began")
+        return
+    yield from remaking.differences(plan, made)
 
 
 def _fields(data: object, where: str) -> Iterator[tuple[str, object]]:
@@ -195,7 +219,7 @@ def _whole_lines(journal: Path) -> None:
         content = bounded.read(journal, store.MOST_BYTES)
     except FileNotFoundError:
         return
-    except bounded.UnfitError as error:
+    except OSError as error:
         raise UsageError(f"{journal} cannot be read: {error.strerror}", hint=_WHOLE) from error
     whole = content[: content.find(b"\0")] if b"\0" in content else content
     whole = whole[: whole.rfind(b"\n") + 1]

@@ -12,7 +12,7 @@ from kit.errors import HostError, UsageError
 from kit.legacy import baseline as baselines
 from kit.legacy.profiles import COLUMNS
 from kit.loadgens import GENERATORS
-from kit.model import Doubt, Load, Machine, MadeModel, Plan, Profile, Server
+from kit.model import Doubt, Load, Machine, Plan, Profile, Server
 from kit.model.cases import CaseGroup
 from kit.model.rates import MOST_PER_SECOND, load_of
 from kit.model.table import METRICS, Row
@@ -35,8 +35,7 @@ def prepare(
     rows, name = _baseline(loaded, baseline)
     known = _behaviour(rows, name)
     _require_sendable(loaded.profile.load, speed)
-    toy = running.plan("smoke", (), "process", out).plan.model
-    assert toy is not None
+    toy = running.toy(out)
     tokenizer = _tokenizer(loaded.profile.load)
     made = profiles.alone(
         profiles.resolved(rehearsal(loaded.profile, known, speed, tokenizer or toy.directory, name)).decode(),
@@ -47,7 +46,7 @@ def prepare(
     foretold = tuple(missed(loaded.profile.load, rows, known, prepared.plan, speed))
     plan = prepared.plan.model_copy(update={"caveats": (*prepared.plan.caveats, *foretold)})
     prepared = replace(prepared, plan=plan)
-    return prepared if tokenizer is not None else _with_model(prepared, toy)
+    return prepared if tokenizer is not None else replace(prepared, plan=running.with_model(plan, toy))
 
 
 def rehearsal(profile: Profile, known: Behaviour, speed: float, tokenizer: str, baseline: str) -> Profile:
@@ -203,10 +202,3 @@ def _tokenizer(load: Load) -> str | None:
     """The profile's own tokenizer, where this machine has it in the form that needs no code of its own."""
     directory = os.path.abspath(os.path.expanduser(load.tokenizer))
     return directory if os.path.isfile(os.path.join(directory, "tokenizer.json")) else None
-
-
-def _with_model(prepared: Prepared, toy: MadeModel) -> Prepared:
-    """The plan that first makes the model that comes with kit, whose tokenizer then stands in."""
-    plan = prepared.plan
-    environments = dict.fromkeys((*plan.environments, toy.program.environment))
-    return replace(prepared, plan=plan.model_copy(update={"model": toy, "environments": tuple(environments)}))

@@ -20,6 +20,7 @@ from kit.host import LocalHost
 from kit.inventory import Collected
 from kit.inventory.cpu import online
 from kit.legacy import baseline as baselines
+from kit.model import MadeModel, Plan, Profile
 from kit.model.attestation import REPORT
 from kit.model.profile import Language
 from kit.model.report import Report
@@ -28,7 +29,7 @@ from kit.redaction import read_secret
 from kit.report import building as reports
 from kit.report import reading, verdicts
 from kit.resources import cache
-from kit.running import beginning, preparing, resuming, runner, trying
+from kit.running import announcing, beginning, places, preparing, remaking, resuming, runner, trying
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
 from kit.runtimes import environments, notes
@@ -99,14 +100,38 @@ def planned(
 
 
 def resume(reference: str, out: Path, profile: str | None = None, settings: Sequence[str] = ()) -> Prepared:
-    """The plan of an earlier run, as it was. Raises `UsageError` where nothing is missing or something is not as it was."""
+    """The plan of an earlier run, as it was. Raises `UsageError` where nothing is missing, something is not as it was, or the
+    plan is not the one that its profile gives."""
     wanted = profiles.load(profile, settings) if profile is not None else None
     run = store.find(reference, out)
-    made = run.plan()
-    resuming.require_missing(run, made)
-    collected = inventories.collect(LocalHost())
-    resuming.require_same(run, made, runtimes.make(made.runtime, made.platform), collected, wanted)
-    return Prepared(made, b"", run.path.parent, run=run, collected=collected)
+    stored = run.plan()
+    places.require_own(run)
+    resuming.require_missing(run, stored)
+    host = LocalHost()
+    collected = inventories.collect(host)
+    door = runtimes.make(stored.runtime, stored.platform)
+
+    def again(profile: Profile) -> Plan:
+        models, machine = cache() / "models", collected.inventory
+        made = remaking.again(profile, stored, door, machine, models=models, cpus=online(host))
+        # Whether a rehearsal takes the tokenizer of that model was decided by what the machine had.
+        return with_model(made, toy(out)) if profile.report.rehearsal and stored.model is not None else made
+
+    resuming.require_same(run, stored, door, collected, again, wanted)
+    return Prepared(stored, b"", run.path.parent, run=run, collected=collected)
+
+
+def toy(out: Path) -> MadeModel:
+    """The model that comes with kit."""
+    model = plan("smoke", (), "process", out).plan.model
+    assert model is not None
+    return model
+
+
+def with_model(made: Plan, model: MadeModel) -> Plan:
+    """The plan that first makes a model, whose tokenizer stands in for one that is not there."""
+    environments = dict.fromkeys((*made.environments, model.program.environment))
+    return made.model_copy(update={"model": model, "environments": tuple(environments)})
 
 
 def run(
@@ -133,6 +158,8 @@ def _run(
     began = host.monotonic()
     doors = Doors(runtimes.make(made.runtime, made.platform, prepared.images), host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
+    for text in announcing.starting(made, doors.runtime, prepared.run):
+        observe(Seen(Event(at=host.now(), kind="run", text=text)))
     collected = prepared.collected or inventories.collect(host)
     checked = preflight.before(made, doors, collected, prepared.out, busy=busy, force=force, observe=observe)
     with notes.scratch("run") as scratch:

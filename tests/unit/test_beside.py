@@ -320,13 +320,13 @@ def test_a_run_goes_on_with_its_own_copy_or_not_at_all(world: World, content: by
     store.write_once(world.run.path / "profile.yaml", stored)
     store.write_once(world.run.path / "inventory.json", collected().inventory.to_json())
     world.plan = world.plan.model_copy(update={"profile_sha256": f"sha256:{digest(stored)}"})
-    resuming.require_same(world.run, world.plan, world.runtime, collected(), None)
+    resuming.require_same(world.run, world.plan, world.runtime, collected(), lambda _: world.plan)
     kept = world.run.prompts(digest(CHAT))
     kept.unlink()
     if content is not None:
         kept.write_bytes(content)
     with pytest.raises(UsageError, match=f"{digest(CHAT)}.jsonl (has SHA-256|is missing)"):
-        resuming.require_same(world.run, world.plan, world.runtime, collected(), None)
+        resuming.require_same(world.run, world.plan, world.runtime, collected(), lambda _: world.plan)
 
 
 def test_a_copy_of_a_killed_kit_is_removed(world: World) -> None:

@@ -167,7 +167,7 @@ def test_an_answer_of_another_machine_that_has_no_end_is_no_answer(tmp_path: Pat
 
 def test_the_profile_of_a_run_that_has_no_end_is_told_before_the_run_goes_on(tmp_path: Path) -> None:
     pipe(tmp_path / "profile.yaml")
-    [problem] = resuming._profile(RunDir(tmp_path), planned(), None)
+    [problem] = resuming._profile(RunDir(tmp_path), planned(), lambda _: planned(), None)
     assert "profile.yaml cannot be read: it is no plain file" in problem.what
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kit import recount, renderers
+from kit import profile, recount, renderers
 from kit.report import building, reading
-from kit.running import resuming, runner
+from kit.running import remaking, resuming, runner
 from kit.store import RunDir, runs
+from tests.fakes import FakeRuntime
 from tests.unit.test_runner import ROUNDS, World
 
 EARLIER = sorted((Path(__file__).parent / "earlier").glob("*.tar.gz"))
@@ -43,6 +44,19 @@ def test_a_run_of_an_earlier_form_is_reported_with_the_same_figures(earlier: Run
 
 def test_every_figure_of_an_earlier_form_is_what_its_requests_say(earlier: RunDir) -> None:
     assert [line for line in recount.of(earlier).findings if line.identity == "recount"] == []
+
+
+def test_the_plan_of_an_earlier_form_is_the_one_that_its_profile_gives(earlier: RunDir) -> None:
+    plan, stored = earlier.plan(), (earlier.path / "profile.yaml").read_text("utf-8")
+    again = remaking.again(
+        profile.alone(stored, "stored").profile,
+        plan,
+        FakeRuntime(),
+        earlier.inventory(),
+        models=Path("/tmp/then/models"),
+        cpus="",
+    )
+    assert list(remaking.differences(plan, again)) == []
 
 
 def test_a_run_of_an_earlier_form_is_gone_on_with(earlier: RunDir, tmp_path: Path) -> None:

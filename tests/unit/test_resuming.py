@@ -1,5 +1,6 @@
 """Going on with a run: what is refused and named, and what a kill leaves is brought into order."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,12 @@ import pytest
 
 from kit import inventory, profile
 from kit.durable import held
-from kit.errors import UsageError
+from kit.errors import HostError, UsageError
 from kit.instrument import exchange
 from kit.inventory import Collected
-from kit.model import Fact, RunStatus
+from kit.model import Fact, Preflight, RunStatus
 from kit.resources import cache
-from kit.running import leftovers, resuming
+from kit.running import beginning, leftovers, remaking, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
 from tests.fakes import FakeHost
@@ -37,15 +38,22 @@ def world(tmp_path: Path) -> World:
     return made
 
 
+def again(world: World) -> resuming.Again:
+    """Makes the plan of the run again."""
+    machine, models = collected().inventory, world.folder / "models"
+    return lambda profile: remaking.again(profile, world.plan, world.runtime, machine, models=models, cpus="")
+
+
 def refused(world: World, machine: Collected, wanted: str | None = None) -> str:
     loaded = profile.parse(wanted, "mine.yaml") if wanted is not None else None
     with pytest.raises(UsageError) as told:
-        resuming.require_same(world.run, world.plan, world.runtime, machine, loaded)
+        resuming.require_same(world.run, world.plan, world.runtime, machine, again(world), loaded)
     return str(told.value)
 
 
 def test_the_same_machine_profile_and_environments_are_accepted(world: World) -> None:
-    resuming.require_same(world.run, world.plan, world.runtime, collected(), profile.parse(PROFILE, "mine.yaml"))
+    mine = profile.parse(PROFILE, "mine.yaml")
+    resuming.require_same(world.run, world.plan, world.runtime, collected(), again(world), mine)
 
 
 def test_everything_that_differs_is_named_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,12 +70,14 @@ def test_everything_that_differs_is_named_at_once(world: World, monkeypatch: pyt
     assert "lock evalscope 1.0.1: is sha256:rebuilt now" in said
     assert "profile: load.rounds: is 3 in mine.yaml, and was 2" in said
     assert "start a new run" in said
+    # What is told of a lock is not told of each program again.
+    assert "plan:" not in said
 
 
 def test_facts_that_do_not_change_what_is_measured_are_no_reason(world: World) -> None:
     machine = collected()
     named = machine.inventory.model_copy(update={"hostname": Fact(value="renamed", source="hostname")})
-    resuming.require_same(world.run, world.plan, world.runtime, Collected(named, machine.raw), None)
+    resuming.require_same(world.run, world.plan, world.runtime, Collected(named, machine.raw), again(world))
 
 
 def test_an_environment_that_is_gone_is_named(world: World) -> None:
@@ -79,6 +89,65 @@ def test_a_profile_that_was_edited_in_the_run_is_refused(world: World) -> None:
     path = world.run.path / "profile.yaml"
     path.write_bytes(path.read_bytes().replace(b"seed: 42", b"seed: 43"))
     assert "profile.yaml is not the one that the run began with" in refused(world, collected())
+
+
+def test_a_plan_that_its_profile_does_not_give_is_refused(world: World) -> None:
+    first, *rest = world.plan.rounds
+    shell = first.program.model_copy(update={"argv": ("../../../bin/sh", "-c", "true")})
+    world.plan = world.plan.model_copy(update={"rounds": (first.model_copy(update={"program": shell}), *rest)})
+    said = refused(world, collected())
+    assert (
+        "plan: 10-3-c1/round-1.program.argv: is ['../../../bin/sh', '-c', 'true'] in plan.json, and ['evalscope'"
+        in said
+    )
+
+
+def test_a_profile_that_is_none_is_told(world: World) -> None:
+    content = b"schema: 1\nserver: {odd: 1}\nload: {tokenizer: /t, cases: []}\n"
+    (world.run.path / "profile.yaml").write_bytes(content)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    world.plan = world.plan.model_copy(update={"profile_sha256": digest})
+    said = refused(world, collected())
+    assert "plan: cannot be made again" in said
+    assert "server.odd (line 2): unknown field" in said
+
+
+def test_a_profile_that_is_no_text_is_told(world: World) -> None:
+    (world.run.path / "profile.yaml").write_bytes(b"\xff")
+    assert "profile.yaml cannot be read: invalid start byte" in refused(world, collected())
+
+
+def test_a_tokenizer_of_another_directory_is_told_with_what_to_do(tmp_path: Path) -> None:
+    world = World(tmp_path, EXTERNAL.replace("/models/m", "models/m"))
+    loaded = profile.parse(EXTERNAL.replace("/models/m", "models/m"), "p.yaml")
+    write_once(world.run.path / "profile.yaml", profile.resolved(loaded.profile))
+    write_once(world.run.path / "inventory.json", collected().inventory.to_json())
+    resuming.require_same(world.run, world.plan, world.runtime, collected(), again(world))
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.chdir(tmp_path)
+        said = refused(world, collected())
+    assert f"models/m of the profile is {tmp_path}/models/m from here" in said
+    assert "go on from the directory in which the run began" in said
+    assert said.count("plan:") == 1
+
+
+def test_a_journal_that_is_no_file_is_told_as_such(world: World) -> None:
+    (world.run.path / "journal.jsonl").mkdir()
+    with pytest.raises(UsageError, match=r"journal\.jsonl cannot be read: Is a directory") as told:
+        resuming.tidy(world.run)
+    assert "restore the file" in told.value.hint
+
+
+def test_room_is_asked_for_only_where_there_is_none(world: World) -> None:
+    (world.run.path / "run.json").mkdir()
+    prepared = beginning.Prepared(world.plan, b"", world.run.path.parent, run=world.run)
+    checked = Preflight(at=world.host.now(), forced=False, checks=())
+    with (
+        pytest.raises(HostError, match=r"run\.json cannot be written: Is a directory") as told,
+        beginning.begun(prepared, collected(), checked),
+    ):
+        pass
+    assert told.value.hint == "see what lies there, and who may write to it"
 
 
 def test_only_one_kit_writes_into_a_run(tmp_path: Path) -> None:
