@@ -62,6 +62,11 @@ def test_only_what_is_certain_to_have_ended_has(mark: str, may_live: bool) -> No
     assert owners.alive(mark) is may_live
 
 
+def test_two_containers_that_are_alike_are_not_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owners, "_machine", lambda: "0")
+    assert owners.alive(f"8.700.1.{HERE}.bbbbbbbb.0")
+
+
 def test_a_container_tells_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     owners._machine.cache_clear()
