@@ -118,12 +118,12 @@ def _require_unaltered(run: RunDir, before: Attestation, found: attesting.Found,
     left = {name: digest for name, digest in said.copies[-1].items() if name in found.copies}
     problems = [
         *signatures.changes(signatures.signed_files(said), found.own),
-        *signatures.changes(left, found.copies),
         *signatures.other_result(said.statement.predicate, again),
     ]
-    if problems:
+    hint = "" if problems else f"where a signing was cut short: remove {run.path / REPORT}, and sign again"
+    if problems := [*problems, *signatures.changes(left, found.copies)]:
         who = ", ".join(f"{one.name} ({one.role})" for one in said.sign_offs)
-        raise VerificationError(f"{run.name} was altered since it was signed by {who}", problems=problems)
+        raise VerificationError(f"{run.name} was altered since it was signed by {who}", problems=problems, hint=hint)
 
 
 def _copies(built: Report) -> dict[str, bytes]:

@@ -246,7 +246,9 @@ def test_the_copies_of_a_signed_run_are_not_written_over(run: RunDir, people: Pe
 def test_a_signing_that_was_cut_short_can_go_on_without_the_copies(run: RunDir, people: People) -> None:
     people.sign(run, "tester")
     (run.path / "report" / "report.md").write_bytes(b"of the signature that was cut short")
-    assert "report/report.md: was modified" in fails(lambda: people.sign(run, "reviewer"))
+    said = fails(lambda: people.sign(run, "reviewer"))
+    assert "report/report.md: was modified" in said
+    assert f"where a signing was cut short: remove {run.path / 'report'}" in said
     shutil.rmtree(run.path / "report")
     people.sign(run, "reviewer")
     people.verify(run)
