@@ -3,15 +3,25 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
-import tempfile
+import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kit import owners
 from kit.errors import IncompleteError, KitError
 
 _FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
+_NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+"""What network shares (NFS, Lustre) say that lock no directories."""
+HELD = "held"
+"""What the file of who writes into a directory would become, if it were to become anything."""
+_LOOK_S = 1.0
+_UNFINISHED = re.compile(rf"\.(?P<name>.+?)\.(?:(?P<mark>{owners.PATTERN})|[a-z0-9_]{{8}})\.part", re.DOTALL)
+"""The names of unfinished files; those of earlier kits do not say whose they are."""
 
 SCARCE_BYTES = 1 << 20
 """With less room than this, a program that failed may well have failed for want of it."""
@@ -70,7 +80,8 @@ def held(path: Path, busy: Callable[[], object] | None = None) -> Iterator[bool]
     """Be the only one who writes into a directory while the context lasts. Where somebody else already is, gives False; with
     `busy`, calls it and waits.
 
-    The kernel keeps it for as long as its owner lives: no file stays behind.
+    The kernel keeps it for as long as its owner lives: no file stays behind. Where directories cannot be locked, a file in it says
+    who writes there.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -83,24 +94,91 @@ def held(path: Path, busy: Callable[[], object] | None = None) -> Iterator[bool]
             busy()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
-            # Network shares that lock no directories: there the lock of the machine must do.
-            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            if error.errno not in _NO_LOCKS:
                 raise
+            with _announced(path, busy) as free:
+                yield free
+            return
         yield True
     finally:
         os.close(descriptor)
 
 
+@contextmanager
+def _announced(path: Path, busy: Callable[[], object] | None) -> Iterator[bool]:
+    """Say first that one writes here, and look for others then: of two who come at once none writes, or one."""
+    own = _beside(path / HELD)
+    try:
+        free = _first(path, own)
+        if not free and busy is not None:
+            busy()
+            while not (free := _first(path, own)):
+                time.sleep(_LOOK_S)
+        yield free
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _first(path: Path, own: Path) -> bool:
+    with suppress(OSError):  # where nothing can be written, nobody else writes either
+        own.touch(exist_ok=False)
+    for name in os.listdir(path):
+        found = _UNFINISHED.fullmatch(name)
+        if found is None or found["name"] != HELD or found["mark"] is None or name == own.name:
+            continue
+        if owners.alive(found["mark"]):
+            own.unlink(missing_ok=True)
+            return False
+        (path / name).unlink(missing_ok=True)
+    return True
+
+
+def unfinished(name: str) -> str | None:
+    """The name that an unfinished file was to get, by its own; None for a file of any other name."""
+    found = _UNFINISHED.fullmatch(name)
+    return found["name"] if found is not None else None
+
+
+def has_owner(name: str) -> bool:
+    """Whether the name of an unfinished file says whose it is: what does is certainly kit's own."""
+    found = _UNFINISHED.fullmatch(name)
+    return found is not None and found["mark"] is not None
+
+
+def clear(folder: Path, *, below: bool = True, earlier: bool = False) -> tuple[Path, ...]:
+    """Remove the unfinished files of kits that are no longer alive from a folder, and from those below it; `earlier`: those of
+    earlier kits too, of whom this is not known."""
+    removed: list[Path] = []
+    for home, folders, names in os.walk(folder):
+        if not below:
+            folders.clear()
+        for name in names:
+            found = _UNFINISHED.fullmatch(name)
+            if found is None or (owners.alive(found["mark"]) if found["mark"] else not earlier):
+                continue
+            path = Path(home, name)
+            with suppress(FileNotFoundError):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    path.unlink()
+                    removed.append(path)
+    return tuple(removed)
+
+
+def _beside(path: Path) -> Path:
+    """An unfinished file beside the one that it is to become; its name says whose it is."""
+    return path.with_name(f".{path.name}.{owners.fresh()}.part")
+
+
 def _write_beside(path: Path, content: bytes) -> Path:
     make_directory(path.parent)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    temporary = Path(name)
+    temporary = _beside(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes 0600, which a colleague cannot read
+        temporary.chmod(0o644)  # only now: what is not whole is nobody else's
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

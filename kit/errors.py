@@ -4,6 +4,7 @@ A `KitError` is for the user: what was found, where, and what to do. Anything el
 traceback.
 """
 
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -92,12 +93,15 @@ class InterruptedRunError(KitError):
     exit_code = 130
 
 
-def is_interrupt(error: BaseException | None) -> bool:
-    """Whether an error is Ctrl-C or a signal to end, or what Python made of one: an interrupt at the wrong moment in a wait
-    on a lock comes out as a `RuntimeError` about that lock, with the interrupt as its context."""
+def interruption(error: BaseException | None) -> str | None:
+    """What interrupted kit; None where an error is neither Ctrl-C or a signal to end, nor what Python made of one: an
+    interrupt at the wrong moment in a wait on a lock comes out as a `RuntimeError` about that lock, with the interrupt as its
+    context."""
     while isinstance(error, RuntimeError):
         error = error.__context__
-    return isinstance(error, KeyboardInterrupt)
+    if not isinstance(error, KeyboardInterrupt):
+        return None
+    return "the terminal was closed" if signal.SIGHUP in error.args else "stopped by the user"
 
 
 def listed(found: Iterable[KitError]) -> tuple[Problem, ...]:

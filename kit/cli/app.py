@@ -1,7 +1,6 @@
 """The tree of commands, and what turns an error into its message and exit code."""
 
 import importlib
-import os
 import signal
 import sys
 import threading
@@ -13,8 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from kit import __version__
-from kit.cli.terminal import echo
-from kit.errors import KitError, is_interrupt
+from kit.cli.terminal import echo, outlive_readers
+from kit.errors import KitError, interruption
 
 
 class KitGroup(TyperGroup):
@@ -30,14 +29,10 @@ class KitGroup(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             # `typer.Exit` is a RuntimeError, too, and decides by itself.
-            if isinstance(error, typer.Exit | typer.Abort) or not is_interrupt(error):
+            if isinstance(error, typer.Exit | typer.Abort) or interruption(error) is None:
                 raise
             echo("kit: interrupted", err=True)
             raise typer.Exit(130) from None
-        except BrokenPipeError:
-            # The reader of our output has gone (`kit runs | head`): nobody is left to be told.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
 
 
 app = typer.Typer(
@@ -112,12 +107,15 @@ def _unexpected(kind: type[BaseException], error: BaseException, where: Tracebac
 
 def main() -> None:
     """The console script."""
+    outlive_readers()
     sys.excepthook = _unexpected
     threading.excepthook = lambda hooked: _unexpected(
         hooked.exc_type, hooked.exc_value or hooked.exc_type(), hooked.exc_traceback
     )
     for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        # A background job without job control ignores SIGINT on purpose; kit is asked to stop by it all the same.
-        signal.signal(name, _terminate)
+        # A background job without job control ignores SIGINT on purpose; kit is asked to stop by it all the same. What `nohup`
+        # started is to outlive its terminal.
+        if name != signal.SIGHUP or signal.getsignal(name) != signal.SIG_IGN:
+            signal.signal(name, _terminate)
     # Called by itself, `app` would put a hook of its own in place of ours.
     typer.main.get_command(app)()

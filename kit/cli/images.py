@@ -159,15 +159,10 @@ def sbom(
     ] = None,
 ) -> None:
     """List what an image contains as CycloneDX JSON: packages of Debian or rpm, Python distributions, vendors' files."""
-    from kit.errors import HostError
-    from kit.store import replace
-    from kit.workflows import imaging
+    from kit.workflows import imaging, writing
 
     found = imaging.contained(name, platform)
     if out is None:
         echo_json(found.decode(), nl=False)
         return
-    try:
-        replace(out, found)
-    except OSError as error:
-        raise HostError(f"{out} cannot be written: {error.strerror}") from error
+    writing.files([(out, found)])

@@ -152,6 +152,11 @@ def _told(found: "Verified") -> None:
         f"{found.name}: {found.outcome}, {found.files} files as signed, figures of {again.rounds} rounds worked out again "
         f"from the requests, {again.from_raw} of them from the load generator's own files"
     )
+    for name in found.unfinished:
+        echo(
+            f"{name} is in no signature: it has the name of a file that kit had not finished when it was killed",
+            err=True,
+        )
     for name in found.unread:
         echo(f"{name} is as signed; its figures were not read back", err=True)
 

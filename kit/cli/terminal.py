@@ -1,8 +1,19 @@
 """The one way to the terminal: texts come from other machines, programs and files, and nothing in them may act on it."""
 
+import sys
+
 import typer
 
+from kit import streams
 from kit.controls import for_terminal, in_json
+
+
+def outlive_readers() -> None:
+    """From now on nothing stops because nobody reads any more what is printed."""
+    if sys.stdout is not None:
+        sys.stdout = streams.lasting(sys.stdout, "stdout")
+    if sys.stderr is not None:
+        sys.stderr = streams.lasting(sys.stderr, "stderr")
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kit import inventory as inventories
 from kit import store
 from kit.beside import Contents
-from kit.durable import held, write_once
+from kit.durable import HELD, held, unfinished, write_once
 from kit.errors import HostError
 from kit.inventory import Collected
 from kit.model import Plan, Preflight
@@ -51,8 +51,7 @@ def begun(prepared: Prepared, collected: Collected, checked: Preflight) -> Itera
         directory = prepared.run or RunDir.create(prepared.out, prepared.plan.profile, checked.at, note)
         with held(directory.path) as free:
             if not free:
-                msg = f"another kit goes on with {directory.path} already"
-                raise HostError(msg, hint="wait for its end (--wait), or stop it")
+                raise _busy(directory.path)
             if prepared.run is None:
                 _write_new(directory, prepared, collected, checked)
                 yield directory, 1
@@ -68,6 +67,14 @@ def begun(prepared: Prepared, collected: Collected, checked: Preflight) -> Itera
         raise
     for earlier in taken:
         earlier.drop()
+
+
+def _busy(path: Path) -> HostError:
+    hint = "wait for its end (--wait), or stop it"
+    if told := [file for file in path.iterdir() if unfinished(file.name) == HELD]:
+        # What it says of another machine nobody can know here.
+        hint += f"; where its machine went down, remove {', '.join(map(str, told))}"
+    return HostError(f"another kit goes on with {path} already", hint=hint)
 
 
 def _write_again(directory: RunDir, plan: Plan, checked: Preflight) -> int:
@@ -106,8 +113,10 @@ def write_inventory(collected: inventories.Collected, out: Path) -> tuple[Path, 
     """inventory.json, the readable text, and the raw outputs under inventory/raw. Raises `OSError`."""
     facts = out / "inventory.json"
     text = out / reports.hardware_file(collected.inventory)
-    write_once(facts, collected.inventory.to_json())
-    write_once(text, hardware_text(collected.inventory).encode())
-    for key, raw in collected.raw.items():
-        write_once(out / "inventory" / "raw" / inventories.file_name(key), inventories.written(raw).encode())
+    raws = out / "inventory" / "raw"
+    with notes.writing(out, raws):
+        write_once(facts, collected.inventory.to_json())
+        write_once(text, hardware_text(collected.inventory).encode())
+        for key, raw in collected.raw.items():
+            write_once(raws / inventories.file_name(key), inventories.written(raw).encode())
     return facts, text

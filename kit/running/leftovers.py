@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from kit import durable
 from kit.errors import KitError, Problem
 from kit.runtimes import marks, notes
 
@@ -17,7 +18,7 @@ def sweep() -> tuple[str, ...]:
     # are gone they write into their runs.
     for what in sorted({note.what for note in left}, key=lambda what: (what != notes.DOCKER, what)):
         try:
-            told += _docker() if what == notes.DOCKER else _made(what) if notes.is_scratch(what) else _run(Path(what))
+            told += _cleared(what)
         except BlockingIOError:
             pass  # somebody already goes on with it
         except (KitError, OSError) as error:
@@ -30,9 +31,19 @@ def sweep() -> tuple[str, ...]:
     return tuple(told)
 
 
+def _cleared(what: str) -> list[str]:
+    if what == notes.DOCKER:
+        return _docker()
+    if (folder := notes.written_into(what)) is not None:
+        return [f"removed {path}, left by a kit that was killed" for path in durable.clear(folder, below=False)]
+    return _made(what) if notes.is_scratch(what) else _run(Path(what))
+
+
 def _run(path: Path) -> list[str]:
     from kit.running.resuming import settle
 
+    if notes.in_use(str(path)):
+        raise BlockingIOError(f"another kit goes on with {path}")
     line = settle(path)
     return [line] if line is not None else []
 

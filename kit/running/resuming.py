@@ -11,7 +11,7 @@ from pathlib import Path
 from kit import __version__, bounded, documents, rounds, searches, store
 from kit import inventory as inventories
 from kit import profile as profiles
-from kit.durable import held, replace
+from kit.durable import clear, held, replace
 from kit.errors import KitError, Problem, UsageError
 from kit.inventory import Collected
 from kit.model import Inventory, Plan, Profile, RunStatus
@@ -174,8 +174,7 @@ def settle(path: Path) -> str | None:
 
 def tidy(run: RunDir) -> str | None:
     """As `settle`, for who holds the run already."""
-    for part in run.path.rglob(".*.part"):
-        part.unlink(missing_ok=True)
+    clear(run.path, earlier=True)
     prompting.take_away(run)
     _whole_lines(run.path / "journal.jsonl")
     with suppress(KitError):

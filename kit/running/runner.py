@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from kit import __version__, packed, stats, telemetry
 from kit.durable import disk_error, make_directory, with_room_told
-from kit.errors import IncompleteError, InterruptedRunError, KitError, is_interrupt
+from kit.errors import IncompleteError, InterruptedRunError, KitError, interruption
 from kit.loadgens import GENERATORS, ReadingError
 from kit.model import Case, Plan, Restart, RoundPlan, RoundResult, RunStatus
 from kit.ports import Doors, Exit
@@ -85,13 +85,12 @@ class _Execution:
             self._tell("done", f"all {len(self._teller.needed())} rounds are done")
             return self._status("complete", None)
         except (KeyboardInterrupt, RuntimeError) as error:
-            if not is_interrupt(error):
+            if (reason := interruption(error)) is None:
                 raise
-            self._close("interrupted", "stopped by the user", f"stopped; go on with: kit run --resume {self._run.path}")
-            raise InterruptedRunError(
-                f"stopped after {self._done()} of {len(self._teller.needed())} rounds",
-                hint=f"go on with: kit run --resume {self._run.path}",
-            ) from None
+            hint = f"go on with: kit run --resume {self._run.path}"
+            self._close("interrupted", reason, f"stopped; {hint}")
+            msg = f"stopped after {self._done()} of {len(self._teller.needed())} rounds"
+            raise InterruptedRunError(msg, hint=hint) from None
         except OSError as error:
             raise self._incomplete(disk_error(error, self._run.path)) from error
         except KitError as error:

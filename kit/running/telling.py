@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from kit import estimate, rounds, searches
+from kit import estimate, rounds, searches, streams
 from kit.events import Event, Kind, Seen
 from kit.legacy import baseline as baselines
 from kit.model import Plan, RoundPlan, RoundResult
@@ -32,6 +32,7 @@ class Teller:
         self._results: list[RoundResult] = []
         self._overheads: list[float] = []
         self._telling = threading.Lock()
+        self._read = True
 
     def learn_from_finished(self) -> None:
         if (baseline := self._run.baseline()) is not None:
@@ -98,3 +99,7 @@ class Teller:
         with self._telling:
             self._observe(Seen(event, result))
             self._run.journal(event)
+            if self._read and (unread := streams.lost()) is not None:
+                self._read = False
+                text = f"nobody reads {unread} any more: the run goes on, and what it finds is in its files"
+                self._run.journal(Event(at=self._host.now(), kind="warning", text=text))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from kit import bounded
+from kit import bounded, owners
 from kit.errors import EnvironmentUnavailableError, HostError, Problem
 from kit.ports import Progress
 from kit.runtimes import marks, notes
@@ -183,7 +183,7 @@ def _index(packages: Sequence[Package], folder: Path) -> str:
 
 
 def _run(argv: Sequence[str], failing: str, variables: Mapping[str, str]) -> None:
-    mark = marks.fresh()
+    mark = owners.fresh()
     try:
         with subprocess.Popen(
             argv,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from kit import owners
 from kit.errors import EnvironmentUnavailableError, Problem
 from kit.ports import Progress
 from kit.redaction import plain
@@ -120,7 +121,7 @@ def run_pip(
     argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--retries", "2", *arguments]
     tail: list[str] = []
     # Marked as every program of kit: pip starts others, and must not go on writing after kit has ended.
-    mark = marks.fresh()
+    mark = owners.fresh()
     with (
         marks.ended(mark),
         subprocess.Popen(

@@ -1,35 +1,27 @@
-"""The mark that every program of kit carries in its environment, and finding programs by it.
+"""Finding the programs of kit: each carries a mark in its environment.
 
-By the mark a program and all it started are found even after they left their process group, and after kit was killed.
+By the mark a program and all it started are found even after they left their process group, and after kit was killed. What a
+program started without its environment is found as its child.
 """
 
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
+
+from kit import owners
 
 MARK = "KIT_OWNER"
 TERM_S = 3.0
 KILL_S = 3.0
-_NUMBERS = count(1)
-
-
-def fresh() -> str:
-    """A new mark: this kit's process, a number within it, and the namespace in which its process id means something."""
-    return f"{identity(os.getpid())}.{next(_NUMBERS)}.{_namespace()}"
-
-
-def identity(pid: int) -> str:
-    """A process id with its start time in ticks since boot: unlike the id alone, never used again before the next boot."""
-    return f"{pid}.{_stat(pid)[19]}"
 
 
 def carrying(mark: str) -> list[int]:
-    """The running processes that carry this mark."""
-    return [pid for pid, found in _marked() if found == mark]
+    """The running processes that carry this mark, and their children."""
+    marked = dict(_marked())
+    return _with_children([pid for pid, found in marked.items() if found == mark], marked)
 
 
 @contextmanager
@@ -46,43 +38,36 @@ def ended(mark: str) -> Iterator[None]:
 
 def sweep() -> tuple[str, ...]:
     """Stop every program whose kit is no longer alive; one line for each."""
-    orphans = [pid for pid, mark in _marked() if not owner_alive(mark)]
+    marked = dict(_marked())
+    orphans = _with_children([pid for pid, mark in marked.items() if not owners.alive(mark)], marked)
     told = tuple(f"process {pid} ({_name(pid)}), left by a kit that was killed" for pid in orphans)
     end(orphans)
     return told
 
 
+def identified(pids: Iterable[int]) -> dict[int, str]:
+    """Those of the processes that run, with their identities."""
+    return {pid: who for pid in pids if (who := owners.running(pid)) is not None}
+
+
 def end(pids: Iterable[int]) -> None:
-    """Ask processes to end, and end those that do not. A number that meanwhile belongs to another process is left alone."""
-    known = {pid: who for pid in pids if (who := _running(pid)) is not None}
+    """Ask processes to end, and end those that do not."""
+    end_all(identified(pids))
+
+
+def end_all(known: Mapping[int, str]) -> None:
+    """As `end`; a number that by now belongs to another process than the one that was meant is left alone."""
+    left = dict(known)
     for number, patience_s in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
-        for pid, who in known.items():
-            if _running(pid) == who:
+        for pid, who in left.items():
+            if owners.running(pid) == who:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
         deadline = time.monotonic() + patience_s
-        while known and time.monotonic() < deadline:
-            known = {pid: who for pid, who in known.items() if _running(pid) == who}
-            if known:
+        while left and time.monotonic() < deadline:
+            left = {pid: who for pid, who in left.items() if owners.running(pid) == who}
+            if left:
                 time.sleep(0.02)
-
-
-def _namespace() -> str:
-    return str(os.stat("/proc/self/ns/pid").st_ino)
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the name, which may hold anything: state first, start time at 19."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _running(pid: int) -> str | None:
-    """The identity of a process that runs, or None; one that only waits to be reaped does not run."""
-    try:
-        fields = _stat(pid)
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else f"{pid}.{fields[19]}"
 
 
 def _name(pid: int) -> str:
@@ -92,29 +77,38 @@ def _name(pid: int) -> str:
         return "gone"
 
 
-def owner_alive(mark: str) -> bool:
-    """Whether the kit that made this mark still runs; of another namespace (kit in a container) that cannot be known here,
-    and what it owns is left alone."""
-    if mark.rpartition(".")[2] != _namespace():
-        return True
-    pid = mark.split(".")[0]
-    owner = _running(int(pid)) if pid.isdigit() else None
-    return owner is not None and mark.startswith(f"{owner}.")
+def _processes() -> Iterator[int]:
+    """All but this one."""
+    own = os.getpid()
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and int(entry.name) != own:
+            yield int(entry.name)
 
 
 def _marked() -> Iterator[tuple[int, str]]:
     """Every process with a mark that this user may look into, except this one."""
     wanted = f"{MARK}=".encode()
-    own = os.getpid()
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == own:
-            continue
+    for pid in _processes():
         try:
-            with open(f"/proc/{entry.name}/environ", "rb") as file:
+            with open(f"/proc/{pid}/environ", "rb") as file:
                 variables = file.read().split(b"\0")
         except OSError:
             continue
         for variable in variables:
             if variable.startswith(wanted):
-                yield int(entry.name), variable.removeprefix(wanted).decode(errors="replace")
+                yield pid, variable.removeprefix(wanted).decode(errors="replace")
                 break
+
+
+def _with_children(pids: list[int], marked: Mapping[int, str]) -> list[int]:
+    """Processes with those that they started and whose parents still run, but for what carries a mark of its own."""
+    if not pids:
+        return []
+    children: dict[int, list[int]] = {}
+    for pid in _processes():
+        with suppress(OSError):
+            children.setdefault(int(owners.stat(pid)[1]), []).append(pid)
+    found = list(pids)
+    for parent in found:
+        found += [pid for pid in children.get(parent, ()) if pid not in marked and pid not in found]
+    return found

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
-from kit import commands
+from kit import commands, owners
 from kit.errors import EnvironmentUnavailableError, HostError
 from kit.model import Environment, Program, Secret
 from kit.model.evidence import numbers
@@ -53,7 +53,7 @@ class ProcessRuntime:
         self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
     ) -> Iterator[Running]:
         argv = self._argv(program)
-        mark = marks.fresh()
+        mark = owners.fresh()
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab", buffering=0) as kept, marks.ended(mark):
             try:
@@ -154,7 +154,9 @@ def _chunks(source: IO[bytes] | None) -> Iterator[bytes]:
 
 
 def _stop(process: "subprocess.Popen[bytes]", mark: str) -> None:
-    """Ask the program to end, then end it and all that carries its mark."""
+    """Ask the program to end, then end it, all that carries its mark, and their children."""
+    # Now: once their parents have ended, nothing tells whose children those without a mark were.
+    family = marks.identified(marks.carrying(mark))
     if process.poll() is None:
         process.terminate()
         try:
@@ -162,6 +164,6 @@ def _stop(process: "subprocess.Popen[bytes]", mark: str) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    marks.end(marks.carrying(mark))
+    marks.end_all({**family, **marks.identified(marks.carrying(mark))})
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from securesystemslib import dsse, exceptions
 from securesystemslib.signer import HSMSigner
 
-from kit import __version__, bounded
+from kit import __version__, bounded, durable
 from kit.errors import Problem, UsageError, VerificationError
 from kit.model import Inventory, Plan
 from kit.model.attestation import (
@@ -50,6 +50,11 @@ class Found:
     own: Files
     copies: Files
 
+    def without(self, names: Collection[str]) -> "Found":
+        """All but some."""
+        own, copies = ({n: sha256 for n, sha256 in part.items() if n not in names} for part in (self.own, self.copies))
+        return Found(own, copies)
+
 
 def files(run: Path) -> Found:
     """Every file with its digest. Raises `VerificationError` for what is no plain file: it could be another tomorrow."""
@@ -74,6 +79,20 @@ def files(run: Path) -> Found:
     if problems:
         raise VerificationError(f"{run} holds what cannot be signed", problems=sorted(problems, key=str))
     return Found(own, copies)
+
+
+def unfinished(names: Iterable[str], beside: Collection[str], *, others: bool = False) -> tuple[str, ...]:
+    """Which files have the name that kit gives to a file while it writes one of those `beside`; `others`: or any other file,
+    where the name tells it for certain."""
+    found: list[str] = []
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        wanted = durable.unfinished(last)
+        if wanted is None:
+            continue
+        if (f"{folder}/{wanted}" if folder else wanted) in beside or (others and durable.has_owner(last)):
+            found.append(name)
+    return tuple(found)
 
 
 def digest(path: Path) -> str:

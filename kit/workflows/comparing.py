@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from kit import comparing, store
+from kit import comparing
 from kit.comparing import files, prices
-from kit.errors import HostError, UsageError
+from kit.errors import UsageError
 from kit.model.comparison import Comparison
 from kit.model.profile import Language
 from kit.renderers import comparison
+from kit.workflows import writing
 
 FORMATS = tuple(comparison.FORMATS)
 STANDARD = ("md", "docx", "html")
@@ -48,9 +49,4 @@ def write(found: Comparison, formats: Sequence[str], to: Path) -> tuple[Path, ..
     if unknown := [name for name in formats if name not in FORMATS]:
         raise UsageError(f"there is no format {unknown[0]!r}", hint=f"one of: {', '.join(FORMATS)}")
     made = [(to / f"comparison.{name}", comparison.write(name, found)) for name in formats]
-    try:
-        for path, content in made:
-            store.replace(path, content)
-    except OSError as error:
-        raise HostError(f"{error.filename or to} cannot be written: {error.strerror}") from error
-    return tuple(path for path, _ in made)
+    return writing.files(made)

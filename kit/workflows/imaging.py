@@ -9,7 +9,7 @@ from pathlib import Path
 
 import kit
 from kit import images, runtimes
-from kit.errors import EnvironmentUnavailableError, HostError, UsageError
+from kit.errors import EnvironmentUnavailableError, UsageError
 from kit.images import Image, archive, artifacts, building, carrying, gathering, lacking, record
 from kit.images.building import Outcome, Wanted
 from kit.images.gathering import Places
@@ -17,6 +17,7 @@ from kit.model import Environment
 from kit.ports import ImageStore, Progress, Runtime
 from kit.resources import cache, folder
 from kit.runtimes import debian, fetching
+from kit.workflows import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +179,13 @@ def agreement(outcome: Outcome) -> str:
 
 def write_lock(outcomes: Iterable[Outcome]) -> Path:
     """Put what was built into the record that comes with kit."""
-    from kit.store import replace
-
     where = places()
     path = where.images / record.FILE
     built = [
         outcome.built for outcome in outcomes if outcome.built is not None and not outcome.image.definition.holds_kit
     ]
-    try:
-        replace(path, record.read(where.images).with_records(built).to_bytes())
-    except OSError as error:
-        raise HostError(
-            f"{path} cannot be written: {error.strerror}", hint="use --lock in a checkout of kit"
-        ) from error
+    content = record.read(where.images).with_records(built).to_bytes()
+    writing.files([(path, content)], hint="use --lock in a checkout of kit")
     return path
 
 

@@ -11,6 +11,7 @@ from kit.legacy import again, tables
 from kit.legacy import profiles as writing
 from kit.legacy import report as reports
 from kit.model.verdict import Audit
+from kit.runtimes import notes
 from kit.store import write_once
 
 _TABLES = (".csv", ".xlsx")
@@ -70,8 +71,9 @@ def take(path: Path, out: Path, formats: tuple[str, ...] = ()) -> Taken:
         wanted.insert(0, (out / made.baseline_name, made.baseline.encode()))
     wanted += [(out / f"{made.name}-{renderers.file_name(name)}", renderers.render(name, again_)) for name in formats]
     try:
-        for file, written in wanted:
-            write_once(file, written)
+        with notes.writing(out):
+            for file, written in wanted:
+                write_once(file, written)
     except FileExistsError as error:
         raise UsageError(f"{error.filename or out} exists already", hint="give another directory with -o") from error
     except OSError as error:

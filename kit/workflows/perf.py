@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from kit import profile as profiles
-from kit import store
 from kit.errors import HostError, NotAcceptedError, Problem, UsageError
 from kit.model import Secret
 from kit.model.report import Report
@@ -19,7 +18,7 @@ from kit.renderers.csv import script
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
 from kit.store import RunDir
-from kit.workflows import running
+from kit.workflows import running, writing
 from kit.workflows.running import Finished
 
 _COUNTS = re.compile(r"[1-9][0-9]{0,8}( [1-9][0-9]{0,8})*")
@@ -104,8 +103,7 @@ class Tables:
     def write(self, report: Report) -> None:
         """Fill both."""
         for path, content in ((self.csv, script(report)), (self.xlsx, render("xlsx", report))):
-            store.replace(path, content)
-            self.written.append(path)
+            self.written += writing.files([(path, content)])
 
     def release(self) -> None:
         """Give back the names under which nothing was written."""

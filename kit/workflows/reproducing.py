@@ -21,7 +21,7 @@ from kit.report import repetition
 from kit.resources import cache
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
-from kit.runtimes import fetching
+from kit.runtimes import fetching, notes
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
 from kit.workflows import imaging, originals, relocating, running
@@ -179,7 +179,8 @@ def repeat(found: Ready, observe: Observe, *, force: bool = False, wait: bool = 
 
 def _keep(directory: RunDir, result: Reproduction) -> None:
     try:
-        store.write_once(directory.path / REPRODUCTION, result.to_json())
+        with notes.writing(directory.path):
+            store.write_once(directory.path / REPRODUCTION, result.to_json())
     except OSError as error:
         raise HostError(f"{directory.path / REPRODUCTION} cannot be written: {error.strerror}") from error
 

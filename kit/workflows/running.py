@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from kit import beside, bounded, renderers, runtimes, store
+from kit import beside, bounded, durable, renderers, runtimes, store
 from kit import inventory as inventories
 from kit import plan as plans
 from kit import profile as profiles
@@ -34,7 +34,7 @@ from kit.running.beginning import Prepared
 from kit.running.runner import Observe
 from kit.runtimes import environments, notes
 from kit.store import RunDir
-from kit.workflows import imaging, preflight
+from kit.workflows import imaging, preflight, writing
 
 Write = Callable[[RunDir], Report]
 FORMATS = tuple(renderers.RENDERERS)
@@ -224,13 +224,10 @@ def write_report(
     rendered = [(folder / renderers.file_name(name), renderers.render(name, built, layout)) for name in formats]
     if to is None and reading.signed(directory) is not None:
         _require_signed(directory, rendered)
-    try:
-        for path, content in rendered:
-            store.replace(path, content)
-    except OSError as error:
-        msg = f"{error.filename or folder} cannot be written: {error.strerror}"
-        raise HostError(msg, hint=f"make room, then kit report {directory.path}") from error
-    return built, tuple(path for path, _ in rendered)
+    if to is None:
+        with contextlib.suppress(OSError):
+            durable.clear(directory.path)
+    return built, writing.files(rendered, hint=f"make room, then kit report {directory.path}")
 
 
 def _require_inside(folder: Path, name: str) -> None:

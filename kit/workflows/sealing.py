@@ -1,11 +1,12 @@
 """What `kit sign` and `kit verify` do, end to end."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kit import bounded, renderers, store
-from kit.errors import HostError, IncompleteError, Problem, UsageError, VerificationError
+from kit import bounded, durable, renderers, store
+from kit.errors import IncompleteError, Problem, UsageError, VerificationError
 from kit.model.attestation import ATTESTATION, REPORT, Attestation, Role, SignOff, TestResult
 from kit.model.report import Report, Signed
 from kit.report import building as reports
@@ -16,7 +17,10 @@ from kit.signing.rereading import Reread
 from kit.signing.signatures import Genuine
 from kit.signing.stamping import Proven, Stamp
 from kit.store import RunDir
+from kit.workflows import writing
 
+_WRITTEN = {ATTESTATION, *(f"{REPORT}/{renderers.file_name(name)}" for name in renderers.STANDARD)}
+"""What is written when somebody signs."""
 _MOVE = "kit report writes elsewhere with --to"
 
 
@@ -26,6 +30,7 @@ class Verified:
 
     `times` is what time stamps prove of when they signed, for each of them.
     `outcome` is that of the signed statement; `copy` is set where a single copy of the report was checked: its name.
+    `unfinished` are files that a kit which was killed left beside signed ones, and that nobody has signed.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Verified:
     unread: tuple[str, ...] = ()
     copy: str | None = None
     times: tuple[Proven | None, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 # --- signing -----------------------------------------------------------------------------------------------------
@@ -52,7 +58,10 @@ def sign(
     read = reports.read(run)
     built = reports.build(read, "en")
     _require_whole(read, built)
+    with suppress(OSError):  # what stays is named below
+        durable.clear(run.path)
     found = attesting.files(run.path)
+    _require_finished(run, before, found)
     again = rereading.run(run)
     if again.problems:
         msg = f"{run.name} cannot be signed: its figures are not those of its requests"
@@ -88,6 +97,20 @@ def _require_whole(read: reports.Run, built: Report) -> None:
         raise UsageError(f"{read.name} cannot be signed: {built.draft}", problems=failed, hint=hint)
 
 
+def _require_finished(run: RunDir, before: Attestation | None, found: attesting.Found) -> None:
+    """Refuse to sign what a kit writes now, or left unfinished on another machine."""
+    there = {*found.own, *found.copies}
+    earlier = _signed(before) if before is not None else frozenset()
+    if left := [name for name in attesting.unfinished(there, there | _WRITTEN, others=True) if name not in earlier]:
+        problems = [Problem(name, "is not finished") for name in left]
+        hint = "sign when no kit writes there; where none does, remove them"
+        raise UsageError(f"{run.name} holds files that a kit is writing, or was", problems=problems, hint=hint)
+
+
+def _signed(before: Attestation) -> frozenset[str]:
+    return frozenset(signatures.signed_files(signatures.genuine(before, signatures.own_keys(before))))
+
+
 def _require_unaltered(run: RunDir, before: Attestation, found: attesting.Found, again: TestResult) -> None:
     """What the earlier ones signed is what lies there. Whether they are whom they say is for `kit verify`."""
     said = signatures.genuine(before, signatures.own_keys(before))
@@ -95,12 +118,12 @@ def _require_unaltered(run: RunDir, before: Attestation, found: attesting.Found,
     left = {name: digest for name, digest in said.copies[-1].items() if name in found.copies}
     problems = [
         *signatures.changes(signatures.signed_files(said), found.own),
-        *signatures.changes(left, found.copies),
         *signatures.other_result(said.statement.predicate, again),
     ]
-    if problems:
+    hint = "" if problems else f"where a signing was cut short: remove {run.path / REPORT}, and sign again"
+    if problems := [*problems, *signatures.changes(left, found.copies)]:
         who = ", ".join(f"{one.name} ({one.role})" for one in said.sign_offs)
-        raise VerificationError(f"{run.name} was altered since it was signed by {who}", problems=problems)
+        raise VerificationError(f"{run.name} was altered since it was signed by {who}", problems=problems, hint=hint)
 
 
 def _copies(built: Report) -> dict[str, bytes]:
@@ -111,12 +134,7 @@ def _copies(built: Report) -> dict[str, bytes]:
 def _write(run: RunDir, copies: dict[str, bytes], made: Attestation) -> tuple[Path, ...]:
     # The attestation last: it names the copies.
     written = {**copies, ATTESTATION: made.stored()}
-    try:
-        for where, content in written.items():
-            store.replace(run.path / where, content)
-    except OSError as error:
-        raise HostError(f"{error.filename or run.path} cannot be written: {error.strerror}") from error
-    return tuple(run.path / where for where in written)
+    return writing.files([(run.path / where, content) for where, content in written.items()])
 
 
 def signers(run: RunDir) -> tuple[SignOff, ...]:
@@ -184,6 +202,10 @@ def whole(run: RunDir, said: Genuine) -> Verified:
     """Check that a run is what was signed, and that it is true. Raises `VerificationError` with all findings."""
     found = attesting.files(run.path)
     own, copies = signatures.signed_files(said), said.copies[-1]
+    # Beside a signed file only, and told: under such a name nothing is kept from who looks.
+    known = {*own, *copies}
+    left = [name for name in attesting.unfinished((*found.own, *found.copies), known | _WRITTEN) if name not in known]
+    found = found.without(left)
     if problems := [*signatures.changes(own, found.own), *signatures.changes(copies, found.copies)]:
         msg = f"{run.name} is not what was signed"
         raise VerificationError(
@@ -208,4 +230,6 @@ def whole(run: RunDir, said: Genuine) -> Verified:
         raise VerificationError(msg, problems=problems)
     count = len(found.own) + len(found.copies)
     result = said.statement.predicate.result
-    return Verified(run.name, result, said.sign_offs, count, again, tuple(unread), times=said.times)
+    return Verified(
+        run.name, result, said.sign_offs, count, again, tuple(unread), times=said.times, unfinished=tuple(left)
+    )

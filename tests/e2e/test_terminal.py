@@ -1,12 +1,14 @@
 """What a user sees on a terminal: the live view, Ctrl-C, a closed window, completion, help."""
 
 import os
+import pty
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +131,58 @@ def test_a_closed_window_stops_the_run_cleanly(opened: Opened) -> None:
     opened.terminal.tmux("kill-server")
     await_true(lambda: status(opened.kit).status != "running", "the run is closed")
     await_true(lambda: not opened.programs(), "all that belongs to the run has ended")
-    assert status(opened.kit).status == "interrupted"
+    assert (status(opened.kit).status, status(opened.kit).reason) == ("interrupted", "the terminal was closed")
+
+
+def test_the_exit_code_of_a_run_whose_terminal_is_closed_is_that_of_an_interrupted_one(kit: Kit) -> None:
+    command = [str(KIT), "run", "smoke", "--set", f"server.port={free_port()}", "--set", CASES]
+    environment = variables(kit.cache, {"TERM": "xterm-256color"})
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(kit.home)
+        os.execve(command[0], command, environment)
+    shown = b""
+    while b"case 1 of 2" not in shown:
+        shown += os.read(terminal, 4096)
+    os.close(terminal)
+    _, ended = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(ended) == 130
+    assert (status(kit).status, status(kit).reason) == ("interrupted", "the terminal was closed")
+
+
+@contextmanager
+def piped(kit: Kit, *before: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`kit run smoke` with two small cases, whose output goes into one pipe, in its first round."""
+    settings = (f"server.port={free_port()}", CASES, "load.rounds=1")
+    with subprocess.Popen(
+        [*before, str(KIT), "run", "smoke", *(word for setting in settings for word in ("--set", setting))],
+        cwd=kit.home,
+        env=variables(kit.cache),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        assert any(b"round-start" in line for line in process.stdout)
+        yield process
+
+
+def test_a_run_outlives_who_reads_its_output(kit: Kit) -> None:
+    with piped(kit) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 0
+    assert (status(kit).status, status(kit).rounds_done) == ("complete", 2)
+    assert (kit.the_run / "report" / "report.md").is_file()
+    assert "nobody reads stderr any more" in (kit.the_run / "journal.jsonl").read_text("utf-8")
+
+
+def test_what_nohup_started_outlives_its_terminal(kit: Kit) -> None:
+    with piped(kit, "nohup") as process:
+        process.send_signal(signal.SIGHUP)
+        process.communicate()
+        assert process.returncode == 0
+    assert status(kit).status == "complete"
 
 
 # --- completion ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import inventory
+from kit import inventory, owners
 from kit import profile as profiles
 from kit.errors import KitError
 from kit.events import Event, Seen
@@ -20,7 +20,7 @@ from kit.model.report import Report
 from kit.resources import folder
 from kit.running import leftovers
 from kit.running.beginning import Prepared
-from kit.runtimes import environments, marks
+from kit.runtimes import environments
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir
 from kit.workflows import running
@@ -202,7 +202,7 @@ def processes(home: Path) -> list[int]:
 
 def next_command(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """What every command does first, and what it tells. The next one is another process: for it, this one has ended."""
-    own, alive = marks.identity(os.getpid()), marks.owner_alive
+    own, alive = owners.identity(os.getpid()), owners.alive
     with monkeypatch.context() as patched:
-        patched.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
+        patched.setattr(owners, "alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
         return leftovers.sweep()

@@ -12,9 +12,9 @@ from pathlib import Path
 import docker
 import pytest
 
+from kit import owners
 from kit import profile as profiles
 from kit.running.beginning import Prepared
-from kit.runtimes import marks
 from kit.runtimes.docker.engine import OWNER
 from kit.workflows import running
 from tests.faults.bench import Bench
@@ -198,7 +198,7 @@ class Contained(Bench):
 
 def left_in_engine() -> list[str]:
     """Containers and networks of kits that are no more, and of this process."""
-    own = marks.identity(os.getpid())
+    own = owners.identity(os.getpid())
     wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
     with closing(docker.from_env()) as client:
         # Others use the engine too, and may remove theirs meanwhile.
@@ -209,4 +209,4 @@ def left_in_engine() -> list[str]:
             for one in client.networks.list(filters=wanted)
         ]
     marked = [(name, labels.get(OWNER, "")) for name, labels in found]
-    return [name for name, mark in marked if mark.startswith(f"{own}.") or not marks.owner_alive(mark)]
+    return [name for name, mark in marked if mark.startswith(f"{own}.") or not owners.alive(mark)]

@@ -11,10 +11,11 @@ from pathlib import Path
 import docker
 import pytest
 
+from kit import owners
 from kit.errors import HostError, IncompleteError
 from kit.model import Environment
 from kit.running import leftovers
-from kit.runtimes import marks, notes
+from kit.runtimes import notes
 from kit.runtimes.docker import DockerRuntime, container, engine
 from tests.integration.driver import await_true
 from tests.integration.test_docker_runtime import image, program
@@ -129,8 +130,8 @@ def test_an_engine_that_stays_away_ends_the_round_and_the_next_command_removes_w
     proxy.open()
     assert len(containers_left()) >= 1
     # The next command is another process: for it, the kit of this test has ended.
-    own, alive = marks.identity(os.getpid()), marks.owner_alive
-    monkeypatch.setattr(marks, "owner_alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
+    own, alive = owners.identity(os.getpid()), owners.alive
+    monkeypatch.setattr(owners, "alive", lambda mark: not mark.startswith(f"{own}.") and alive(mark))
     assert any("container" in line for line in leftovers.sweep())
     assert containers_left() == []
     assert notes.left() == ()

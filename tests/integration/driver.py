@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit import resources
+from kit import owners, resources
 from kit.runtimes import marks
 
 KIT = Path(sys.executable).with_name("kit")
@@ -173,7 +173,7 @@ class Kit:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            running = Running(process, marks.identity(process.pid))
+            running = Running(process, owners.identity(process.pid))
             running.watch()
             try:
                 yield running

@@ -18,7 +18,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from kit import plan, profile
+from kit import owners, plan, profile
 from kit.engines.failures import COMMON
 from kit.errors import EnvironmentUnavailableError, HostError
 from kit.host import LocalHost
@@ -26,7 +26,6 @@ from kit.inventory.cpu import online
 from kit.model import Container, Environment, Mount, Program
 from kit.model.evidence import numbers, ranges
 from kit.ports import Exit, Running
-from kit.runtimes import marks
 from kit.runtimes.docker import DockerRuntime
 from kit.runtimes.docker.engine import API, OWNER, Engine
 from tests.integration.driver import await_true, free_port
@@ -80,7 +79,7 @@ def runtime() -> Iterator[DockerRuntime]:
 
 def leftovers() -> list[str]:
     """What this process has left in the engine; other kits may use the same engine meanwhile."""
-    own = marks.identity(os.getpid())
+    own = owners.identity(os.getpid())
     wanted: dict[str, str | list[str] | bool] = {"label": OWNER}
     with closing(docker.from_env()) as client:
         containers = [(str(one.name), one.labels) for one in client.containers.list(all=True, filters=wanted)]
@@ -136,7 +135,7 @@ def test_the_load_keeps_off_the_cpus_that_the_server_is_pinned_to(
             stack.enter_context(runtime.start(asked, directory=tmp_path, log=log, secrets={}, on_line=lambda _: None))
             await_true(partial(_written, log), f"what the {asked.name} may use was not written")
             found[asked.name] = [log.read_text().split()[-1]]
-        own = f"{marks.identity(os.getpid())}."
+        own = f"{owners.identity(os.getpid())}."
         for container in client.containers.list(filters={"label": OWNER}):
             if container.labels[OWNER].startswith(own):
                 shares = container.attrs["HostConfig"]["NetworkMode"].startswith("container:")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import owners
 from kit.errors import EnvironmentUnavailableError, HostError
 from kit.host import LocalHost
 from kit.model import Container, Environment, Program
@@ -232,6 +233,29 @@ def test_children_of_a_program_that_ended_by_itself_end_too(bench: Bench) -> Non
     assert not alive(int(bench.lines[0]))
 
 
+EMPTIED = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}], env={{}}, start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_child_without_its_environment_in_a_session_of_its_own_ends_with_the_program(bench: Bench) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", CHILD], env={}, start_new_session=True)
+    try:
+        with bench.runtime.start(
+            bench.program(EMPTIED), directory=bench.home, log=bench.log, secrets={}, on_line=bench.lines.append
+        ):
+            await_true(lambda: bench.lines, "the child runs")
+            assert alive(int(bench.lines[0]))
+        assert not alive(int(bench.lines[0]))
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
 def test_a_program_that_ignores_sigterm_is_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from kit.runtimes import process
 
@@ -276,6 +300,7 @@ SIGNALLED = """
 import os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
+from kit import owners
 from kit.runtimes import marks
 from tests.integration.driver import programs_of
 from tests.integration.test_process import Bench, CHILD
@@ -297,7 +322,7 @@ for step in range(1, 41):
         # What waits on a lock turns an interrupt at the wrong moment into an error about that lock.
         if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        left = programs_of(marks.identity(os.getpid()))
+        left = programs_of(owners.identity(os.getpid()))
         if left:
             print(step, left)
             marks.end(left)
@@ -332,7 +357,7 @@ def orphans(tmp_path: Path) -> Iterator[list[int]]:
     root, home = str(Path(__file__).resolve().parents[2]), tmp_path / "owner"
     home.mkdir()
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(home), root])
-    who = marks.identity(owner.pid)
+    who = owners.identity(owner.pid)
     await_true((home / "started").exists, "the program was started")
     await_true((home / "daemon.pid").exists, "the daemon runs")
     found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if who in mark_of(pid)]
@@ -355,6 +380,20 @@ def test_what_a_killed_kit_left_is_swept(orphans: list[int], bench: Bench) -> No
     bench.runtime.sweep()
     assert not any(map(alive, orphans))
     assert not set(marks.sweep()) & {f"process {pid}" for pid in orphans}
+
+
+def test_the_children_of_what_a_killed_kit_left_are_swept_with_it(bench: Bench) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", EMPTIED],
+        env={**os.environ, marks.MARK: f"1.1.1.{os.stat('/proc/self/ns/pid').st_ino}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        child = int(program.stdout.readline())
+        bench.runtime.sweep()
+        assert program.wait() != 0
+        await_true(lambda: not alive(child), "the child has ended")
 
 
 def test_programs_of_a_living_kit_and_of_nobody_are_not_swept(bench: Bench) -> None:

@@ -23,11 +23,11 @@ LONGEST = 300
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
-    ("kit.controls", "kit.errors", "kit.resources"),
+    ("kit.controls", "kit.errors", "kit.resources", "kit.streams"),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
-    ("kit.spellings", "kit.bounded"),
+    ("kit.bounded", "kit.owners", "kit.spellings"),
     ("kit.databases", "kit.looks"),
     ("kit.formats", "kit.commands", "kit.redaction", "kit.durable"),
     ("kit.texts",),
@@ -302,6 +302,7 @@ def test_a_file_that_may_come_from_elsewhere_is_read_as_far_as_it_may_reach() ->
     """With `kit.bounded`. Whoever reads whole files without it reads what is kit's own."""
     own = (
         "kit.host",  # what the kernel tells
+        "kit.owners",  # the same
         "kit.runtimes",  # locks, environments that kit made, and what the kernel tells
         "kit.images",  # locks, definitions and records
         "kit.legacy.profiles",  # definitions of images

@@ -1,13 +1,16 @@
 """Going on with a run: what is refused and named, and what a kill leaves is brought into order."""
 
+import errno
+import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kit import inventory, profile
+from kit import inventory, owners, profile
 from kit.durable import held
 from kit.errors import HostError, UsageError
 from kit.instrument import exchange
@@ -179,7 +182,7 @@ def dead_note(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], notes.Note]:
 
     def take(what: str) -> notes.Note:
         with monkeypatch.context() as patched:
-            patched.setattr(marks, "fresh", lambda: DEAD)
+            patched.setattr(owners, "fresh", lambda: DEAD)
             return notes.take(what)
 
     return take
@@ -190,7 +193,7 @@ def test_a_killed_run_says_so_and_holds_whole_files_only(
 ) -> None:
     monkeypatch.setattr(marks, "sweep", tuple)
     world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
-    part = world.run.path / "cases" / "10-3-c1" / "round-1" / ".result.json.abc.part"
+    part = world.run.path / "cases" / "10-3-c1" / "round-1" / ".result.json.abcd_123.part"
     part.parent.mkdir(parents=True)
     part.write_text("half")
     journal = world.run.path / "journal.jsonl"
@@ -277,13 +280,126 @@ def test_a_directory_in_which_nothing_was_planned_goes_whole(tmp_path: Path) -> 
 
 
 def test_a_run_that_is_gone_on_with_is_left_alone(world: World, dead_note: Callable[[str], notes.Note]) -> None:
-    part = world.run.path / ".plan.json.abc.part"
+    part = world.run.path / ".plan.json.abcd_123.part"
     part.write_text("half")
     note = dead_note(str(world.run.path))
     with held(world.run.path):
         leftovers.sweep()
     assert part.exists()
     assert not note.path.is_symlink()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], notes.Note]:
+    """Takes notes as a kit on another machine that shares the cache; its processes are none of those here."""
+
+    def take(what: str) -> notes.Note:
+        with monkeypatch.context() as patched:
+            patched.setattr(owners, "fresh", lambda: OTHER)
+            return notes.take(what)
+
+    return take
+
+
+OTHER = f"{DEAD}.00000000.00000001"
+"""The mark of a kit of another machine, the same process as in DEAD."""
+
+
+def test_a_live_run_of_another_machine_is_left_alone(
+    world: World, elsewhere: Callable[[str], notes.Note], tmp_path: Path
+) -> None:
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    parts = [world.run.path / f".result.json.{OTHER}.part", tmp_path / f".kit-bundle-{OTHER}-" / "b.kit"]
+    parts[1].parent.mkdir()
+    for part in parts:
+        part.write_text("half")
+    taken = [elsewhere(str(world.run.path))]
+    assert leftovers.sweep() == ()
+    assert world.run.status().status == "running"
+    assert taken[0].path.is_symlink()
+    assert all(part.exists() for part in parts)
+
+
+def test_a_run_that_another_machine_goes_on_with_is_left_alone_after_a_kill_here(
+    world: World, dead_note: Callable[[str], notes.Note], elsewhere: Callable[[str], notes.Note]
+) -> None:
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    note, theirs = dead_note(str(world.run.path)), elsewhere(str(world.run.path))
+    assert leftovers.sweep() == ()
+    assert world.run.status().status == "running"
+    assert (note.path.is_symlink(), theirs.path.is_symlink()) == (False, True)
+
+
+def test_what_is_left_from_before_a_restart_of_this_machine_is_cleared_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "sweep", tuple)
+    monkeypatch.setattr(owners, "_namespace", lambda: owners._FIRST_NAMESPACE)
+    monkeypatch.setattr(owners, "_machine", lambda: "11111111")
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    with monkeypatch.context() as before:
+        before.setattr(owners, "_boot", lambda: "00000000")
+        notes.take(str(world.run.path))
+    assert len(leftovers.sweep()) == 1
+    assert world.run.status().status == "interrupted"
+
+
+def test_bringing_a_run_into_order_spares_what_a_living_kit_writes(world: World) -> None:
+    there = [world.run.path / f".report.md.{mark}.part" for mark in (owners.fresh(), OTHER, DEAD)]
+    for part in there:
+        part.write_text("half")
+    resuming.settle(world.run.path)
+    assert [part.exists() for part in there] == [True, True, False]
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.ENOLCK, errno.ENOSYS])
+def test_where_directories_cannot_be_locked_a_file_says_who_writes(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    waited: list[str] = []
+    with held(tmp_path) as first, held(tmp_path) as second:
+        assert (first, second) == (True, False)
+    killed, theirs = tmp_path / f".held.{DEAD}.part", tmp_path / f".held.{OTHER}.part"
+    killed.touch()
+    with held(tmp_path) as again:
+        assert again
+        assert not killed.exists()
+    theirs.touch()
+    with held(tmp_path) as beside_them:
+        assert not beside_them
+    monkeypatch.setattr(time, "sleep", lambda _: theirs.unlink())
+    with held(tmp_path, lambda: waited.append("waits")) as after_them:
+        assert after_them
+    assert waited == ["waits"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_a_killed_kit_was_writing_are_removed_from_their_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "sweep", tuple)
+    left = tmp_path / f".comparison.md.{DEAD}.part"
+    spared = [
+        tmp_path / "comparison.md",
+        tmp_path / f".comparison.md.{OTHER}.part",
+        tmp_path / f"comparison.md.{DEAD}.part",
+        tmp_path / "below" / f".comparison.md.{DEAD}.part",
+    ]
+    spared[-1].parent.mkdir()
+    for path in (left, *spared):
+        path.touch()
+    with monkeypatch.context() as killed:
+        killed.setattr(owners, "fresh", lambda: DEAD)
+        killed.setattr(notes.Note, "drop", lambda _: None)
+        with notes.writing(tmp_path):
+            pass
+    assert leftovers.sweep() == (f"removed {left}, left by a kit that was killed",)
+    assert all(path.exists() for path in spared)
+    assert notes.left() == ()
 
 
 def test_what_living_kits_note_is_left_alone(world: World) -> None:
@@ -299,7 +415,7 @@ def test_what_a_killed_kit_was_making_is_removed_wherever_it_lies(
 ) -> None:
     monkeypatch.setattr(marks, "sweep", tuple)
     with notes.scratch_in(tmp_path, "bundle") as own, monkeypatch.context() as killed:
-        killed.setattr(marks, "fresh", lambda: DEAD)
+        killed.setattr(owners, "fresh", lambda: DEAD)
         left = notes.scratch_in(tmp_path, "bundle")
         made = left.__enter__()
         (made / "b.kit").write_text("half")

@@ -3,6 +3,7 @@
 import errno
 import itertools
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kit import durable, profile, store
+from kit import durable, profile, store, streams
 from kit import plan as plans
 from kit.errors import (
     EnvironmentUnavailableError,
@@ -624,6 +625,22 @@ def test_ctrl_c_in_a_round_keeps_the_finished_ones_and_says_how_to_go_on(world: 
     assert world.done == ROUNDS[:2]
     assert (world.status.status, world.status.rounds_done) == ("interrupted", 2)
     assert InterruptedRunError.exit_code == 130
+
+
+def test_a_run_that_ends_with_its_terminal_says_so(world: World) -> None:
+    world.runtime.plays_in_turn("load", sends(), raises(KeyboardInterrupt(signal.SIGHUP)))
+    world.fails(InterruptedRunError)
+    assert (world.status.status, world.status.reason) == ("interrupted", "the terminal was closed")
+
+
+def test_a_run_that_nobody_watches_any_more_goes_on_and_says_so_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "lost", lambda: "stdout" if world.done else None)
+    assert world.execute().status == "complete"
+    lines = (world.run.path / "journal.jsonl").read_text("utf-8").splitlines()
+    (told,) = [number for number, line in enumerate(lines) if "nobody reads stdout any more" in line]
+    assert '"kind":"round-end"' in lines[told - 1]
 
 
 def test_ctrl_c_in_the_middle_of_a_wait_on_a_lock_is_an_interrupted_run_too(world: World) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -245,7 +246,9 @@ def test_the_copies_of_a_signed_run_are_not_written_over(run: RunDir, people: Pe
 def test_a_signing_that_was_cut_short_can_go_on_without_the_copies(run: RunDir, people: People) -> None:
     people.sign(run, "tester")
     (run.path / "report" / "report.md").write_bytes(b"of the signature that was cut short")
-    assert "report/report.md: was modified" in fails(lambda: people.sign(run, "reviewer"))
+    said = fails(lambda: people.sign(run, "reviewer"))
+    assert "report/report.md: was modified" in said
+    assert f"where a signing was cut short: remove {run.path / 'report'}" in said
     shutil.rmtree(run.path / "report")
     people.sign(run, "reviewer")
     people.verify(run)
@@ -312,6 +315,92 @@ def test_other_files_beside_the_report_are_not_left_unsigned(run: RunDir, people
     write_once(run.path / "report" / "report.pdf", b"%PDF")
     with pytest.raises(UsageError, match=r"report/report\.pdf"):
         people.sign(run, "tester")
+
+
+# --- a kit that was killed while it wrote ------------------------------------------------------------------------
+
+DEAD = f"1.1.1.{os.stat('/proc/self/ns/pid').st_ino}"
+OTHER = f"{DEAD}.00000000.00000001"
+"""A kit that has ended, and one of another machine, of which this is not known."""
+
+
+def half(run: RunDir, name: str, whose: str) -> Path:
+    """A file that a kit was writing."""
+    folder, _, last = name.rpartition("/")
+    path = run.path / folder / f".{last}.{whose}.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("half")
+    return path
+
+
+@pytest.mark.parametrize("name", ["attestation.json", "report/report.docx", "report/brief/report.md", "run.json"])
+def test_what_a_killed_kit_left_is_gone_before_somebody_signs(name: str, run: RunDir, people: People) -> None:
+    for role in ("tester", "reviewer"):
+        left = half(run, name, DEAD)
+        people.sign(run, role)
+        assert not left.exists()
+        shutil.rmtree(run.path / "report" / "brief", ignore_errors=True)
+    assert people.verify(run).unfinished == ()
+
+
+def test_what_a_killed_kit_left_is_gone_when_a_report_is_written(run: RunDir) -> None:
+    left = [half(run, name, DEAD) for name in ("attestation.json", "report/report.docx")]
+    running.write_report(run)
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("whose", [OTHER, "abcd_123"], ids=["another-machine", "earlier-kit"])
+@pytest.mark.parametrize("name", ["attestation.json", "report/report.docx", "run.json"])
+def test_what_another_kit_may_be_writing_is_not_signed(name: str, whose: str, run: RunDir, people: People) -> None:
+    left = half(run, name, whose)
+    with pytest.raises(UsageError, match=f"{re.escape(left.name)}: is not finished"):
+        people.sign(run, "tester")
+    left.unlink()
+    people.sign(run, "tester")
+
+
+@pytest.mark.parametrize("whose", [DEAD, OTHER, "abcd_123"], ids=["killed", "another-machine", "earlier-kit"])
+@pytest.mark.parametrize("name", ["attestation.json", "report/report.docx", "cases/2k-512-c1/round-1/result.json"])
+def test_what_a_killed_kit_left_is_told_and_spoils_no_verification(
+    name: str, whose: str, signed: RunDir, people: People
+) -> None:
+    left = half(signed, name, whose)
+    files = people.verify(signed)
+    assert files.unfinished == (left.relative_to(signed.path).as_posix(),)
+    assert left.exists()
+    path = signed.path / name
+    path.write_bytes(path.read_bytes() + b" ")
+    fails(lambda: people.verify(signed))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f".other.json.{DEAD}.part",
+        f"cases/.run.json.{DEAD}.part",
+        f"run.json.{DEAD}.part",
+        f".run.json.{DEAD}.part.gz",
+        f".run.json.{DEAD[:-1]}x.part",
+        ".run.json.abcd-123.part",
+        ".run.json.part",
+    ],
+)
+def test_no_other_name_is_taken_for_an_unfinished_file(name: str, signed: RunDir, people: People) -> None:
+    (signed.path / name).write_text("half")
+    assert f"{name}: was added" in fails(lambda: people.verify(signed))
+
+
+def test_an_unfinished_file_that_an_earlier_kit_had_signed_stays_signed(
+    run: RunDir, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = half(run, "attestation.json", "abcd_123")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(sealing, "_require_finished", lambda *_: None)
+        people.sign(run, "tester")
+    people.sign(run, "reviewer")
+    assert people.verify(run).unfinished == ()
+    left.write_text("other")
+    assert f"{left.name}: was modified" in fails(lambda: people.verify(run))
 
 
 # --- tampering ---------------------------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
+from kit import owners
 from kit.model import Environment, Program, Secret
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
-from kit.runtimes import marks, named_platform, notes
+from kit.runtimes import named_platform, notes
 from kit.runtimes.docker import lending
 from kit.runtimes.docker.container import Container
 from kit.runtimes.docker.engine import OWNER, Engine
@@ -32,7 +33,7 @@ class DockerRuntime:
         self._platform = platform
         self._engine = Engine()
         self._running: dict[str, str] = {}
-        self._mark = marks.fresh()
+        self._mark = owners.fresh()
 
     def close(self) -> None:
         """Close the connection to the engine."""
@@ -82,7 +83,7 @@ class DockerRuntime:
             yield _Contained(program.name, container, pump)
 
     def sweep(self) -> tuple[str, ...]:
-        return self._engine.remove_orphans(marks.owner_alive)
+        return self._engine.remove_orphans(owners.alive)
 
     def _label(self) -> dict[str, str]:
         return {OWNER: self._mark}

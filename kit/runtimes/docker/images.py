@@ -13,10 +13,10 @@ import docker
 from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_bytes
 
+from kit import owners
 from kit.errors import EnvironmentUnavailableError, HostError, UsageError
 from kit.ports import BuildOrder, Progress, StoredImage
 from kit.redaction import plain
-from kit.runtimes import marks
 from kit.runtimes.docker.engine import OWNER, Engine
 
 _CHUNK = 1024 * 1024
@@ -112,7 +112,7 @@ class DockerImages:
     def files(self, identity: str) -> Iterator[IO[bytes]]:
         with self._engine.patiently(f"image {identity}") as client:
             # Never started: a container is the engine's only way to hand out the final file system.
-            made = client.api.create_container(identity, ["kit"], labels={OWNER: marks.fresh()})
+            made = client.api.create_container(identity, ["kit"], labels={OWNER: owners.fresh()})
             try:
                 with _stream(client.api.export(made["Id"], chunk_size=_CHUNK)) as stream:
                     yield stream

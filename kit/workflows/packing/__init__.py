@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import __version__, beside, library, plan, runtimes, store
+from kit import __version__, beside, durable, library, plan, runtimes, store
 from kit import profile as profiles
 from kit.bundles import names, writing
 from kit.errors import HostError, KitError, Problem, UsageError
@@ -83,7 +83,8 @@ def _of_run(found: Gathered, run: RunDir) -> tuple[Manifest, Profile]:
     found.add("profile", "", run.path / "profile.yaml")
     if (run.path / store.BASELINE).is_file():
         found.add("baseline", "", run.path / store.BASELINE)
-    files = sorted(path for path in run.path.rglob("*") if not path.is_dir() or path.is_symlink())
+    there = sorted(path for path in run.path.rglob("*") if not path.is_dir() or path.is_symlink())
+    files = [path for path in there if not durable.has_owner(path.name)]
     # Once: as large as they may be, they are not put into the run's own files as well.
     prompts = {told.sha256: run.prompts(told.sha256) for _, told in beside.named(profile) if told.sha256}
     if problems := list(prompting.changed(run, profile.load.expanded())):
