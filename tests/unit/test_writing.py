@@ -13,8 +13,8 @@ from kit.runtimes import notes
 from kit.signing import keys
 from kit.workflows import perf, running, sealing, writing
 from tests.fakes import BEGIN
-from tests.unit.test_report import Written
 from tests.unit.test_resuming import collected
+from tests.unit.written import Written
 
 Act = Callable[[], object]
 
