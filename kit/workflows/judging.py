@@ -71,7 +71,7 @@ def take(path: Path, out: Path, formats: tuple[str, ...] = ()) -> Taken:
         wanted.insert(0, (out / made.baseline_name, made.baseline.encode()))
     wanted += [(out / f"{made.name}-{renderers.file_name(name)}", renderers.render(name, again_)) for name in formats]
     try:
-        with notes.writing(out):
+        with notes.writing(*(file.parent for file, _ in wanted)):
             for file, written in wanted:
                 write_once(file, written)
     except FileExistsError as error:

@@ -11,8 +11,9 @@ from kit.resources import cache
 from kit.running.beginning import write_inventory
 from kit.runtimes import notes
 from kit.signing import keys
-from kit.workflows import perf, running, sealing, writing
+from kit.workflows import judging, perf, running, sealing, writing
 from tests.fakes import BEGIN
+from tests.unit.old_reports import markdown
 from tests.unit.test_resuming import collected
 from tests.unit.written import Written
 
@@ -40,7 +41,13 @@ def inventory(folder: Path) -> Act:
     return lambda: write_inventory(collected(), folder)
 
 
-@pytest.mark.parametrize("made", [sign, report, tables, inventory], ids=lambda made: made.__name__)
+def imported(folder: Path) -> Act:
+    path = folder / "old.md"
+    path.write_text(markdown(), "utf-8")
+    return lambda: judging.take(path, folder / "out")
+
+
+@pytest.mark.parametrize("made", [sign, report, tables, inventory, imported], ids=lambda made: made.__name__)
 def test_every_folder_is_noted_while_something_is_written_into_it(
     made: Callable[[Path], Act], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
