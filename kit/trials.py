@@ -81,7 +81,8 @@ def within(wanted: Sequence[Point], budget_s: float) -> tuple[Point, ...]:
 
 def _fitting(one: Point, room_s: float) -> int:
     """As many tokens of an answer as there is time for; a server that sends them all at once takes none for them."""
-    rest_s, each_s = room_s - length_s(one, 0), one.waves * one.asked_itl_s
+    # What was added up and taken away again lacks a last bit.
+    rest_s, each_s = room_s - length_s(one, 0) + 1e-9, one.waves * one.asked_itl_s
     if rest_s >= each_s * one.tokens:
         return one.tokens
     return max(0, int(rest_s / each_s)) if each_s > 0 else 0

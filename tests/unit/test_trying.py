@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kit import calibration, trials
 from kit.instrument import exchange as kept
@@ -111,6 +113,13 @@ def test_the_error_of_a_case_is_held_against_its_own_figure() -> None:
     assert found["ttft"].worst == found["ttft"].most
     assert calibration.shares(calibrated(0.101), result(8, 0.5, 0.05).case, figures) == {}
     assert calibration.shares(None, done.case, figures) == {}
+
+
+@given(st.floats(0.001, 1), st.floats(1e-5, 0.1))
+def test_what_fits_to_the_last_bit_is_tried(ttft_s: float, tpot_s: float) -> None:
+    one = result(4, ttft_s, tpot_s, output=8)
+    [point] = within([one], 1.2 + trials.length_s(trials.measured([one])[0], 8))
+    assert (point.reason, point.tokens) == (None, 8)
 
 
 def test_answers_of_one_token_are_tried_too_where_no_others_are() -> None:
