@@ -221,10 +221,10 @@ def test_of_a_long_command_what_follows_the_common_beginning_is_told() -> None:
     stored, plan = made(profile.parse(SMALL, "p.yaml").profile)
     assert plan.server is not None
     program = plan.server.program
-    argv = (*program.argv, "--ssl-keyfile", "/root/.ssh/id_rsa", "x" * 1000)
+    argv = (*program.argv, "--ssl-keyfile", "/home/x/id_rsa", "x" * 1000)
     server = plan.server.model_copy(update={"program": program.model_copy(update={"argv": argv})})
     [said] = differing(stored, plan.model_copy(update={"server": server}))
-    assert f"plan: server.program.argv[{len(program.argv)}:]: is ['--ssl-keyfile', '/root/.ssh/id_rsa', 'xxx" in said
+    assert f"plan: server.program.argv[{len(program.argv)}:]: is ['--ssl-keyfile', '/home/x/id_rsa', 'xxx" in said
     assert "…" in said
     assert len(said) < 500
 
