@@ -14,7 +14,9 @@ from kit import beside, bounded
 from kit.durable import make_directory, sync, sync_tree
 from kit.durable import replace as replace
 from kit.durable import write_once as write_once
+from kit.engines import ENGINES
 from kit.errors import HostError, IncompleteError, UsageError
+from kit.loadgens import GENERATORS
 from kit.model import (
     CardTick,
     HostTick,
@@ -88,7 +90,10 @@ class RunDir:
     # --- records -------------------------------------------------------------------------------------------------
 
     def plan(self) -> Plan:
-        return self._load("plan.json", Plan)
+        found = self._load("plan.json", Plan)
+        if unknown := {found.engine} - {*ENGINES} | {found.generator} - {*GENERATORS}:
+            raise UsageError(f"{self.path / 'plan.json'} names {', '.join(sorted(unknown))}, unknown to this kit")
+        return found
 
     def inventory(self) -> Inventory:
         return self._load("inventory.json", Inventory)
@@ -262,16 +267,14 @@ class RunDir:
             return record.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            msg = f"{self.path / name} is not what kit wrote: {where}: {first['msg']}"
+            msg = f"{self.path / name} is not what kit wrote: {'.'.join(map(str, first['loc']))}: {first['msg']}"
             raise UsageError(msg, hint="restore the file from a copy of the run") from error
 
 
 def runs(parent: Path) -> Iterator[RunDir]:
     """The runs below a directory, newest first."""
-    if not parent.is_dir():
-        return
-    for path in sorted(parent.iterdir(), key=lambda path: path.name, reverse=True):
+    there = parent.iterdir() if parent.is_dir() else ()
+    for path in sorted(there, key=lambda path: path.name, reverse=True):
         if RUN_NAME.fullmatch(path.name) and (path / "plan.json").is_file():
             yield RunDir(path)
 
@@ -287,11 +290,9 @@ def find(reference: str, parent: Path) -> RunDir:
     known = list(runs(parent))
     if reference == "latest" and known:
         return known[0]
-    exact = [run for run in known if run.name == reference]
-    found = exact or [run for run in known if reference in run.name]
+    found = [run for run in known if run.name == reference] or [run for run in known if reference in run.name]
     if len(found) == 1:
         return found[0]
-    if found:
-        names = ", ".join(run.name for run in found[:5])
+    if names := ", ".join(run.name for run in found[:5]):
         raise UsageError(f"{len(found)} runs in {parent} match {reference!r}: {names}", hint="give a longer part")
     raise UsageError(f"no run {reference!r} in {parent}", hint="kit runs lists the runs")
