@@ -185,16 +185,19 @@ def _index(packages: Sequence[Package], folder: Path) -> str:
 def _run(argv: Sequence[str], failing: str, variables: Mapping[str, str]) -> None:
     mark = owners.fresh()
     try:
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env={**os.environ, "LC_ALL": "C.UTF-8", **variables, marks.MARK: mark},
-            start_new_session=True,
-        ) as process:
+        with (
+            marks.ended(mark),
+            subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                env={**os.environ, "LC_ALL": "C.UTF-8", **variables, marks.MARK: mark},
+                start_new_session=True,
+            ) as process,
+        ):
             try:
                 _, said = process.communicate()
             except BaseException:

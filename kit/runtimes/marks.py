@@ -16,6 +16,8 @@ from kit import owners
 MARK = "KIT_OWNER"
 TERM_S = 3.0
 KILL_S = 3.0
+STARTING_S = 3.0
+"""How long a child of this process may take from being one to having the environment that it was given."""
 
 
 def carrying(mark: str) -> list[int]:
@@ -89,15 +91,30 @@ def _marked() -> Iterator[tuple[int, str]]:
     """Every process with a mark that this user may look into, except this one."""
     wanted = f"{MARK}=".encode()
     for pid in _processes():
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                variables = file.read().split(b"\0")
-        except OSError:
-            continue
-        for variable in variables:
+        for variable in _environment(pid).split(b"\0"):
             if variable.startswith(wanted):
                 yield pid, variable.removeprefix(wanted).decode(errors="replace")
                 break
+
+
+def _environment(pid: int) -> bytes:
+    """What a process was given as its environment, as far as this user may know it.
+
+    Linux lets a parent go on before the environment of its child can be read: a child without one is waited for.
+    """
+    deadline = time.monotonic() + STARTING_S
+    while True:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                found = file.read()
+            if found:
+                return found
+            state, parent = owners.stat(pid)[:2]
+        except OSError:
+            return b""
+        if state in "ZX" or int(parent) != os.getpid() or time.monotonic() > deadline:
+            return b""
+        time.sleep(0.0005)
 
 
 def _with_children(pids: list[int], marked: Mapping[int, str]) -> list[int]:

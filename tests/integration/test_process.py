@@ -310,9 +310,9 @@ def interrupt(*_):
 
 bench = Bench(Path(sys.argv[1]))
 signal.signal(signal.SIGALRM, interrupt)
-for step in range(1, 41):
+for step in range(1, 161):
     # From before the program is there to after it runs.
-    signal.setitimer(signal.ITIMER_REAL, step * 0.0002)
+    signal.setitimer(signal.ITIMER_REAL, step * 0.00005)
     try:
         with bench.runtime.start(
             bench.program(CHILD), directory=bench.home, log=bench.log, secrets={}, on_line=lambda _: None
@@ -334,6 +334,16 @@ def test_a_signal_at_any_moment_of_a_start_leaves_nothing_running(tmp_path: Path
     command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", SIGNALLED, str(tmp_path), root]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_program_is_known_by_its_mark_before_its_environment_can_be_read() -> None:
+    mark = owners.fresh()
+    late = f"import os, sys, time; time.sleep(0.2); os.execve(sys.executable, sys.argv[:1] + ['-c', {CHILD!r}], dict(KIT_OWNER={mark!r}))"
+    with subprocess.Popen([sys.executable, "-c", late], env={}) as process:
+        try:
+            assert marks.carrying(mark) == [process.pid]
+        finally:
+            process.kill()
 
 
 # --- a kit that was killed -----------------------------------------------------------------------------------------
