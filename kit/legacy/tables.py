@@ -2,12 +2,8 @@
 
 import csv
 import io
-import lzma
-import re
-import struct
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from kit import office
 from kit.errors import Problem, UsageError
 from kit.legacy import cells
 from kit.legacy.cells import Column
@@ -30,7 +27,6 @@ MOST_ROWS = 100_000
 MOST_COLUMNS = 200
 
 _CASE = ("input", "output", "concurrency")
-_ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)["']""")
 _TALLEST = 20
 """How many lines of text may stand above a table."""
 _MERGED_BYTES = 500_000
@@ -172,7 +168,7 @@ def _xlsx(content: bytes) -> Table:
     from openpyxl import load_workbook
     from openpyxl.utils import get_column_letter
 
-    inspect(content)
+    office.inspect(content)
     try:
         with warnings.catch_warnings():
             # What the library leaves out of a workbook (validations, extensions) is nothing that is read here.
@@ -230,36 +226,3 @@ def _below(lines: Sequence[Line], place: Callable[[Line, int], str] | None = Non
 
 def _is_header(line: Line) -> bool:
     return set(_CASE) <= {column(title) for title in line.cells}
-
-
-# What the decompressors say of bytes that are none of theirs.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
-
-
-def inspect(content: bytes) -> None:
-    """Refuse an archive that grows beyond all bounds or brings entities of its own, before any library opens it."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            if len(members) > 2000 or sum(member.file_size for member in members) > 5 * LARGEST_BYTES:
-                raise UsageError("is too large once unpacked")
-            for member in members:
-                with archive.open(member) as file:
-                    _refuse_entities(member.filename, file.read(5 * LARGEST_BYTES))
-    except (*_DAMAGE, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UsageError(f"is not an archive that can be read: {error}") from error
-
-
-def _refuse_entities(name: str, content: bytes) -> None:
-    """Office never writes a document type, and entities can only come from one; nor any encoding but UTF-8 and UTF-16."""
-    plain = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe\0 \t\r\n").replace(b"\0", b"")
-    if not plain.startswith(b"<"):
-        if name.endswith((".xml", ".rels")) and content:
-            raise UsageError(f"{name} is no XML")
-        return
-    declared = plain.partition(b"?>")[0] if plain.startswith(b"<?xml") else b""
-    said = _ENCODING.search(declared)
-    if len(declared) > 200 or (said is not None and said[1].lower() not in (b"utf-8", b"utf-16", b"us-ascii")):
-        raise UsageError(f"{name} is written in an encoding that no office program uses")
-    if b"<!DOCTYPE" in plain.upper():
-        raise UsageError(f"{name} declares a document type, which no office program writes")

@@ -4,15 +4,14 @@ That is: what stands in content controls, links and accepted or pending insertio
 merged cell repeats its text in every row and column that it covers.
 """
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
+from kit import office
 from kit.errors import UsageError
 from kit.legacy.blocks import MOST_BLOCKS, NUMBER, Block, Code, Grid, Heading, Paragraph, TableRow
-from kit.legacy.tables import MOST_COLUMNS, inspect
+from kit.legacy.tables import MOST_COLUMNS
 
 if TYPE_CHECKING:
     from docx.document import Document
@@ -31,21 +30,12 @@ _CHARACTERS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreak
 
 def read(content: bytes) -> tuple[Block, ...]:
     """The blocks of a Word document. Raises `UsageError` where it is none."""
-    from docx import Document
-    from docx.opc.exceptions import OpcError
-
-    inspect(content)
-    try:
-        return tuple(_blocks(Document(io.BytesIO(content))))
-    # Whatever a damaged document makes of the library's parsers; there is no common class for it.
-    except (OpcError, SyntaxError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
-        raise UsageError(f"is not a Word document that can be read: {error}") from error
-    except zipfile.BadZipFile as error:
-        raise UsageError(f"is not a Word document: {error}") from error
+    return tuple(_blocks(office.document(content)))
 
 
 def _blocks(document: "Document") -> Iterator[Block]:
-    names = {style.style_id: str(style.name or "") for style in document.styles}
+    styles = cast("Element", document.styles.element).findall(f"{_W}style")
+    names = {style.get(f"{_W}styleId"): _value(style, "name") or "" for style in styles}
     tables = paragraphs = 0
     for number, element in enumerate(_inside(cast("Element", document.element.body))):
         if number > MOST_BLOCKS:

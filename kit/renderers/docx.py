@@ -3,15 +3,12 @@
 import io
 from datetime import UTC
 from pathlib import Path
-from zipfile import BadZipFile
 
-from docx import Document
 from docx.document import Document as Opened
-from docx.opc.exceptions import PackageNotFoundError
 from docx.oxml.ns import qn
 
-from kit import bounded
-from kit.errors import UsageError
+from kit import bounded, office
+from kit.errors import HostError, UsageError
 from kit.model.report import Report
 from kit.renderers import word
 from kit.renderers.archive import still
@@ -48,9 +45,11 @@ def written(report: Report, layout: Layout = STANDARD, *, for_layout: bool = Fal
 
 def _opened(path: Path) -> Opened:
     try:
-        return Document(io.BytesIO(bounded.read(path, LARGEST_BYTES)))
-    except (OSError, ValueError, KeyError, BadZipFile, PackageNotFoundError) as error:
-        raise UsageError(f"{path} is no Word document: {error}", hint="save it as .docx, not .doc or .dotx") from error
+        return office.document(bounded.read(path, LARGEST_BYTES))
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from error
+    except UsageError as error:
+        raise UsageError(f"{path} {error.message}", hint="save it as .docx, not .doc or .dotx") from error
 
 
 def check(document: Opened, path: Path) -> None:

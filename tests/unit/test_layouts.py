@@ -232,7 +232,7 @@ def test_a_template_that_is_too_large_is_named_also_where_another_includes_it(bu
         os.truncate(site / name, 1 << 40)
     with pytest.raises(HostError, match=r"part\.j2 cannot be read: it is larger than 20000000 bytes"):
         renderers.render("md", built, layouts.find(str(site)))
-    with pytest.raises(UsageError, match=r"report\.docx is no Word document: .*it is larger than 20000000 bytes"):
+    with pytest.raises(HostError, match=r"report\.docx cannot be read: it is larger than 20000000 bytes"):
         renderers.render("docx", built, layouts.find(str(site)))
 
 
@@ -275,7 +275,28 @@ def test_a_layout_that_is_none_is_named(site: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + b"\0" * 18])
 def test_a_file_that_is_no_word_document_is_named(built: Report, site: Path, content: bytes) -> None:
     (site / "report.docx").write_bytes(content)
-    with pytest.raises(UsageError, match=r"report\.docx is no Word document"):
+    with pytest.raises(UsageError, match=r"report\.docx is not an? (archive|Word document) that can be read"):
+        docx.render(built, layouts.find(str(site)))
+
+
+@pytest.mark.parametrize(
+    ("part", "before", "after"),
+    [
+        ("[Content_Types].xml", b"</Types>", b""),
+        ("_rels/.rels", b' Target="', b' Tarket="'),
+        ("word/document.xml", b"<w:body", b"<w:body <"),
+    ],
+)
+def test_a_damaged_word_template_is_named(built: Report, site: Path, part: str, before: bytes, after: bytes) -> None:
+    with (
+        zipfile.ZipFile(folder("templates") / "report.docx") as whole,
+        zipfile.ZipFile(site / "report.docx", "w") as damaged,
+    ):
+        for name in whole.namelist():
+            content = whole.read(name)
+            assert name != part or before in content
+            damaged.writestr(name, content.replace(before, after) if name == part else content)
+    with pytest.raises(UsageError, match=r"report\.docx is not a Word document that can be read"):
         docx.render(built, layouts.find(str(site)))
 
 
