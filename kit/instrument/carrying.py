@@ -48,8 +48,12 @@ class Connection:
         self.ended = False
         """Whether nothing more comes."""
         self._used = used
+        self.answers = 0
+        """Whole ones that came over it since the clock started."""
         self._take = stamps.reader(sock)
         self._way_ns = stamps.way_ns(sock)
+        self._acknowledged: int | None = None
+        """By the other end, before it had anything of this request."""
         self._error: OSError | None = None
         self._transport = transport
         self._rest = b""
@@ -69,6 +73,7 @@ class Connection:
         """Send a request; the clock of its TTFT starts here."""
         self.exchange, self._headed, self._chunked, self._seen, self._size = exchange, False, False, 0, 0
         self._rest, self._heard = exchange.request, 0
+        self._acknowledged = stamps.acknowledged(self.sock) if self._used else None
         exchange.sent_ns = self.last_ns = self.heard_ns = monotonic_ns()
         self.flush()
 
@@ -169,6 +174,7 @@ class Connection:
         # With all that it holds: to read that piece by piece would cost as much as to parse it.
         self._payload = EMPTY_PAYLOAD
         self.exchange, self._used = None, True
+        self.answers += 1
         if not self._keep:
             self.close()
         self._transport.finished(self, exchange)
@@ -192,16 +198,25 @@ class Connection:
     def broken(self, why: str, at: int) -> None:
         """The connection is of no more use; the exchange that it carried has failed."""
         exchange, self.exchange = self.exchange, None
+        untaken = self._untaken()
         self.close()
         if exchange is None:
+            self._transport.lost(self)
             return
         crossed_ns = max(CROSSED_NS, 3 * self._way_ns)
-        if self._used and not exchange.times_ns and at - (exchange.sent_ns or at) < crossed_ns:
+        if self._used and not exchange.times_ns and (untaken or at - (exchange.sent_ns or at) < crossed_ns):
             # The server let go of the connection while the request was on its way: as any client may, it is sent once more.
-            self._transport.again(exchange)
+            self._transport.lost(self)
+            self._transport.again(exchange, untaken=untaken)
         else:
             exchange.error, exchange.end_ns = why, at
             self._transport.finished(self, exchange)
+
+    def _untaken(self) -> bool:
+        """Whether it is certain that nothing of the request came before the end of the connection."""
+        # What resets a connection acknowledges nothing.
+        known = self._error is None and self._acknowledged is not None
+        return known and stamps.acknowledged(self.sock) == self._acknowledged
 
     def close(self) -> None:
         if self.alive:

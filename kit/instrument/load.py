@@ -18,7 +18,7 @@ class Load:
         self.opened = 0
         """Connections that had to be opened while the clock ran."""
         self.again = 0
-        """Requests sent once more, since the server had closed their connection when they came."""
+        """Requests sent once more that the server may have had: it closed their connections just as they came."""
         self.pulse: IO[bytes] | None = None
         """What grows while something is heard, for who waits for this process."""
         self.heard = False

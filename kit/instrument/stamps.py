@@ -46,12 +46,24 @@ def reader(sock: socket.socket) -> Callable[[int], tuple[bytes, int]]:
 
 
 def way_ns(sock: socket.socket) -> int:
-    """How long the way to the other end and back takes, as the kernel has seen it (`tcpi_rtt` of tcp(7), microseconds); 0 where it does not
-    say."""
+    """How long the way to the other end and back takes, as the kernel has seen it (`tcpi_rtt`, microseconds); 0 where it does not say."""
+    return (_told(sock, "I", 68) or 0) * 1000
+
+
+def acknowledged(sock: socket.socket) -> int | None:
+    """How many bytes the other end's kernel has taken so far (`tcpi_bytes_acked`, Linux since 4.1); None where it is not known.
+
+    The end of a connection acknowledges what had come before it: a request that it does not count had not come.
+    """
+    return _told(sock, "Q", 120)
+
+
+def _told(sock: socket.socket, kind: str, at: int) -> int | None:
+    """A field of `struct tcp_info` (linux/tcp.h)."""
     with suppress(OSError, struct.error):
-        found: int = struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 68)[0]
-        return found * 1000
-    return 0
+        found: int = struct.unpack_from(kind, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128), at)[0]
+        return found
+    return None
 
 
 def over(sock: socket.socket) -> bool:

@@ -39,6 +39,8 @@ _WHOLE = 6
 _LOOK_S = 1.0
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
+_LOST = 3
+"""Connections that ended after an answer, and none that carried a second one: then this server keeps none."""
 _MANY_CLIENTS = 24  # with so many, reads are gathered
 _LEAST_NAP_S = 0.0002  # a shorter one costs more than it spares
 
@@ -61,6 +63,7 @@ class Transport:
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
         self._idle: list[Connection] = []
+        self._kept, self._lost = False, 0
         self._unseen: deque[Connection] = deque()
         self._waiting: deque[Exchange] = deque()
         self._due_ns: deque[int] = deque()
@@ -172,14 +175,17 @@ class Transport:
     def _begin(self, exchange: Exchange) -> None:
         self._under_way += 1
         while self._idle:
-            if (connection := self._idle.pop()).usable():
+            connection = self._idle.pop()
+            # What a server that keeps none has not ended yet, it ends while the request is on its way.
+            keeps = self._kept or self._lost < _LOST
+            if connection.usable() and (keeps or not connection.answers):
                 connection.send(exchange)
                 return
         self._late_for(exchange)
 
-    def again(self, exchange: Exchange) -> None:
-        """Send a request once more, over a connection of its own."""
-        self.load.again += 1
+    def again(self, exchange: Exchange, *, untaken: bool) -> None:
+        """Send a request once more, over a connection of its own; `untaken`: the server certainly had nothing of it."""
+        self.load.again += not untaken
         self._late_for(exchange)
 
     def _late_for(self, exchange: Exchange) -> None:
@@ -221,9 +227,14 @@ class Transport:
 
     def finished(self, connection: Connection, exchange: Exchange) -> None:
         """An exchange is over, and its connection may be free."""
+        self._kept |= connection.answers > 1
         if connection.alive:
             self._idle.append(connection)
         self._end(exchange)
+
+    def lost(self, connection: Connection) -> None:
+        """The server ended a connection without having said so."""
+        self._lost += connection.answers > 0
 
     def _end(self, exchange: Exchange) -> None:
         self._under_way -= 1
