@@ -5,6 +5,7 @@ order, and how many at once. Its own summary then only tells how many requests i
 """
 
 import asyncio
+import gc
 import json
 import socket
 import sys
@@ -60,6 +61,8 @@ class _Precise(OpenaiPlugin):  # type: ignore[misc]
         body = super().build_request(messages, param)
         if isinstance(body, dict):
             if not self._bodies:
+                gc.freeze()
+                gc.enable()
                 self._open()
             number = len(self._bodies)
             told: dict[str, object] = {"number": number}
