@@ -56,6 +56,9 @@ def reference_server(
     record: Annotated[
         Path | None, typer.Option(help="A file that gets one line per request: when each chunk was due, and left.")
     ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Speak TLS with this certificate and its key, as PEM in one file.")
+    ] = None,
 ) -> None:
     """Serve an OpenAI-compatible API whose every token leaves at a known time, and say how exactly that was kept."""
     from kit.workflows import referencing
@@ -68,4 +71,5 @@ def reference_server(
     words += [word for pause in pauses for word in ("--pause", pause)]
     words += [word for fault in faults for word in ("--fault", fault)]
     words += ["--record", str(record.absolute())] if record is not None else []
+    words += ["--certificate", str(certificate.absolute())] if certificate is not None else []
     referencing.serve(tuple(words), port, lambda line: echo(line, err=not line.startswith("reference:")))

@@ -2,10 +2,11 @@
 
 import base64
 import socket
-import ssl
 import urllib.request
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
+
+from kit.instrument import tls
 
 AGENT = "modelscope_bench"
 """What evalscope calls itself: the same server must see the same requests."""
@@ -82,7 +83,7 @@ def connect(to: Endpoint, timeout_s: float) -> socket.socket:
         if to.secure:
             if to.proxy is not None:
                 _tunnel(sock, to)
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=to.host)
+            sock = tls.trust().wrap_socket(sock, server_hostname=to.host)
     except OSError as error:
         sock.close()
         raise ConnectError(f"no secure connection to {to.host}:{to.port}: {error}") from error

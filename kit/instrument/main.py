@@ -9,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+from kit.instrument import tls
 from kit.instrument.schedule import Count, Schedule, draw, fault, pause, served
 from kit.instrument.times import ScheduleError
 
@@ -25,11 +26,16 @@ def reference(words: list[str]) -> int:
     from kit.instrument.reference import Server
 
     try:
+        secure = tls.shown(options.certificate) if options.certificate is not None else None
+    except OSError as error:
+        say(f"reference: {options.certificate} is no certificate with its key: {error.strerror or error}")
+        return 1
+    try:
         listener = socket.create_server((options.host, options.port), backlog=4096)
     except OSError as error:
         say(f"reference: cannot listen on {options.host}:{options.port}: {error.strerror}")
         return 1
-    server = Server(options.models, listener, options.record)
+    server = Server(options.models, listener, options.record, secure)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: server.stop())
     say(f"reference: listening on {options.host}:{listener.getsockname()[1]}")
@@ -54,6 +60,9 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--pause", action="append", default=[], metavar="TIME@TOKEN")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND@REQUEST[:TOKEN]")
     parser.add_argument("--record", type=Path)
+    parser.add_argument(
+        "--certificate", type=Path, help="speak TLS with this certificate and its key, as PEM in one file"
+    )
     options = parser.parse_args(words)
     try:
         usual = Schedule(

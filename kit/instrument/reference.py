@@ -11,6 +11,7 @@ import heapq
 import json
 import select
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ _LINE_NS = 1_000_000
 _SPIN_NS = 80_000
 _WAKING_NS = 60_000
 """What waking up takes: the alarm rings that much earlier, and the rest is waited for by looking."""
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _UNREAD_NS = 10_000_000
 """A request waits no longer to be looked at for the sake of what is due."""
 _PIECE = 16_384
@@ -66,7 +68,7 @@ class Connection:
         if not self.out:
             try:
                 taken = self.sock.send(data)
-            except BlockingIOError:
+            except _NOT_YET:
                 taken = 0
             except OSError:
                 self.close()
@@ -80,7 +82,7 @@ class Connection:
     def writable(self) -> None:
         try:
             del self.out[: self.sock.send(self.out)]
-        except BlockingIOError:
+        except _NOT_YET:
             return
         except OSError:
             self.close()
@@ -94,7 +96,7 @@ class Connection:
         """What the socket holds, and when it arrived: nothing at the end, None where there is nothing yet."""
         try:
             return self._take(_PIECE)
-        except BlockingIOError:
+        except _NOT_YET:
             return None
         except OSError:
             return b"", monotonic_ns()
@@ -144,9 +146,15 @@ class Connection:
 
 class Server:
     """Answers for each of its models by the model's schedule until it is stopped; each request's line goes into `record` once it
-    is over."""
+    is over. It speaks TLS where there is a `secure` context."""
 
-    def __init__(self, models: Mapping[str, Schedule], listener: socket.socket, record: Path | None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Schedule],
+        listener: socket.socket,
+        record: Path | None,
+        secure: ssl.SSLContext | None = None,
+    ) -> None:
         self.models = models
         self.loop = asyncio.new_event_loop()  # only the parser asks for it
         self.protocol = BaseProtocol(self.loop)
@@ -156,6 +164,7 @@ class Server:
         self.numbered = 0
         self.streams = 0
         self._listener = listener
+        self._secure = secure
         self._alarm = Alarm()
         self._due: list[tuple[int, int, Callable[[int], None]]] = []
         self._order = 0
@@ -256,6 +265,13 @@ class Server:
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure is not None:
+                try:
+                    # The handshake is done as what belongs to it is read.
+                    sock = self._secure.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                except OSError:
+                    sock.close()
+                    continue
             self.connections[sock.fileno()] = Connection(self, sock)
             self.epoll.register(sock, select.EPOLLIN)
 

@@ -83,6 +83,11 @@ class Target(Record):
     model: str
     api_key: Secret | None = None
 
+    @property
+    def secure(self) -> bool:
+        """Whether requests go over TLS."""
+        return self.url.startswith("https:")
+
     def of(self, case: Case) -> "Target":
         """The same for a round of a case: `{case}` in the model's name stands for the case's."""
         return self.model_copy(update={"model": self.model.replace("{case}", case.id)})

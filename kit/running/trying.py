@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kit import bounded, calibration, packed, trials
+from kit import bounded, calibration, certificates, packed, trials
 from kit.durable import make_directory
 from kit.errors import KitError
 from kit.loadgens import ReadingError, exchanges
@@ -18,7 +18,11 @@ from kit.store import RunDir
 LONGEST_S = 60.0
 SHARE = 0.05
 """Of a run's time, at most."""
+LOG = "log"
 _HANGS_S = 30.0
+_HERE = "127.0.0.1"
+_CERTIFICATE = "KIT_TRIAL_CERTIFICATE"
+"""As `kit.instrument.trial` calls it."""
 _LARGEST_RECORD = 2**30
 """Of what a server tells of its tokens: some bytes for each, for as long as the trial lasts."""
 
@@ -32,8 +36,6 @@ def calibrate(plan: Plan, doors: Doors, run: RunDir, ran_s: float) -> Calibratio
     reason: Doubt | None = None
     if transport != "precise":
         reason = Doubt(kind="untried-transport")
-    elif plan.target.url.startswith("https:"):
-        reason = Doubt(kind="untried-tls")
     else:
         wanted = trials.measured(run.results(plan))
         points = trials.within(wanted, budget)
@@ -69,7 +71,7 @@ def _tried(
         for path in home.iterdir() if home.is_dir() else ():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name == packed.FILE:
+            elif path.name != LOG:
                 path.unlink()
 
 
@@ -98,16 +100,18 @@ def _name(point: Point, number: int) -> str:
 def _run(plan: Plan, doors: Doors, home: Path, asked: Sequence[Mapping[str, object]], budget_s: float) -> str | None:
     """Why the trial failed, or None."""
     load = plan.rounds[0].program
+    secrets = {_CERTIFICATE: "".join(certificates.self_signed(_HERE, doors.host.now()))} if plan.target.secure else {}
     program = Program(
         name="calibration",
         environment=load.environment,
         argv=(*packed.COMMAND, "trial", json.dumps(asked)),
         container=load.container,
+        secrets=tuple(secrets),
         instrument=packed.digest(),
     )
     tail: list[str] = []
     began = doors.host.monotonic()
-    with doors.runtime.start(program, directory=home, log=home / "log", secrets={}, on_line=tail.append) as trying:
+    with doors.runtime.start(program, directory=home, log=home / LOG, secrets=secrets, on_line=tail.append) as trying:
         while (ended := trying.wait(0.1)) is None:
             if doors.host.monotonic() - began > budget_s + _HANGS_S:
                 return "the trial did not come to its end"

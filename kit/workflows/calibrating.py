@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import calibration, packed, runtimes, trials
+from kit import calibration, certificates, packed, runtimes, trials
 from kit import profile as profiles
 from kit.calibration import Error
 from kit.errors import HostError, UsageError
@@ -24,7 +24,17 @@ TTFT_S, ITL_S = 0.1, 0.01
 """What a server is taken to do where neither a baseline nor a run says: a demanding one."""
 LONGEST_ROUND_S = 4.0
 _MOST_INPUT = 128
+_HERE = "127.0.0.1"
 _PORTS = range(18300, 18400)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a profile, or a run, sends, the loads to try, the heaviest first, and whether over TLS."""
+
+    load: Load
+    points: tuple[Point, ...]
+    secure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +67,46 @@ def calibrate(reference: str, settings: Sequence[str], rounds: int, progress: Pr
     with LocalHost().hold() as busy:
         if busy is not None:
             raise HostError(f"{busy}; each would measure the other", hint="wait for its end")
-        yield from _calibrated(*loads(reference, settings), rounds, progress)
+        yield from _calibrated(wanted(reference, settings), rounds, progress)
 
 
-def loads(reference: str, settings: Sequence[str]) -> tuple[Load, tuple[Point, ...]]:
-    """How a profile, or a run, sends, and the loads to try; the heaviest first. Raises `UsageError` where a run tells of none."""
+def wanted(reference: str, settings: Sequence[str]) -> Wanted:
+    """What is to be tried of a profile or a run. Raises `UsageError` where a run tells of no load."""
     home = next((one for one in (Path(reference), Path("runs") / reference) if (one / "plan.json").is_file()), None)
     if home is not None:
         if settings:
             raise UsageError(f"{reference} is a run, and its load is what it was: --set is for profiles")
         run = RunDir(home)
-        points = trials.measured(run.results(run.plan()))
+        plan = run.plan()
+        points = trials.measured(run.results(plan))
         if not points:
             raise UsageError(
                 f"{reference} has no round with TTFT and TPOT", hint="give the profile: kit calibrate PROFILE"
             )
-        return profiles.alone(run.text("profile.yaml") + "\n", str(run.path / "profile.yaml")).profile.load, points
+        load = profiles.alone(run.text("profile.yaml") + "\n", str(run.path / "profile.yaml")).profile.load
+        return Wanted(load, points, plan.target.secure)
     loaded = profiles.load(reference, settings)
     known: tuple[Row, ...] = ()
     if loaded.baseline is not None:
         known = baselines.read(loaded.baseline, str(loaded.profile.acceptance.baseline))
-    return loaded.profile.load, expected(loaded.profile.load, known)
+    secure = (loaded.profile.server.url or "").startswith("https:")
+    return Wanted(loaded.profile.load, expected(loaded.profile.load, known), secure)
 
 
-def _calibrated(load: Load, points: Sequence[Point], rounds: int, progress: Progress) -> Iterator[Calibrated]:
+def _calibrated(wanted: Wanted, rounds: int, progress: Progress) -> Iterator[Calibrated]:
+    load = wanted.load
     runtime = runtimes.make("process")
     sender = runtime.pin(GENERATORS[load.generator].IMAGE, load.version)
     runtime.prepare(sender, progress)
     tokenizer = _tokenizer(load.tokenizer)
-    for point in reversed(points):
+    for point in reversed(wanted.points):
         if point.asked_itl_s > 0:
             most = max(trials.LEAST_TOKENS, int(LONGEST_ROUND_S / point.asked_itl_s))
             point = point.model_copy(update={"tokens": min(point.tokens, most)})
         progress(f"{point.load}, {point.tokens} tokens each")
-        yield Calibrated(point, tuple(_round(runtime, sender, load, tokenizer, point, seed) for seed in range(rounds)))
+        yield Calibrated(
+            point, tuple(_round(runtime, sender, wanted, tokenizer, point, seed) for seed in range(rounds))
+        )
 
 
 def _tokenizer(named: str) -> str:
@@ -105,7 +121,8 @@ def _tokenizer(named: str) -> str:
     return str(path)
 
 
-def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, point: Point, seed: int) -> Error:
+def _round(runtime: Runtime, sender: Environment, wanted: Wanted, tokenizer: str, point: Point, seed: int) -> Error:
+    load = wanted.load
     generator = GENERATORS[load.generator]
     host = LocalHost()
     port = next((number for number in _PORTS if host.port_is_free(number)), None)
@@ -123,7 +140,7 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
         transport=load.transport,
         case=case,
         seed=load.seed + seed,
-        target=Target(url=f"http://127.0.0.1:{port}", model="reference"),
+        target=Target(url=f"{'https' if wanted.secure else 'http'}://{_HERE}:{port}", model="reference"),
         tokenizer=tokenizer,
         read_timeout_s=load.read_timeout,
         processes=None if load.processes == "auto" else load.processes,
@@ -133,15 +150,20 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
         record, log = home / "sent.jsonl", Path(scratch) / "load.log"
         for directory in (home, raw):
             packed.place(directory, packed.digest())
+        speaking, trusting = _secured(home) if wanted.secure else ((), ())
         times = ("--ttft", f"{point.asked_ttft_s:.6f}", "--itl", f"{point.asked_itl_s:.6f}")
         server = Program(
             name="reference",
             environment=sender,
-            argv=(*packed.COMMAND, "reference", "--port", str(port), *times, "--record", str(record)),
+            argv=(*packed.COMMAND, "reference", "--port", str(port), *times, *speaking, "--record", str(record)),
         )
         argv = generator.argv(order)
         client = Program(
-            name="load", environment=sender, argv=argv, env=generator.env(order), mounts=(Mount(path=tokenizer),)
+            name="load",
+            environment=sender,
+            argv=argv,
+            env=(*generator.env(order), *trusting),
+            mounts=(Mount(path=tokenizer),),
         )
         said: list[str] = []
         with runtime.start(server, directory=home, log=home / "log", secrets={}, on_line=said.append) as serving:
@@ -159,3 +181,13 @@ def _round(runtime: Runtime, sender: Environment, load: Load, tokenizer: str, po
             return calibration.error(case, samples, calibration.truth(record.read_text("utf-8").splitlines()))
         except (ReadingError, ValueError, OSError) as problem:
             raise HostError(f"nothing can be said of {point.load}: {problem}") from problem
+
+
+def _secured(home: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The words by which the reference server speaks TLS, and the variable by which a client trusts it."""
+    key, certificate = certificates.self_signed(_HERE, LocalHost().now())
+    shown, trusted = home / "reference.pem", home / "trusted.pem"
+    shown.touch(0o600)
+    shown.write_text(key + certificate, "utf-8")
+    trusted.write_text(certificate, "utf-8")
+    return ("--certificate", str(shown)), (("SSL_CERT_FILE", str(trusted)),)

@@ -45,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "kit.beside",
         "kit.caveats",
+        "kit.certificates",
         "kit.clocks",
         "kit.documents",
         "kit.flow",
@@ -83,7 +84,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "docker": ("kit.runtimes.docker",),
     "httpx": ("kit.endpoint",),
     "cyclonedx": ("kit.images.sbom",),
-    "cryptography": ("kit.signing.keys", "kit.signing.stamping"),
+    "cryptography": ("kit.certificates", "kit.signing.keys", "kit.signing.stamping"),
     "rfc3161_client": ("kit.signing.stamping",),
     "securesystemslib": ("kit.signing.keys", "kit.signing.attesting", "kit.signing.signatures"),
     "subprocess": ("kit.host", "kit.runtimes", "kit.instrument.sender", "kit.instrument.trial"),

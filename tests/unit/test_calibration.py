@@ -88,15 +88,25 @@ def test_of_a_search_the_loads_that_come_first_are_tried_and_rates_as_they_are()
 def test_a_run_is_tried_at_the_times_that_it_measured(tmp_path: Path) -> None:
     world = World(tmp_path)
     with pytest.raises(UsageError, match="has no round with TTFT and TPOT"):
-        calibrating.loads(str(kept(world)), ())
+        calibrating.wanted(str(kept(world)), ())
     world.execute()
-    load, found = calibrating.loads(str(world.run.path), ())
-    assert load.cases[0].concurrency == (1, 2)
+    found = calibrating.wanted(str(world.run.path), ())
+    assert found.load.cases[0].concurrency == (1, 2)
     figures = [result.figures for result in world.run.results(world.plan)]
     tpots = [one.tpot_s.mean for one in figures if one.tpot_s is not None]
-    assert [(point.concurrency, point.asked_itl_s) for point in found] == [(2, min(tpots[2:])), (1, min(tpots[:2]))]
+    assert [(point.concurrency, point.asked_itl_s) for point in found.points] == [
+        (2, min(tpots[2:])),
+        (1, min(tpots[:2])),
+    ]
     with pytest.raises(UsageError, match="--set is for profiles"):
-        calibrating.loads(str(world.run.path), ["load.rounds=2"])
+        calibrating.wanted(str(world.run.path), ["load.rounds=2"])
+
+
+def test_what_is_sent_over_tls_is_tried_over_tls() -> None:
+    asked = ["server.model=m", "load.tokenizer=/t"]
+    for url, secure in (("https://host:8443", True), ("http://host:8001", False)):
+        assert calibrating.wanted("external", [f"server.url={url}", *asked]).secure is secure
+    assert not calibrating.wanted("smoke", ()).secure
 
 
 def kept(world: World) -> Path:

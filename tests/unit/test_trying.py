@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kit import calibration, trials
 from kit.instrument import exchange as kept
 from kit.loadgens import exchanges
-from kit.model import Case, Figures, Length, NativeSummary, Plan, RoundResult, Sample, Spread
+from kit.model import Case, Doubt, Figures, Length, NativeSummary, Plan, RoundResult, Sample, Spread
 from kit.model.calibration import Calibration, Point, Share, Trial
 from kit.model.rates import Rate
 from kit.report import details
@@ -288,12 +288,24 @@ def test_the_plain_client_is_not_tried_in_a_run(tmp_path: Path) -> None:
     assert found.reason.kind == "untried-transport"
 
 
-def test_an_endpoint_with_tls_is_not_tried_over_plain_http(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["https://host:8443", "http://host:8000"])
+def test_an_endpoint_with_tls_is_tried_over_tls(tmp_path: Path, url: str) -> None:
     world = World(tmp_path)
     world.execute()
-    target = world.plan.target.model_copy(update={"url": "https://host:8443"})
+    target = world.plan.target.model_copy(update={"url": url})
+    handed: dict[str, str] = {}
+
+    def seen(stage: Stage) -> Generator[None, None, int]:
+        handed.update({name: stage.secrets[name] for name in stage.program.secrets})
+        return (yield from tries(stage))
+
+    world.runtime.plays_in_turn("calibration", seen)
     plan = precise(world.plan).model_copy(update={"target": target})
-    found = trying.calibrate(plan, world.doors, world.run, 600.0)
-    assert found.reason is not None
-    assert found.reason.kind == "untried-tls"
-    assert "the trial speaks plain HTTP" in doubt("en", found.reason)
+    assert trying.calibrate(plan, world.doors, world.run, 600.0).reason is None
+    assert list(handed) == (["KIT_TRIAL_CERTIFICATE"] if url.startswith("https") else [])
+    assert all(pem.startswith("-----BEGIN PRIVATE KEY-----") for pem in handed.values())
+    assert not any(b"PRIVATE KEY" in path.read_bytes() for path in world.run.path.rglob("*") if path.is_file())
+
+
+def test_runs_of_before_say_why_nothing_was_tried_over_tls() -> None:
+    assert "the trial speaks plain HTTP" in doubt("en", Doubt(kind="untried-tls"))
