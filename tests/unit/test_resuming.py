@@ -21,7 +21,7 @@ from kit.running import beginning, leftovers, remaking, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
 from tests.fakes import FakeHost
-from tests.unit.test_runner import EXTERNAL, KEY, PROFILE, World
+from tests.unit.world import EXTERNAL, KEY, PROFILE, World
 
 RECORDED = Path(__file__).parent / "recorded"
 
