@@ -19,7 +19,7 @@ from kit.running import beginning, prompting, resuming
 from kit.running.beginning import Prepared
 from kit.workflows import rehearsing, running
 from tests.fakes import BEGIN, FakeRuntime, Play, Stage, ends
-from tests.unit.test_profile import RUNNING
+from tests.unit.profiles import RUNNING
 from tests.unit.test_resuming import collected
 from tests.unit.world import World, sends
 
