@@ -28,8 +28,8 @@ from kit.store import RunDir
 from kit.workflows import packing, running
 from tests.fakes import Play, Stage
 from tests.faults.bench import Bench, finished, light, next_command
-from tests.unit.test_runner import ROUNDS as ALL_ROUNDS
-from tests.unit.test_runner import World, sends
+from tests.unit.world import ROUNDS as ALL_ROUNDS
+from tests.unit.world import World, sends
 
 ROUNDS = ["10-8-c1/round-1", "10-8-c1/round-2"]
 PART = packing.Wanted(without=("image", "wheel", "kit"))

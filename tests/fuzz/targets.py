@@ -36,8 +36,8 @@ from kit.store import RunDir
 from kit.workflows import opening, sealing
 from tests.fuzz.mutation import mutated, mutated_member
 from tests.unit import evalscope_files, old_reports, test_exchanges
+from tests.unit.people import CRITERIA
 from tests.unit.test_bundles import Made
-from tests.unit.test_signing import CRITERIA
 from tests.unit.written import PROFILE, Written
 
 TESTS = Path(__file__).parents[1]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import packed
 from kit import plan as plans
 from kit import profile as profiles
 from kit.endpoint import HttpEndpoint
@@ -50,6 +51,20 @@ def cache(smoke: Plan) -> Path:
     """The shared cache, which holds all that the smoke profile needs."""
     del smoke
     return shared_cache()
+
+
+@pytest.fixture(scope="session")
+def python(cache: Path) -> Path:
+    """The interpreter of the load generator's environment."""
+    runtime = ProcessRuntime(folder("images"), cache)
+    return runtime.environments.path(runtime.pin("evalscope", "1.0.1")) / "bin" / "python"
+
+
+@pytest.fixture
+def instruments(tmp_path: Path) -> Path:
+    """The one file that holds kit's own instruments, as it lies beside a load."""
+    packed.place(tmp_path / "there", packed.digest())
+    return tmp_path / "there" / packed.FILE
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from kit.store import RunDir
 from tests.fakes import FakeRuntime
 from tests.unit.test_plan import make
 from tests.unit.test_remaking import SMALL
-from tests.unit.test_runner import EXTERNAL, PROFILE, World
+from tests.unit.world import EXTERNAL, PROFILE, World
 
 
 def docker(text: str) -> Plan:

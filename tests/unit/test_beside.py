@@ -19,9 +19,9 @@ from kit.running import beginning, prompting, resuming
 from kit.running.beginning import Prepared
 from kit.workflows import rehearsing, running
 from tests.fakes import BEGIN, FakeRuntime, Play, Stage, ends
-from tests.unit.test_profile import RUNNING
+from tests.unit.profiles import RUNNING
 from tests.unit.test_resuming import collected
-from tests.unit.test_runner import World, sends
+from tests.unit.world import World, sends
 
 CHAT = b'{"prompt": "Why?"}\n\n{"messages": [{"role": "user", "content": "How?"}], "output_tokens": 7}\n'
 CODE = b'{"prompt": "def f():"}\n'

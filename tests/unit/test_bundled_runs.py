@@ -20,9 +20,9 @@ from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from kit.store import RunDir, write_once
 from kit.workflows import opening, originals, packing, relocating, running
+from tests.unit.people import NOW, People, people
 from tests.unit.test_bundles import Made
 from tests.unit.test_bundles import sha256 as sha
-from tests.unit.test_signing import NOW, People, people
 from tests.unit.written import PROFILE, Written
 
 __all__ = ["people"]

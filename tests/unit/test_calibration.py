@@ -10,7 +10,7 @@ from kit.errors import UsageError
 from kit.legacy import baseline
 from kit.model import Case, Length, Sample
 from kit.workflows import calibrating
-from tests.unit.test_runner import PROFILE, World
+from tests.unit.world import PROFILE, World
 
 CASE = Case(input=Length.model_validate(8), output=Length.model_validate(3), concurrency=2, requests=2)
 

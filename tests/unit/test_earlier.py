@@ -14,7 +14,7 @@ from kit.report import building, reading
 from kit.running import remaking, resuming, runner
 from kit.store import RunDir, runs
 from tests.fakes import FakeRuntime
-from tests.unit.test_runner import ROUNDS, World
+from tests.unit.world import ROUNDS, World
 
 EARLIER = sorted((Path(__file__).parent / "earlier").glob("*.tar.gz"))
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from kit import renderers
-from kit.model import (
-    RoundPlan,
-)
+from kit.model import RoundPlan
 from kit.model.report import Report
 from kit.renderers.markdown import block, code, escape
 from tests.unit.written import Written, failing
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+"""Reads CommonMark with tables and strike-through."""
 
 
 def expected(text: str) -> str:
@@ -34,9 +34,8 @@ def cells(row: str) -> list[str]:
 
 
 def shown(cell: str) -> list[tuple[str, str]]:
-    """How CommonMark with tables and strike-through reads the first cell of a row: the kind and content of each piece."""
-    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    tokens = reader.parse(f"| {cell} | end |\n| --- | --- |\n")
+    """How a reader sees the first cell of a row: the kind and content of each piece."""
+    tokens = READER.parse(f"| {cell} | end |\n| --- | --- |\n")
     inner = [token for token in tokens if token.type == "inline"]
     assert [token.content for token in inner[1:]] == ["end"], cell
     return [(child.type, child.content) for child in inner[0].children or ()]
@@ -131,9 +130,8 @@ def filled(built: Report, text: str) -> str:
 
 def outline(text: str) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
     """Every piece of a document as a reader of CommonMark sees it: what it is, and its text."""
-    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
     found = []
-    for token in tokens:
+    for token in READER.parse(text):
         pieces: list[tuple[str, str]] = []
         for child in token.children or ():
             if pieces and child.type == pieces[-1][0] == "text":
@@ -198,7 +196,7 @@ def test_a_hostile_profile_and_server_change_no_line_of_the_report(tmp_path: Pat
     assert by_title["**Project**"] == ["**Project**", plain]
     assert by_title["**Model**"] == ["**Model**", plain]
     assert by_title[plain][:5] == [plain, plain, "128", "512", "1"]
-    html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
+    html = READER.render(text)
     assert "<img" not in html
     assert "<em>" not in html
     assert "<s>" not in html

@@ -8,7 +8,7 @@ import pytest
 from kit.errors import UsageError
 from kit.running import places
 from kit.store import RunDir
-from tests.unit.test_runner import World
+from tests.unit.world import World
 
 
 @pytest.fixture

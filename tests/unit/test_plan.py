@@ -14,7 +14,7 @@ from kit.runtimes import sources
 from tests import ascend_host
 from tests.fakes import FakeRuntime
 from tests.unit.conftest import CheckGolden
-from tests.unit.test_profile import RUNNING, STARTED
+from tests.unit.profiles import RUNNING, STARTED
 
 MADE = """\
 schema: 1

@@ -26,8 +26,8 @@ from kit.store import write_once
 from kit.workflows import originals, relocating, reproducing
 from tests.fakes import BEGIN, FakeHost
 from tests.unit import old_reports
-from tests.unit.test_bundled_runs import SMOKE, measured, pack, people, rewritten, trust
-from tests.unit.test_signing import People
+from tests.unit.people import People, people
+from tests.unit.test_bundled_runs import SMOKE, measured, pack, rewritten, trust
 from tests.unit.written import PROFILE, RECORDED, Written
 
 __all__ = ["people"]

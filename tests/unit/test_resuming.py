@@ -5,7 +5,8 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from kit.running import beginning, leftovers, remaking, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
 from tests.fakes import FakeHost
-from tests.unit.test_runner import EXTERNAL, KEY, PROFILE, World
+from tests.unit.world import EXTERNAL, KEY, PROFILE, World
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -174,6 +175,16 @@ def test_an_attempt_that_was_killed_before_its_status_is_counted(world: World) -
 
 DEAD = f"1.1.1.{os.stat('/proc/self/ns/pid').st_ino}"
 """The mark of a kit that does not run: nothing started at the first tick."""
+OTHER = f"{DEAD}.00000000.00000001"
+"""The mark of a kit of another machine, the same process as in DEAD."""
+
+
+@contextmanager
+def named(mark: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """What is done within is done in the name of the kit with this mark."""
+    with monkeypatch.context() as patched:
+        patched.setattr(owners, "fresh", lambda: mark)
+        yield patched
 
 
 @pytest.fixture
@@ -181,8 +192,18 @@ def dead_note(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], notes.Note]:
     """Takes notes in the name of a kit that was killed."""
 
     def take(what: str) -> notes.Note:
-        with monkeypatch.context() as patched:
-            patched.setattr(owners, "fresh", lambda: DEAD)
+        with named(DEAD, monkeypatch):
+            return notes.take(what)
+
+    return take
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], notes.Note]:
+    """Takes notes as a kit on another machine that shares the cache; its processes are none of those here."""
+
+    def take(what: str) -> notes.Note:
+        with named(OTHER, monkeypatch):
             return notes.take(what)
 
     return take
@@ -210,18 +231,24 @@ def test_a_killed_run_says_so_and_holds_whole_files_only(
     assert leftovers.sweep() == ()
 
 
+def keyed(folder: Path) -> tuple[World, Path]:
+    """A run with a key as it is in its first round, and where that round's raw files lie."""
+    world = World(folder, EXTERNAL, key=KEY)
+    write_once(world.run.path / "plan.json", world.plan.to_json())
+    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
+    raw = world.run.round_directory(world.plan.rounds[0]) / "raw"
+    raw.mkdir(parents=True)
+    return world, raw
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["key-known", "key-not-known"])
 def test_a_key_that_was_dumped_in_the_round_of_a_kill_is_struck_out_or_told(
     known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path, EXTERNAL, key=KEY)
-    write_once(world.run.path / "plan.json", world.plan.to_json())
-    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
-    dumped = world.run.round_directory(world.plan.rounds[0]) / "raw" / "benchmark_args.json"
-    dumped.parent.mkdir(parents=True)
+    world, raw = keyed(tmp_path)
+    dumped, captured = raw / "benchmark_args.json", raw / exchange.RAW
     dumped.write_text(KEY)
     # Of this nobody can say whether an answer in pieces repeats the key.
-    captured = dumped.with_name(exchange.RAW)
     captured.write_bytes(b"5\r\nsk-ve\r\n")
     if known:
         monkeypatch.setenv("MY_KEY", KEY)
@@ -229,17 +256,14 @@ def test_a_key_that_was_dumped_in_the_round_of_a_kill_is_struck_out_or_told(
     assert (dumped.read_text() == KEY) is not known
     assert not captured.exists()
     assert ("the API key may stand in" in told) is not known
-    assert (str(dumped.parent.parent) in told) is not known
+    assert (str(raw.parent) in told) is not known
 
 
 def test_a_run_is_brought_into_order_when_its_containers_are_gone(
     tmp_path: Path, dead_note: Callable[[str], notes.Note], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path, EXTERNAL, key=KEY)
-    write_once(world.run.path / "plan.json", world.plan.to_json())
-    world.run.write_status(resuming.begun(world.run, world.plan, world.host.now()))
-    captured = world.run.round_directory(world.plan.rounds[0]) / "raw" / exchange.RAW
-    captured.parent.mkdir(parents=True)
+    world, raw = keyed(tmp_path)
+    captured = raw / exchange.RAW
 
     def last_words() -> list[str]:
         captured.write_bytes(b"")
@@ -248,8 +272,8 @@ def test_a_run_is_brought_into_order_when_its_containers_are_gone(
     monkeypatch.setattr(marks, "sweep", tuple)
     monkeypatch.setattr(leftovers, "_docker", last_words)
     dead_note(str(world.run.path))
-    monkeypatch.setattr("tests.unit.test_resuming.DEAD", DEAD.replace("1.1.1.", "1.1.2."))
-    dead_note(notes.DOCKER)
+    with named(DEAD.replace("1.1.1.", "1.1.2."), monkeypatch):
+        notes.take(notes.DOCKER)
     told = leftovers.sweep()
     assert told[0] == "removed the container"
     assert "was cut short" in told[1]
@@ -287,22 +311,6 @@ def test_a_run_that_is_gone_on_with_is_left_alone(world: World, dead_note: Calla
         leftovers.sweep()
     assert part.exists()
     assert not note.path.is_symlink()
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], notes.Note]:
-    """Takes notes as a kit on another machine that shares the cache; its processes are none of those here."""
-
-    def take(what: str) -> notes.Note:
-        with monkeypatch.context() as patched:
-            patched.setattr(owners, "fresh", lambda: OTHER)
-            return notes.take(what)
-
-    return take
-
-
-OTHER = f"{DEAD}.00000000.00000001"
-"""The mark of a kit of another machine, the same process as in DEAD."""
 
 
 def test_a_live_run_of_another_machine_is_left_alone(
@@ -392,8 +400,7 @@ def test_files_that_a_killed_kit_was_writing_are_removed_from_their_folder_alone
     spared[-1].parent.mkdir()
     for path in (left, *spared):
         path.touch()
-    with monkeypatch.context() as killed:
-        killed.setattr(owners, "fresh", lambda: DEAD)
+    with named(DEAD, monkeypatch) as killed:
         killed.setattr(notes.Note, "drop", lambda _: None)
         with notes.writing(tmp_path):
             pass
@@ -414,8 +421,7 @@ def test_what_a_killed_kit_was_making_is_removed_wherever_it_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(marks, "sweep", tuple)
-    with notes.scratch_in(tmp_path, "bundle") as own, monkeypatch.context() as killed:
-        killed.setattr(owners, "fresh", lambda: DEAD)
+    with notes.scratch_in(tmp_path, "bundle") as own, named(DEAD, monkeypatch):
         left = notes.scratch_in(tmp_path, "bundle")
         made = left.__enter__()
         (made / "b.kit").write_text("half")

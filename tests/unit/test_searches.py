@@ -19,7 +19,7 @@ from kit.store import RunDir
 from tests.fakes import BEGIN, FakeHost
 from tests.unit.evalscope_files import Request
 from tests.unit.planning import planned
-from tests.unit.test_runner import EXTERNAL, KEY, World, sends
+from tests.unit.world import EXTERNAL, KEY, World, sends
 from tests.unit.written import PROFILE
 
 FIND = "load.cases=[{input: 128, output: 512, concurrency: [3]}, {input: 2k, output: 512, find: {concurrency: %d, limits: [%s]}}]"

@@ -11,7 +11,7 @@ from kit.instrument.load import PULSE
 from kit.model import Plan
 from kit.running import runner
 from tests.fakes import Play, Stage, ends, forever
-from tests.unit.test_runner import PROFILE, READY_LOG, ROUNDS, World, sends
+from tests.unit.world import PROFILE, READY_LOG, ROUNDS, World, sends
 
 LIMITED = PROFILE.replace("ready_timeout: 60s", "ready_timeout: 60s\n  stall_limit: 100s")
 ONCE = LIMITED.replace("stall_limit: 100s", "stall_limit: 100s\n  restart: once")

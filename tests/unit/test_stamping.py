@@ -11,8 +11,7 @@ from kit.model.attestation import Attestation, SignOffEnvelope
 from kit.ports import EndpointError
 from kit.signing import keys, signatures, stamping, trust
 from kit.workflows import sealing
-from tests.unit.test_bundled_runs import people
-from tests.unit.test_signing import NOW, People, never
+from tests.unit.people import NOW, People, never, people
 from tests.unit.written import Written
 
 __all__ = ["people"]

@@ -15,7 +15,7 @@ from kit.telemetry.processors import Processors
 from kit.texts import doubt
 from tests import ascend_host
 from tests.fakes import BEGIN, FakeHost
-from tests.unit.test_doctor import Site
+from tests.unit.sites import Site
 
 GIB = 1024**3
 

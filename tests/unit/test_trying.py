@@ -21,7 +21,7 @@ from kit.spellings import NONE
 from kit.texts import doubt
 from tests.fakes import Play, Stage, ends, forever
 from tests.unit.evalscope_files import Request
-from tests.unit.test_runner import World, sends
+from tests.unit.world import World, sends
 
 MS = 1_000_000
 
