@@ -1,18 +1,20 @@
 """One connection of kit's transport whose server ends it, and what is then said of the request: in the load generator's environment."""
 
 import json
+import os
 import socket
 import subprocess
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from kit import packed
-from kit.resources import folder
-from kit.runtimes.process import ProcessRuntime
+from kit import calibration, certificates
+from kit.loadgens import exchanges
+from tests.integration.driver import free_port
 
 DRIVER = """
 import json, select, socket, struct, sys, time
@@ -78,15 +80,8 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def python(cache: Path) -> Path:
-    runtime = ProcessRuntime(folder("images"), cache)
-    return runtime.environments.path(runtime.pin("evalscope", "1.0.1")) / "bin" / "python"
-
-
-def test_what_the_server_cannot_have_had_is_told_from_what_it_may_have_had(python: Path, tmp_path: Path) -> None:
-    packed.place(tmp_path, packed.digest())
-    argv = [str(python), "-c", DRIVER, str(tmp_path / packed.FILE)]
+def test_what_the_server_cannot_have_had_is_told_from_what_it_may_have_had(python: Path, instruments: Path) -> None:
+    argv = [str(python), "-c", DRIVER, str(instruments)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
@@ -140,12 +135,11 @@ def served(listener: socket.socket, most: int) -> None:
 
 @pytest.mark.parametrize(("most", "opened"), [(1, range(38, 39)), (4, range(6, 21)), (100, range(1))])
 def test_to_a_server_that_keeps_no_connection_each_request_goes_over_a_new_one(
-    python: Path, tmp_path: Path, most: int, opened: range
+    python: Path, instruments: Path, most: int, opened: range
 ) -> None:
-    packed.place(tmp_path, packed.digest())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=served, args=(listener, most), daemon=True).start()
-        argv = [str(python), "-c", FORTY, str(tmp_path / packed.FILE), f"http://127.0.0.1:{listener.getsockname()[1]}"]
+        argv = [str(python), "-c", FORTY, str(instruments), f"http://127.0.0.1:{listener.getsockname()[1]}"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         listener.shutdown(socket.SHUT_RDWR)
     assert done.returncode == 0, done.stderr
@@ -154,3 +148,58 @@ def test_to_a_server_that_keeps_no_connection_each_request_goes_over_a_new_one(
     assert found["opened_late"] in opened
     # Until it is known: three, and what is under way meanwhile.
     assert most > 1 or found["sent_again"] <= 5
+
+
+# --- over TLS ------------------------------------------------------------------------------------------------------
+
+
+def test_a_trial_over_tls_has_its_truth_and_leaves_no_key(python: Path, instruments: Path) -> None:
+    home = instruments.parent
+    key, certificate = certificates.self_signed("127.0.0.1", datetime.now(UTC))
+    load = {"clients": 6, "requests": 12, "tokens": 8, "ttft_s": 0.05, "itl_s": 0.005, "rate": None, "seed": 0}
+    points = [{"name": "one", "processes": 1, **load}, {"name": "two", "processes": 2, **load}]
+    done = subprocess.run(
+        [str(python), str(instruments), "trial", json.dumps(points)],
+        cwd=home, env={**os.environ, "KIT_TRIAL_CERTIFICATE": key + certificate, "TMPDIR": str(home)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("one", "two"):
+        samples, _ = exchanges.read(home / name, 12)
+        true = calibration.truth((home / name / "sent.jsonl").read_text("utf-8").splitlines())
+        assert (len(samples), true.requests) == (12, 12)
+        assert all(sample.succeeded and (sample.ttft_s or 0) >= 0.05 for sample in samples)
+        assert [(home / name / "sender.json").exists(), true.values["ttft"] >= 0.05] == [True, True]
+    held = [path for path in home.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    assert held == []
+
+
+def test_a_server_over_tls_is_trusted_by_its_certificate_only(python: Path, instruments: Path, tmp_path: Path) -> None:
+    key, certificate = certificates.self_signed("127.0.0.1", datetime.now(UTC))
+    for name, content in (("shown.pem", key + certificate), ("trusted.pem", certificate)):
+        (tmp_path / name).write_text(content, "utf-8")
+    port, words = free_port(), ("reference", "--certificate", str(tmp_path / "shown.pem"), "--ttft", "20ms")
+    argv = [str(python), str(instruments), *words, "--port", str(port)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            assert "listening" in server.stdout.readline()
+            address = f"https://127.0.0.1:{port}"
+            for trusted, refused in ((str(tmp_path / "trusted.pem"), None), ("/dev/null", "certificate verify failed")):
+                argv = [str(python), "-c", FORTY, str(instruments), address]
+                done = subprocess.run(
+                    argv, env={**os.environ, "SSL_CERT_FILE": trusted}, capture_output=True, text=True, timeout=120, check=False
+                )  # fmt: skip
+                assert (refused or "") in done.stderr
+                assert (done.returncode == 0) == (refused is None), done.stderr
+        finally:
+            server.terminate()
+
+
+def test_a_certificate_that_is_none_is_told(python: Path, instruments: Path, tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("no", "utf-8")
+    for name, why in (("none.pem", "is no certificate with its key"), ("gone.pem", "No such file")):
+        argv = [str(python), str(instruments), "reference", "--certificate", str(tmp_path / name)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert why in done.stdout
