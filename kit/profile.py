@@ -157,6 +157,7 @@ def check(profile: Profile) -> Iterator[Problem]:
         for said in dict.fromkeys(generator.cannot(case, load.version, load.transport) for case in load.expanded()):
             yield from (Problem("load.cases", said, "use load.transport: precise"),) if said else ()
     yield from _check_tokenizer(profile)
+    yield from _check_limits(profile)
     yield from secrecy.check(profile)
     if shared := set(numbers(load.cpuset or "")) & set(numbers(profile.server.container.cpuset or "")):
         msg = f"the server has CPU {ranges(shared)} too (server.container.cpuset), and the load must not slow it down"
@@ -219,6 +220,16 @@ def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
             yield Problem("load.tokenizer", f"unknown placeholder {{{name}}}", "there is {model}")
         elif not profile.server.make_model:
             yield Problem("load.tokenizer", "{model} is the model that kit makes, and server.make_model is not true")
+
+
+def _check_limits(profile: Profile) -> Iterator[Problem]:
+    """Who writes 50 for a time may mean seconds or milliseconds, and would not see which was taken."""
+    finds = {f"load.cases.{number}.find": group.find for number, group in enumerate(profile.load.cases)}
+    found = {"acceptance": profile.acceptance, **finds}
+    for where, criteria in found.items():
+        for position, limit in enumerate(criteria.limits if criteria is not None else ()):
+            if limit.in_seconds_unsaid:
+                yield Problem(f"{where}.limits.{position}", f"{limit.limit!r} has no unit", "write s or ms behind it")
 
 
 def _placeholders(words: Iterable[str]) -> list[str]:
