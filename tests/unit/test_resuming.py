@@ -442,4 +442,20 @@ def test_temporary_folders_of_killed_kits_are_removed(tmp_path: Path, monkeypatc
     other.mkdir()
     with notes.scratch("run") as own:
         notes.sweep_scratch()
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([Path(own).name, other.name])
+        assert sorted(path.name for path in tmp_path.glob("kit-*")) == sorted([Path(own).name, other.name])
+
+
+def test_a_temporary_folder_of_a_killed_kit_is_removed_where_the_next_one_has_its_own_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "sweep", tuple)
+    for name in ("then", "now"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "then"))
+    with named(DEAD, monkeypatch):
+        killed = notes.scratch("secrets")
+        left = Path(killed.__enter__())
+        (left / "KEY").write_text("secret")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "now"))
+    assert leftovers.sweep() == (f"removed {left}, left by a kit that was killed",)
+    assert list((tmp_path / "then").iterdir()) == []

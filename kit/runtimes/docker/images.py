@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import IO, TypedDict
 
 import docker
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_bytes
 
 from kit import owners
 from kit.errors import EnvironmentUnavailableError, HostError, UsageError
 from kit.ports import BuildOrder, Progress, StoredImage
 from kit.redaction import plain
+from kit.runtimes import notes
+from kit.runtimes.docker.container import AWAY
+from kit.runtimes.docker.creating import remove_unheld
 from kit.runtimes.docker.engine import OWNER, Engine
 
 _CHUNK = 1024 * 1024
@@ -112,13 +115,16 @@ class DockerImages:
     def files(self, identity: str) -> Iterator[IO[bytes]]:
         with self._engine.patiently(f"image {identity}") as client:
             # Never started: a container is the engine's only way to hand out the final file system.
-            made = client.api.create_container(identity, ["kit"], labels={OWNER: owners.fresh()})
+            note, mark = notes.take(notes.DOCKER), owners.fresh()
             try:
+                made = client.api.create_container(identity, ["kit"], labels={OWNER: mark}, use_config_proxy=False)
                 with _stream(client.api.export(made["Id"], chunk_size=_CHUNK)) as stream:
                     yield stream
             finally:
-                with suppress(APIError):
-                    client.api.remove_container(made["Id"], v=True, force=True)
+                # By its label, as an interrupt may come when the engine has made it, and before anybody holds it.
+                with suppress(*AWAY, DockerException):
+                    remove_unheld(client, f"{OWNER}={mark}")
+                    note.drop()
 
     @contextmanager
     def archive(self, reference: str) -> Iterator[IO[bytes]]:
