@@ -511,5 +511,11 @@ def test_the_command_writes_files_and_says_the_verdict(few: Path, tmp_path: Path
     assert found.exit_code == 0
     assert found.stdout.split() == [str(tmp_path / "comparison.md"), str(tmp_path / "comparison.xlsx")]
     assert "better than the baseline" in found.stderr
+    kept = (tmp_path / "comparison.md").read_bytes()
+    again = CliRunner().invoke(app, [*arguments[:-3], "zh-CN", "--format", "html,md"])
+    assert again.exit_code == 2
+    assert f"{tmp_path}/comparison.md exists already\nwhat to do: give another directory with --to" in again.stderr
+    assert (tmp_path / "comparison.md").read_bytes() == kept
+    assert not (tmp_path / "comparison.html").exists(), "nothing is written beside what is kept"
     refused = CliRunner().invoke(app, ["compare", "507-a", "507-other", "--out", str(few)])
     assert refused.exit_code == 5
