@@ -9,7 +9,12 @@ from kit.cli import complete
 from kit.cli.run import RunsOption, SetOption
 from kit.cli.terminal import echo, echo_json
 
-models = typer.Typer(no_args_is_help=True, help="Look after the files of models.", rich_markup_mode=None)
+models = typer.Typer(
+    no_args_is_help=True,
+    help="Look after the files of models.",
+    epilog="Example: kit model digest /models/x > /models/x/SHA256SUMS",
+    rich_markup_mode=None,
+)
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 

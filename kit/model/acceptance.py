@@ -224,12 +224,6 @@ class Acceptance(Record):
     )
     waivers: tuple[Waiver, ...] = ()
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.tolerance and self.baseline is None:
-            raise ValueError("tolerance needs a baseline")
-        return self
-
     @property
     def has_criteria(self) -> bool:
         return bool(self.tolerance or self.limits or self.success_rate is not None)

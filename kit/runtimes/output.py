@@ -1,6 +1,7 @@
 """Keeping a program's output: secrets struck out, every line told, memory and room on the disk bounded."""
 
 import errno
+import io
 import os
 import stat
 import threading
@@ -22,9 +23,7 @@ def kept(log: Path) -> IO[bytes]:
     Raises `OSError` for a link, which would lead to a file that somebody else chose, and for what is no plain file.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    file = open(
-        log, "a+b", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-    )  # noqa: SIM115
+    file = io.FileIO(log, "a+", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "it is no plain file", str(log))

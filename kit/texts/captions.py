@@ -190,6 +190,14 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "演练中同一工况的每个回答都按基线均值计时，由此得出的系统吞吐达不到基线：{cases}。",
         "Rehearsed, every answer of a case takes the baseline's mean times; the output throughput that follows misses the baseline's: {cases}.",
     ),
+    "caveat-missed-tps": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的 TPS 达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the TPS that follows misses the baseline's: {cases}.",
+    ),
+    "caveat-missed-per_stream_throughput": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的单路吞吐达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the per-stream throughput that follows misses the baseline's: {cases}.",
+    ),
     # marks
     "rehearsal": (
         "演练：使用替代程序，数据不代表真实性能",

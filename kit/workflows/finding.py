@@ -73,7 +73,7 @@ def _lies(run: Found, folder: Path) -> bool:
 
 
 def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric: str) -> Trend:
-    """The trend of one case over the runs that fit and that were measured as the newest of them."""
+    """The trend of one case over the runs that fit and that were measured as the newest of them that is no rehearsal, if any."""
     if metric not in COMPARED:
         raise UsageError(f"there is no metric {metric!r}", hint=f"one of: {', '.join(COMPARED)}")
     with _opened(folder, url, rebuild=False) as (index, told):
@@ -86,7 +86,8 @@ def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric:
                 f"no complete run has the case {case!r}", hint=f"one of: {others}" if others else "kit runs"
             )
     known = {run.run: side for run in have if (side := _side(folder, run)) is not None}
-    alike = [run for run in reversed(have) if run.load == have[0].load and not _apart(known, run, have[0])]
+    newest = next((run for run in have if not run.rehearsal), have[0])
+    alike = [run for run in reversed(have) if run.load == newest.load and not _apart(known, run, newest)]
     errors = [_error(known.get(run.run), case, metric) for run in alike]
     points = trend.of(alike, [figures[f"{run.place}/{run.run}"] for run in alike], metric, errors)
     return Trend(case, metric, points, tuple(run.run for run in have if run not in alike), told)

@@ -344,7 +344,7 @@ def test_a_rate_just_below_all_never_reads_100_percent(planned: Planned) -> None
         ("limits: [ttft = 3 s]", "for ttft write <="),
         ("limits: [speed >= 3]", "no metric 'speed'"),
         ("limits: [ttft <= 3 min]", "in s or ms"),
-        ("limits: [tps >= 3, ttft <= 50]", "acceptance.limits.1: 'ttft <= 50' has no unit"),
+        ("limits: [tps >= 3, ttft <= 50]", "acceptance.limits.1 (line 9): 'ttft <= 50' has no unit"),
         ("limits: [latency_p99 <= 50]", "'latency_p99 <= 50' has no unit"),
         ("limits: [output_throughput >= 3 s]", "in tokens per second"),
         ("limits: [success_rate >= 1]", "in percent"),

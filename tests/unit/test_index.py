@@ -244,6 +244,17 @@ def test_a_trend_leaves_out_what_was_measured_otherwise(folder: Path) -> None:
         finding.over_time(folder, None, Filters(), "128-512-c1", "speed")
 
 
+def test_rehearsals_are_in_no_trend_of_what_was_measured(tmp_path: Path) -> None:
+    planted(tmp_path, "a", 1, cases=ONE)
+    planted(tmp_path, "z", 2, "report.rehearsal=true", cases=ONE)
+    found = finding.over_time(tmp_path, None, Filters(), "128-512-c1", "output_throughput")
+    assert ([point.run.run[-1] for point in found.points], [name[-1] for name in found.left_out]) == (["a"], ["z"])
+    shutil.rmtree(tmp_path / "20261123-210507-a")
+    shown = CliRunner().invoke(app, ["runs", "trend", "128-512-c1", "--out", str(tmp_path)])
+    assert "20261123-210507-z" in shown.stdout
+    assert shown.stderr == "Rehearsal with stand-ins: the figures say nothing about real performance\n"
+
+
 def test_the_commands(folder: Path) -> None:
     listed = CliRunner().invoke(app, ["runs", "--out", str(folder), "--model", "qwen"])
     assert listed.exit_code == 0
