@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from kit.cli import image_tables, output, view
 from kit.cli.tables import Column, Rows
@@ -52,7 +52,7 @@ IMAGE = Listed(
 WIDTHS = (40, 60, 80, 100, 160)
 
 
-def shown(what: Rows, width: int) -> list[str]:
+def shown(what: RenderableType, width: int) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
     console.print(what)
     assert isinstance(console.file, io.StringIO)
@@ -101,19 +101,21 @@ def test_keys_and_figures_are_whole_on_terminals_of_any_width(
 
 
 def test_the_figures_of_a_run_are_whole_on_terminals_of_any_width(
-    tmp_path: Path, terminal: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = Written(tmp_path).report("en")
-    output.table(report)
-    found = lines(capsys, terminal)
-    for row in report.rows:
-        figures = (row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s)
-        written = (*map(figure, figures), rate(row.tps), rate(row.per_stream_throughput))
-        assert [value for value in written if not whole(value, found)] == []
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    for width in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(width))
+        output.table(report)
+        found = lines(capsys, width)
+        for row in report.rows:
+            figures = (row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s)
+            written = (*map(figure, figures), rate(row.tps), rate(row.per_stream_throughput))
+            assert [value for value in written if not whole(value, found)] == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_last_rounds_of_the_live_view_are_whole(tmp_path: Path, width: int) -> None:
+def test_the_last_rounds_of_the_live_view_are_whole(tmp_path: Path) -> None:
     written = Written(tmp_path)
     live = view._Live(written.plan)
     for result in (
@@ -121,15 +123,13 @@ def test_the_last_rounds_of_the_live_view_are_whole(tmp_path: Path, width: int) 
     ):
         event = Event(kind="round-end", at=FOUND.started, text="", case=result.case.id, position=1, of=2)
         live.observe(Seen(event, result))
-    console = Console(file=io.StringIO(), width=width)
-    console.print(live.render())
-    assert isinstance(console.file, io.StringIO)
-    found = console.file.getvalue().splitlines()
-    assert not any("…" in line for line in found)
-    for result in live._last:
-        assert whole(f"{result.case.id} #{result.round}", found)
-        assert whole(f"{figure(result.figures.output_throughput)} tok/s", found)
-        assert whole(f"TPS {rate(result.figures.tps)}", found)
+    for width in WIDTHS:
+        found = shown(live.render(), width)
+        assert not any("…" in line for line in found)
+        for result in live._last:
+            assert whole(f"{result.case.id} #{result.round}", found)
+            assert whole(f"{figure(result.figures.output_throughput)} tok/s", found)
+            assert whole(f"TPS {rate(result.figures.tps)}", found)
 
 
 @given(
