@@ -80,8 +80,9 @@ def reproduce(
             echo(line)
         if plan_only:
             return
-        with view.of(found.prepared.plan, as_json=False) as watching:
-            finished, outcome = reproducing.repeat(found, watching.observe, force=force, wait=wait)
+        brought = found.brought(tell)
+        with view.of(brought.prepared.plan, as_json=False) as watching:
+            finished, outcome = reproducing.repeat(brought, watching.observe, force=force, wait=wait)
         view.summary(finished, as_json=False)
     echo("")
     for line in _figures(outcome):

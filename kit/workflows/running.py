@@ -70,6 +70,7 @@ def planned(
     *,
     images: Path | None = None,
     pin: plans.Pin | None = None,
+    version: plans.LockedVersion | None = None,
     collected: Collected | None = None,
 ) -> Prepared:
     """Decide everything for a run of a profile that was read; with other locks or images than kit's own where given."""
@@ -86,7 +87,7 @@ def planned(
         runtime=runtime,
         pin=pin or (imaging.explained(doors, platform) if runtime == "docker" else doors.pin),
         models=cache() / "models",
-        version=doors.version,
+        version=version or doors.version,
         platform=platform,
         inventory=collected.inventory if collected is not None else None,
         cpus=online(host),
