@@ -2,26 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kit import inventory as inventories
-from kit import store
 from kit.bundles import asking
 from kit.comparing import repeating
-from kit.errors import HostError, NotAcceptedError, UsageError, VerificationError
+from kit.errors import UsageError, VerificationError
 from kit.inventory import Collected
 from kit.model import Plan
-from kit.model.report import Report
-from kit.model.reproduction import REPRODUCTION, Otherwise, Reproduction
+from kit.model import reproduction as model
+from kit.model.reproduction import Otherwise, Reproduction
 from kit.ports import Host, Progress
-from kit.report import repetition
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
-from kit.runtimes import notes
-from kit.store import RunDir
-from kit.workflows import bringing, originals, relocating, running
+from kit.workflows import bringing, originals, relocating, repeated, running
 from kit.workflows.originals import Original
 from kit.workflows.running import Finished
 
@@ -122,52 +118,25 @@ def _differences(original: Original, plan: Plan, collected: Collected) -> tuple[
 
 
 def repeat(found: Ready, observe: Observe, *, force: bool = False, wait: bool = False) -> tuple[Finished, Reproduction]:
-    """Execute the plan, hold the run against its original, and say so in its report."""
-
-    def write(directory: RunDir) -> Report:
-        if directory.status().status == "complete":
-            _keep(directory, compared(found, directory))
-        built, _ = running.write_report(directory)
-        return built
-
-    finished = running.run(found.prepared, observe, force=force, wait=wait, write=write)
+    """Execute the plan and hold the run against its original, which it keeps: its report says what came of it, also where
+    another kit goes on with it."""
+    prepared = replace(found.prepared, original=original(found))
+    finished = running.run(prepared, observe, force=force, wait=wait)
     result = finished.run.reproduction()
     assert result is not None
     return finished, result
 
 
-def _keep(directory: RunDir, result: Reproduction) -> None:
-    try:
-        with notes.writing(directory.path):
-            store.write_once(directory.path / REPRODUCTION, result.to_json())
-    except OSError as error:
-        raise HostError(f"{directory.path / REPRODUCTION} cannot be written: {error.strerror}") from error
-
-
-def compared(found: Ready, directory: RunDir) -> Reproduction:
-    """The run held against its original."""
-    profile = found.original.loaded.profile
-    plan = directory.plan()
-    # A case that was left out of the repetition is one of which nothing can be said.
-    cases = {case.key: case for case in (*profile.load.expanded(), *plan.cases)}
-    results = directory.results(plan)
-    return Reproduction(
-        original=found.original.name,
-        source_sha256=found.original.sha256,
-        signed_by=found.original.signed_by,
-        machine_known=found.original.run is not None,
-        run=directory.name,
-        figures=repeating.judge(
-            tuple(cases.values()),
-            repeating.tolerances(profile, found.wanted.tolerance),
-            found.original.figures(),
-            repeating.of_results([(result.case, result.figures) for result in results]),
-        ),
+def original(found: Ready) -> model.Original:
+    """What the run keeps of its original."""
+    origin, profile = found.original, found.original.loaded.profile
+    return model.Original(
+        name=origin.name,
+        source_sha256=origin.sha256,
+        signed_by=origin.signed_by,
+        machine_known=origin.run is not None,
+        cases=profile.load.expanded(),
+        tolerances=tuple(repeating.tolerances(profile, found.wanted.tolerance).items()),
+        measured=repeated.measured(origin.figures()),
         differences=found.differences,
     )
-
-
-def require_reproduced(found: Reproduction) -> None:
-    """Raises `NotAcceptedError` where it was not reproduced, or where that cannot be said."""
-    if found.outcome != "reproduced":
-        raise NotAcceptedError(repetition.sentence(found, "en"))
