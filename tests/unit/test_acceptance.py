@@ -232,7 +232,9 @@ def test_a_percentile_needs_its_samples(planned: Planned) -> None:
 def test_a_criterion_counts_the_values_of_its_own_figure(planned: Planned) -> None:
     """Of 700 requests 613 had one token, and so no TPOT."""
     short = good(requests=700).model_copy(update={"tpot_s": spread(0.05, 87)})
-    found = planned.verdict("acceptance: {limits: [tpot_p99 <= 500 ms, ttft_p99 <= 9 s]}\n", {"128-512-c1": [short] * 3})
+    found = planned.verdict(
+        "acceptance: {limits: [tpot_p99 <= 500 ms, ttft_p99 <= 9 s]}\n", {"128-512-c1": [short] * 3}
+    )
     tpot, _, ttft, _ = found.judged
     assert (tpot.outcome, dict(tpot.reason.values if tpot.reason else ())) == (
         "uncertain",

@@ -83,8 +83,6 @@ def test_every_figure_of_a_round_is_what_a_hand_computes() -> None:
     assert (found.latency_s.count, found.latency_s.maximum) == (4, 2)
     assert found.ttft_s is not None
     assert found.ttft_s.mean == pytest.approx(0.7)
-    assert found.ttft_s.p50 is None, "four requests carry no percentile"
-    assert found.ttft_s.p90 == pytest.approx(0.94)
     # (1 - 0.6)/4, (2 - 0.4)/4, (2 - 0.8)/4, (2 - 1)/4
     assert found.tpot_s is not None
     assert found.tpot_s.mean == pytest.approx((0.1 + 0.4 + 0.3 + 0.25) / 4)
@@ -206,7 +204,12 @@ def test_what_was_stored_of_too_few_samples_is_no_percentile() -> None:
     """As earlier versions stored it: nothing that is printed holds it, and the keys and the count stay."""
     stored = '{"count": 120, "mean": 1.0, "p50": 1.0, "p90": 2.0, "p99": 3.0, "maximum": 3.0}'
     assert Spread.model_validate_json(stored).model_dump() == {
-        **{"count": 120, "mean": 1.0, "p50": 1.0, "p90": 2.0, "p99": None, "maximum": 3.0}
+        "count": 120,
+        "mean": 1.0,
+        "p50": 1.0,
+        "p90": 2.0,
+        "p99": None,
+        "maximum": 3.0,
     }
 
 
