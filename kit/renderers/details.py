@@ -215,19 +215,21 @@ def highlights(report: Report) -> Table:
         ("high-ttft-least", "s", figure, [(row.ttft_s, row) for row in rows], min),
         ("high-ttft-most", "s", figure, [(row.ttft_s, row) for row in rows], max),
     )
-    found = []
+    found, doubted = [], False
     for key, unit, written, values, choose in picks:
         known = [(value, row) for value, row in values if value is not None]
-        best = choose(known, key=lambda pair: pair[0]) if known else None
-        found.append(
-            (say(lang, key), f"{written(best[0])} {unit}", best[1].case.id) if best else (say(lang, key), "—", "—")
-        )
+        if not known:
+            found.append((say(lang, key), "—", "—"))
+            continue
+        value, row = choose(known, key=lambda pair: pair[0])
+        doubted |= bool(row.notes)
+        found.append((say(lang, key), f"{written(value)} {unit}", f"{row.case.id}{' †' if row.notes else ''}"))
     found.append((say(lang, "high-success"), percent(good, sent), say(lang, "high-requests", good=good, sent=sent)))
     return Table(
         title=say(lang, "highlights"),
         columns=tuple(say(lang, key) for key in ("col-metric", "col-value", "col-case")),
         rows=tuple(found),
-        notes=(say(lang, "highlights-note"),),
+        notes=(say(lang, "highlights-note"), *((say(lang, "highlights-doubted"),) if doubted else ())),
     )
 
 

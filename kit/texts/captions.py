@@ -215,6 +215,10 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "工况写作“输入-输出-c并发数”；各项为该工况各轮均值，失败的请求不计入时延与速度。",
         "A case reads input-output-cCONCURRENCY; figures are means over its rounds, without failed requests.",
     ),
+    "highlights-doubted": (
+        "带 † 的工况，其数值有数据说明，见完整报告。",
+        "Of a case with † the full report has notes on the figures.",
+    ),
     "more-lines": ("其余 {count} 条见完整报告", "{count} more lines stand in the full report"),
     "full-report": (
         "本页为摘要；全部数据、测试方法与数据说明见完整报告 {run}。",
