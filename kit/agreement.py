@@ -41,6 +41,7 @@ def check(profile: Profile) -> Iterator[Problem]:
             yield from (Problem("load.cases", said, "use load.transport: precise"),) if said else ()
     yield from _check_rounds(load)
     yield from _check_tokenizer(profile)
+    yield from _check_limits(profile)
     if profile.acceptance.tolerance and profile.acceptance.baseline is None:
         yield Problem("acceptance.baseline", "is missing: acceptance.tolerance needs a baseline")
     yield from secrecy.check(profile)
@@ -123,6 +124,16 @@ def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
             yield Problem("load.tokenizer", "{model} is a model that kit makes, and an endpoint that runs has its own")
         elif not profile.server.make_model:
             yield Problem("server.make_model", "must be true, since {model} stands in load.tokenizer")
+
+
+def _check_limits(profile: Profile) -> Iterator[Problem]:
+    """Who writes 50 for a time may mean seconds or milliseconds, and would not see which was taken."""
+    finds = {f"load.cases.{number}.find": group.find for number, group in enumerate(profile.load.cases)}
+    found = {"acceptance": profile.acceptance, **finds}
+    for where, criteria in found.items():
+        for position, limit in enumerate(criteria.limits if criteria is not None else ()):
+            if limit.in_seconds_unsaid:
+                yield Problem(f"{where}.limits.{position}", f"{limit.limit!r} has no unit", "write s or ms behind it")
 
 
 def _placeholders(words: Iterable[str]) -> list[str]:

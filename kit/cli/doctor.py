@@ -52,8 +52,11 @@ def doctor(
 
     found = preflight.look(profile, settings, runtime, out, platform=platform, digests=digests)
     if fix:
-        for line in checks.fixes(found):
+        lines = checks.fixes(found)
+        for line in lines:
             echo(line)
+        if not lines and any(check.level != "ok" for check in found):
+            echo("kit: no shell command mends what is not right; without --fix each finding says what to do", err=True)
     elif as_json:
         for check in found:
             echo_json(check.model_dump_json())

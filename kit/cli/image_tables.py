@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
-
 from kit.cli.output import stdout
+from kit.cli.tables import Column, Rows
 from kit.cli.terminal import echo
 from kit.formats import duration
 from kit.images.archive import Held
@@ -22,13 +21,13 @@ def megabytes(size: int) -> str:
 
 def listed(found: Sequence[Listed]) -> None:
     """One line per image and platform."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("image", "platform", "state", "size", "id", "content", "age"):
-        table.add_column(title, no_wrap=True, justify="right" if title in ("size", "age") else "left")
+    titles = ("image", "platform", "state", "size", "id", "content", "age")
+    columns = [Column(title, right=title in ("size", "age"), folds=title == "state") for title in titles]
+    rows = []
     now = datetime.now(UTC)
     for entry in found:
         age = duration(max(0.0, (now - entry.placed).total_seconds())) if entry.placed is not None else "—"
-        table.add_row(
+        row = (
             f"{entry.name}/{entry.version}" if entry.version else entry.name,
             entry.platform,
             entry.state,
@@ -37,7 +36,8 @@ def listed(found: Sequence[Listed]) -> None:
             entry.content[:_SHORT] if entry.content else "—",
             age if entry.id else "—",
         )
-    stdout().print(table)
+        rows.append(row)
+    stdout().print(Rows(columns, rows))
 
 
 def built(outcome: Outcome, agreement: str) -> None:

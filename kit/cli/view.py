@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit.cli import output
+from kit.cli.tables import Column, Rows
 from kit.cli.terminal import echo, echo_json
 from kit.engines import ENGINES
 from kit.events import Event, Seen
@@ -167,11 +168,10 @@ class _Live:
         return Text("\n").join(lines)
 
     def _figures(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        table.add_column()
+        rows = []
         for result in self._last:
             found = result.figures
-            table.add_row(
+            row = (
                 Text(f"    {result.case.id} #{result.round}"),
                 *(Text(part, style="cyan") for part in _parts(result)),
                 Text(
@@ -179,7 +179,8 @@ class _Live:
                     style="red",
                 ),
             )
-        return table
+            rows.append(row)
+        return Rows([Column()] * len(rows[0]) if rows else [], rows)
 
 
 def _parts(result: RoundResult) -> tuple[str, ...]:

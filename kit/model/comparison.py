@@ -83,10 +83,6 @@ class Contender(Record):
     efficiency: tuple[tuple[str, float], ...] = ()
     missing: tuple[str, ...] = ()
 
-    @property
-    def is_baseline(self) -> bool:
-        return not self.against
-
 
 class Differing(Record):
     """A thing in which the sides are not the same: one value each, in the order of the contenders; None: not known."""

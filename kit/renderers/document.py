@@ -9,27 +9,22 @@ from docx.oxml.ns import qn
 
 from kit.formats import duration, figure, rate
 from kit.model.report import Report
-from kit.renderers import applied, charts, overtime, pictures, repeated, word
+from kit.renderers import charts, overtime, paper, pictures, repeated, word
 from kit.renderers.charts import Chart
 from kit.renderers.details import (
+    beyond,
     brief_conclusion,
-    comparison,
     criteria,
-    distribution,
     highlights,
-    machine,
     sign_offs,
-    stability,
 )
 from kit.renderers.table import Table
 from kit.renderers.word import Cell, cell, field, merged, paragraph, run, side_by_side, table
 from kit.texts import say
 
 PORTRAIT, LANDSCAPE = 9400, 14300  # widths of tables in twentieths of a point
-_CRITERIA = (1300, 1300, 1500, 1050, 1350, 900, 2000)
 _EMU_PER_TWIP = 635
 _COLUMNS = ("model", "environment", "input", "output", "concurrency", "latency", "throughput", "ttft", "tpot", "tps")
-_WIDTHS = (1650, 1750, 750, 800, 1300, 1400, 1450, 1350, 1250, 1250, 1350)
 
 
 class Content:
@@ -53,7 +48,7 @@ class Content:
             "content": self.build,
             "draft": self._draft,
             "conclusion": lambda: self._only(lambda: self._lines(brief_conclusion(report))),
-            "figures": lambda: self._only(lambda: self._details(highlights(report), (3600, 2600, 3200), (0, 2))),
+            "figures": lambda: self._only(lambda: self._details(highlights(report), PORTRAIT, (0, 2))),
             "chart": lambda: self._only(self._one_chart),
             "criteria": lambda: self._only(self._criteria),
             "sign_off": lambda: self._only(self._sign_off),
@@ -78,7 +73,7 @@ class Content:
         self._lines(report.conclusion)
         self._criteria()
         for found in repeated.tables(report):
-            self._details(found, repeated.widths(found, PORTRAIT), range(len(found.columns)))
+            self._details(found, PORTRAIT, range(len(found.columns)))
         self._sign_off()
         self._attachments()
         return "".join((*self._front(), *self._parts))
@@ -179,10 +174,15 @@ class Content:
         self._heading(1, "process")
         self._heading(2, "start")
         load = (paragraph("KitCell", run(report.load_example)) if report.load_example else "") + (
-            paragraph("KitCellCode", run(report.load_command)) if report.load_command or not report.load_example else ""
+            paragraph("KitCellCode", run(report.load_command, code=True))
+            if report.load_command or not report.load_example
+            else ""
         )
         rows = [
-            [cell(self._say("start-model"), "KitHead"), Cell(paragraph("KitCellCode", run(report.start_command)))],
+            [
+                cell(self._say("start-model"), "KitHead"),
+                Cell(paragraph("KitCellCode", run(report.start_command, code=True))),
+            ],
             [cell(self._say("run-test"), "KitHead"), Cell(load)],
         ]
         self._add(
@@ -193,11 +193,12 @@ class Content:
     def _performance(self) -> None:
         report = self._report
         self._heading(2, "performance")
-        titles = [cell(self._say(f"col-{key}"), "KitHead") for key in (*_COLUMNS, "per-stream")]
+        titles = [self._say(f"col-{key}") for key in (*_COLUMNS, "per-stream")]
         groups = [
             (report.model_label, report.environment_label, r.case.input.label, r.case.output.label) for r in report.rows
         ]
-        rows = [titles]
+        rows = [[cell(title, "KitHead") for title in titles]]
+        shown = []
         for row, texts, merges in zip(report.rows, groups, merged(groups), strict=True):
             first = [
                 Cell(paragraph("KitCell", run("" if merge == "continue" else text)), merge)
@@ -206,39 +207,30 @@ class Content:
             figures = [
                 str(row.case.load),
                 *map(figure, (row.latency_s, row.output_throughput, row.ttft_s, row.tpot_s)),
+                rate(row.tps),
             ]
-            rows.append(
-                [
-                    *first,
-                    *(cell(text, "KitNumber") for text in (*figures, rate(row.tps))),
-                    cell(rate(row.per_stream_throughput), "KitNumber", marks=" ".join(f"[{n}]" for n in row.notes)),
-                ]
-            )
+            last, marks = rate(row.per_stream_throughput), " ".join(f"[{n}]" for n in row.notes)
+            shown.append([*texts, *figures, last + " " * (len(marks) // 2)])  # raised, so half as wide
+            rows.append([*first, *(cell(text, "KitNumber") for text in figures), cell(last, "KitNumber", marks=marks)])
         self._add(
             self._caption("table", self._say("performance")),
-            table(rows, _WIDTHS, about=self._say("performance"), whole_rows=word.short(groups)),
+            table(
+                rows,
+                paper.widths(titles, shown, LANDSCAPE),
+                about=self._say("performance"),
+                whole_rows=word.short(groups),
+            ),
             paragraph("KitNote", run(report.rounds_note)),
             *(paragraph("KitNote", run(f"[{number}] {note}")) for number, note in enumerate(report.notes, start=1)),
         )
-        self._details(stability(report), (700, 800, 1300, 800, 950, 750, 1000, 1850, 2100, 1850, 2200))
-        self._details(distribution(report), (750, 800, 1300, *(1100,) * 9, 1550))
-        for found in (*applied.tables(report), machine(report), comparison(report)):
-            rest = max(1, len(found.columns) - 3)
-            self._details(found, (750, 800, 1300, *((LANDSCAPE - 2850) // rest,) * rest))
+        for found in beyond(report):
+            self._details(found, LANDSCAPE)
         self._charts()
 
-    def _details(self, found: Table, widths: Sequence[int], texts: Container[int] = (0, 1)) -> None:
+    def _details(self, found: Table, whole: int, texts: Container[int] = (0, 1)) -> None:
         if not found.rows:
             return
-        rows = [[cell(text, "KitHead") for text in found.columns]]
-        rows += [
-            [cell(text, "KitCell" if at in texts else "KitNumber") for at, text in enumerate(row)] for row in found.rows
-        ]
-        self._add(
-            self._caption("table", found.title),
-            table(rows, widths, about=found.title, whole_rows=word.short(found.rows)),
-            *(paragraph("KitNote", run(note)) for note in found.notes),
-        )
+        self._add(self._caption("table", found.title), paper.laid(found, whole, texts))
 
     def _charts(self) -> None:
         """The pictures, two beside each other; what the machine did over time comes last."""
@@ -248,8 +240,6 @@ class Content:
         for at in range(0, len(cells), 2):
             pair = [*cells[at : at + 2], paragraph("KitFigure")][:2]
             self._add(side_by_side(pair, width))
-        if any(chart.linear for chart in found):
-            self._add(paragraph("KitNote", run(overtime.note(self._report))))
 
     def _one_chart(self) -> None:
         if chart := charts.main(charts.of(self._report, self._lang)):
@@ -261,15 +251,17 @@ class Content:
         relation, _ = self._document.part.get_or_add_image(io.BytesIO(pictures.png(chart)))
         size = (across, across * pictures.HEIGHT // pictures.WIDTH)
         shown = word.picture(relation, number, f"chart-{chart.key}", chart.alt, *size)
-        return f"{paragraph('KitFigure', shown)}{self._caption('figure', chart.title)}"
+        note = paragraph("KitNote", run(overtime.note(self._report))) if chart.linear else ""
+        return f"{paragraph('KitFigure', shown)}{self._caption('figure', chart.title)}{note}"
 
     def _criteria(self) -> None:
         """What was held against what, where there were criteria."""
-        self._details(criteria(self._report), _CRITERIA, range(len(_CRITERIA)))
+        found = criteria(self._report)
+        self._details(found, PORTRAIT, range(len(found.columns)))
 
     def _sign_off(self) -> None:
         found = sign_offs(self._report)
-        self._details(found, (1300, 1900, 2400, 3800), range(4))
+        self._details(found, PORTRAIT, range(4))
         if not found.rows:  # room for ink
             titles = [cell(self._say(f"sign-{key}"), "KitHead") for key in ("role", "name", "date", "signature")]
             rows = [
@@ -283,7 +275,8 @@ class Content:
         self._heading(1, "attachments", new_page=True)
         self._heading(2, "hardware-details")
         self._add(
-            paragraph("Normal", run(report.hardware_file)), paragraph("KitCode", run(report.hardware_text.rstrip("\n")))
+            paragraph("Normal", run(report.hardware_file)),
+            paragraph("KitCode", run(report.hardware_text.rstrip("\n"), code=True)),
         )
         self._heading(2, "scripts")
         for execution in report.executions:
@@ -291,9 +284,9 @@ class Content:
             self._add(
                 paragraph("KitItem", run(execution.name)),
                 paragraph("KitNote", run(when)),
-                paragraph("KitCode", run(execution.command)),
+                paragraph("KitCode", run(execution.command, code=True)),
             )
         for name, command in () if report.executions else report.commands:  # imported: no rounds of kit's own
-            self._add(paragraph("KitItem", run(name)), paragraph("KitCode", run(command)))
+            self._add(paragraph("KitItem", run(name)), paragraph("KitCode", run(command, code=True)))
         self._add(paragraph("KitItem", run(self._say("provenance"))))
         self._add(*(paragraph("ListBullet", run(line)) for line in report.provenance))

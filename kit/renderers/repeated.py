@@ -6,8 +6,6 @@ from kit.report import repetition
 from kit.texts import say
 from kit.texts.facts import fact
 
-_WIDTHS = {4: (1900, 3000, 3000, 1500), 7: (1300, 1500, 1400, 1400, 1500, 1000, 1300)}
-
 
 def tables(report: Report) -> tuple[Table, ...]:
     """Those that have rows; none for a run that repeats no other."""
@@ -42,9 +40,3 @@ def tables(report: Report) -> tuple[Table, ...]:
         notes=(),
     )
     return tuple(table for table in (cases, beyond, differences) if table.rows)
-
-
-def widths(found: Table, whole: int) -> tuple[int, ...]:
-    """The widths of a table's columns where all of them have so much together."""
-    count = len(found.columns)
-    return _WIDTHS.get(count, (whole // count,) * count)

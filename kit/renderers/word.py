@@ -11,6 +11,9 @@ from kit.controls import readable
 _IMPOSSIBLE = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
 _LINE_END = re.compile(r"\r\n?")
 _BREAKS = re.compile(r"(\n|\t)")
+# A minus before a number: a line that breaks behind it makes the number positive.
+_BREAKS_AND_SIGNS = re.compile(r"(\n|\t|(?<![^\s\[(（])-(?=[0-9]))")
+_MARKS = {"\n": "<w:br/>", "\t": "<w:tab/>", "-": "<w:noBreakHyphen/>"}
 _SHORT = 60
 
 
@@ -32,14 +35,13 @@ def attribute(text: str) -> str:
     return quoteattr(clean(text))
 
 
-def run(text: str, *, superscript: bool = False) -> str:
-    """A run of text; its line breaks and tabs stay."""
+def run(text: str, *, superscript: bool = False, code: bool = False) -> str:
+    """A run of text; its line breaks and tabs stay, and no line breaks behind the sign of a number. `code`: to be copied from
+    the document, so that every hyphen is one."""
     pieces = []
-    for piece in _BREAKS.split(clean(text)):
-        if piece == "\t":
-            pieces.append("<w:tab/>")
-        elif piece == "\n":
-            pieces.append("<w:br/>")
+    for number, piece in enumerate((_BREAKS if code else _BREAKS_AND_SIGNS).split(clean(text))):
+        if number % 2:
+            pieces.append(_MARKS[piece])
         elif piece:
             pieces.append(f'<w:t xml:space="preserve">{escape(piece)}</w:t>')
     raised = '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr>' if superscript else ""

@@ -168,6 +168,23 @@ def test_printing_opens_what_is_folded(built: Report, tmp_path: Path) -> None:
     assert probe(built, script, tmp_path) == [True, 0, True]
 
 
+def test_tables_with_requests_of_a_shape_fit_a_usual_window_and_a_single_chart_is_no_larger_than_others(
+    tmp_path: Path,
+) -> None:
+    shape = "lengths: {input: 20%, output: lognormal 80%}, prefix: 30, turns: {number: 3, input: 20}, ramp: 1s"
+    cases = f"load.cases=[{{input: 64, output: 16, concurrency: 4, requests: 12, {shape}}}]"
+    built = Written(tmp_path / "run", "load.transport=precise", cases).report("zh-CN")
+    script = """
+    const tables = ["#results", "h4 + .wide > table"].map((one) => document.querySelector(one));
+    const charts = document.createElement("div");
+    charts.className = "charts"; charts.innerHTML = '<figure class="chart"></figure>';
+    document.querySelector("main").append(charts);
+    say([...tables.map((one) => one.scrollWidth <= one.parentElement.clientWidth),
+      charts.firstChild.offsetWidth < charts.offsetWidth * 0.6]);
+    """
+    assert probe(built, script, tmp_path, "--window-size=1280,900") == [True, True, True]
+
+
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed (poppler)")
 def test_a_table_of_many_pages_shows_its_titles_on_each(built: Report, tmp_path: Path) -> None:
     many = built.model_copy(update={"details": built.details * 40})

@@ -297,7 +297,7 @@ def docker_archive(*tags: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("tag", "told"), [("kit/evalscope:1.0.1", "no signature"), ("python:3.11", "away from another image")]
+    ("tag", "told"), [("kit/evalscope:1.0.1", "no signature"), ("python:3.11", "is none of kit's")]
 )
 def test_images_that_the_run_does_not_name_are_told_or_refused(
     signed: Path, people: People, tmp_path: Path, tag: str, told: str

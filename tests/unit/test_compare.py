@@ -231,6 +231,13 @@ def test_nothing_in_common_is_no_comparison(few: Path, tmp_path: Path) -> None:
         made(few, "507-a", str(tmp_path / "else.csv"), allow=("lengths",))
 
 
+def test_a_side_that_shares_no_case_is_not_called_the_baseline(few: Path, tmp_path: Path) -> None:
+    (tmp_path / "else.csv").write_text(BASELINE.splitlines()[0] + "\n1k,1k,3,1,1,1,1\n")
+    found = made(few, "507-a", "507-b", str(tmp_path / "else.csv"), allow=("lengths",))
+    (sides,) = next(section.tables for section in sections.of(found) if section.key == "sides")
+    assert [row[0] for row in sides.rows] == ["A (baseline)", "B", "C"]
+
+
 def test_one_thing_is_nothing_to_compare(few: Path) -> None:
     with pytest.raises(UsageError, match="nothing to compare"):
         made(few, "507-a")

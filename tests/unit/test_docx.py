@@ -41,7 +41,7 @@ def body(content: bytes) -> ElementTree.Element:
 
 def text(element: ElementTree.Element) -> str:
     """What a reader sees: texts, line breaks and tabs; the instructions of fields are not seen."""
-    shown = {f"{W}br": "\n", f"{W}tab": "\t"}
+    shown = {f"{W}br": "\n", f"{W}tab": "\t", f"{W}noBreakHyphen": "-"}
     return "".join(
         part.text or "" if part.tag == f"{W}t" else shown[part.tag]
         for part in element.iter()

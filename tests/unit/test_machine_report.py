@@ -19,7 +19,7 @@ from kit.report import timelines
 from kit.store import RunDir
 from kit.texts import say
 from tests.fakes import BEGIN
-from tests.unit.test_docx import WP, body, tables
+from tests.unit.test_docx import WP, W, body, tables, text
 from tests.unit.test_html import page
 from tests.unit.written import Written
 
@@ -103,6 +103,14 @@ def test_the_table_stands_in_every_format(built: Report) -> None:
     assert list(row) in [line for found in tables(docx.render(built)) for line in found]
     lines = [[cell.text for cell in line.all("td")] for line in page(renderers.render("html", built)).all("tr")]
     assert list(row) in lines
+
+
+def test_what_a_point_over_time_is_stands_below_the_chart_that_it_is_of(built: Report) -> None:
+    note, titles = overtime.note(built), {chart.title for chart in overtime.of(built)}
+    cells = [text(cell) for cell in body(docx.render(built)).iter(f"{W}tc")]
+    assert len(titles) == 2
+    assert [note in found for found in cells if any(title in found for title in titles)] == [True, True]
+    assert sum(note in found for found in cells) == 2
 
 
 def test_a_round_without_a_figure_leaves_none_for_its_case(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from docx.oxml.ns import qn
 from docx.parts.document import DocumentPart
 
 from kit.model.comparison import Comparison
-from kit.renderers import pictures, word
+from kit.renderers import paper, pictures, word
 from kit.renderers.archive import still
 from kit.renderers.charts import Chart
 from kit.renderers.comparison import sections
@@ -16,7 +16,7 @@ from kit.renderers.docx import check
 from kit.renderers.filling import fill
 from kit.renderers.layouts import STANDARD
 from kit.renderers.table import Table
-from kit.renderers.word import cell, field, paragraph, run, side_by_side
+from kit.renderers.word import field, paragraph, run, side_by_side
 from kit.texts import say
 
 _WIDTH = 14300  # twentieths of a point
@@ -84,11 +84,7 @@ class _Writing:
         return paragraph("Caption", run(f"{say(self._found.language, kind)} "), number, run(f"  {text}"))
 
     def _table(self, table: Table) -> str:
-        rows = [[cell(text, "KitHead") for text in table.columns]]
-        rows += [[cell(text) for text in row] for row in table.rows]
-        notes = "".join(paragraph("KitNote", run(note)) for note in table.notes)
-        laid = word.table(rows, _widths(table), about=table.title, whole_rows=word.short(table.rows))
-        return self._caption("table", table.title) + laid + notes
+        return self._caption("table", table.title) + paper.laid(table, _WIDTH, range(len(table.columns)))
 
     def _chart(self, chart: Chart, number: int) -> str:
         across = _WIDTH // 2 * 94 // 100 * _EMU_PER_TWIP
@@ -96,23 +92,3 @@ class _Writing:
         size = (across, across * pictures.HEIGHT // pictures.WIDTH)
         shown = word.picture(relation, number, f"chart-{chart.key}", chart.alt, *size)
         return paragraph("KitFigure", shown) + self._caption("figure", chart.title)
-
-
-def _widths(table: Table) -> list[int]:
-    """As wide as the columns' longest texts ask for, within bounds, and the whole page together; titles may wrap."""
-    longest = [
-        max(
-            min(_across(title), 14),
-            *(len(word) + 2 for word in title.split()),
-            *(_across(row[at]) for row in table.rows),
-            10,
-        )
-        for at, title in enumerate(table.columns)
-    ]
-    shares = [min(length, 44) for length in longest]
-    return [_WIDTH * share // sum(shares) for share in shares]
-
-
-def _across(text: str) -> int:
-    """How wide a text is: a Chinese character takes the room of two others."""
-    return sum(1 + (ord(character) > 0x2E80) for character in text)

@@ -92,7 +92,7 @@ def _sides(found: Comparison) -> Table:
         columns=(*(say(lang, f"compare-col-{key}") for key in keys), *cost),
         rows=tuple(
             (
-                say(lang, "compare-baseline", letter=entry.letter) if entry.is_baseline else entry.letter,
+                say(lang, "compare-baseline", letter=entry.letter) if entry is found.baseline else entry.letter,
                 say(lang, "compare-named", name=entry.name, kind=kinds[entry.kind])
                 if kinds[entry.kind]
                 else entry.name,
