@@ -98,7 +98,9 @@ class _Execution:
 
     def _incomplete(self, error: KitError) -> KitError:
         # The rest, such as the end of a server's log, is told with the error itself.
-        self._close("incomplete", self._redactor.text(str(error)), self._redactor.text(error.message.partition("\n")[0]))
+        self._close(
+            "incomplete", self._redactor.text(str(error)), self._redactor.text(error.message.partition("\n")[0])
+        )
         return error
 
     def _close(self, status: str, reason: str, told: str) -> None:
