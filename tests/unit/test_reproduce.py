@@ -303,6 +303,9 @@ def test_an_imported_report_is_repeated_from_its_profile_and_baseline(tmp_path: 
     (tmp_path / "plain.yaml").write_text(SMOKE)
     with pytest.raises(UsageError, match="without a baseline"):
         ready(tmp_path / "plain.yaml", tmp_path)
+    (tmp_path / "old.csv").write_text("input,output,concurrency,avg_latency_s,Draft\n64,32,1,0.5,Rehearsal\n")
+    with pytest.raises(UsageError, match=r"old\.csv is of a rehearsal"):
+        ready(tmp_path / "old.yaml", tmp_path)
 
 
 def test_what_is_not_reproduced_ends_with_its_own_exit_code() -> None:
