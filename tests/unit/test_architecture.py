@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
     ("kit.controls", "kit.errors", "kit.resources", "kit.streams"),
+    ("kit.signals",),
     ("kit.model",),
     ("kit.ports", "kit.events"),
     # what words look like to a person, and what must not be seen
