@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.signals",),
     ("kit.model",),
     ("kit.ports", "kit.events"),
+    ("kit.proxies",),
     # what words look like to a person, and what must not be seen
     ("kit.bounded", "kit.owners", "kit.spellings"),
     ("kit.databases", "kit.looks"),
