@@ -62,9 +62,7 @@ def _within(limit_s: float, url: str, asking: Callable[[httpx.AsyncClient], Awai
             return await asking(client)
 
     try:
-        with asyncio.Runner() as runner:
-            # Not by its own `run`, which tells of an interrupt in the middle of a task with a traceback.
-            return runner.get_loop().run_until_complete(ask())
+        return asyncio.run(ask())
     except TimeoutError as error:
         raise EndpointError(f"{url} gave no whole answer in {limit_s:g} s", "is it overloaded?") from error
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:

@@ -9,7 +9,7 @@ from kit.ports import EndpointError
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _KINDS = {"http": 80, "https": 443}
-_HINT = "write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, in a password %2F for / and %40 for @; or name {} in NO_PROXY"
+_HINT = "write it as http://HOST:PORT, and in a password %2F for / and %40 for @; or name {} in NO_PROXY"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What kit says of an endpoint that does not serve, for every way in which it may not."""
 
-import gc
 import gzip
 import socket
 import threading
@@ -257,17 +256,6 @@ def test_an_answer_that_comes_in_drops_is_left_when_its_time_is_over(
     with speaking(*TRICKLES[trickle]) as target, pytest.raises(EndpointError) as caught:
         ASKS[ask_for](target)
     assert caught.value.what.endswith(" gave no whole answer in 0.3 s")
-
-
-def test_an_interrupt_in_the_middle_of_asking_comes_out_as_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    async def interrupted(client: object) -> None:
-        del client
-        raise KeyboardInterrupt(15)
-
-    with pytest.raises(KeyboardInterrupt):
-        endpoint._within(5.0, "http://127.0.0.1:1", interrupted)
-    gc.collect()
-    assert caplog.records == []
 
 
 def test_an_endpoint_behind_a_proxy_is_asked_through_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.loadgens",),
     # steps
     (
+        "kit.addresses",
         "kit.beside",
         "kit.caveats",
         "kit.certificates",

@@ -62,4 +62,4 @@ def test_what_cannot_be_used_is_told_without_what_it_holds(
         proxy("http", "endpoint")
     assert caught.value.what == f"the proxy of {name} cannot be used: {why}"
     assert "or name endpoint in NO_PROXY" in caught.value.hint
-    assert caught.value.__suppress_context__, "a traceback would tell it"
+    assert caught.value.__cause__ is None, "a traceback would tell it"
