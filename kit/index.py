@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from kit import acceptance, store
+from kit import acceptance, addresses, store
 from kit.comparing import runs as sides
 from kit.comparing.sides import Side
 from kit.errors import HostError, KitError, UsageError
@@ -98,9 +98,7 @@ class Index:
                     _alone(connection)
                     _META.create_all(connection)
         except (ArgumentError, NoSuchModuleError) as error:
-            raise UsageError(
-                f"{url!r} is no index", hint="such as sqlite:///runs.db or postgresql+psycopg://host/db"
-            ) from error
+            raise addresses.no_index(str(url)) from error
         except ModuleNotFoundError as error:
             raise UsageError(f"{error.name} is not installed", hint="pip install 'kit[postgresql]'") from error
         except SQLAlchemyError as error:
@@ -194,7 +192,7 @@ def _known(connection: Connection, place: str) -> dict[str, str]:
 
 def _engine(url: str | None, folder: Path) -> Engine:
     if url is not None:
-        made = create_engine(url)
+        made = create_engine(addresses.plain(url))
     elif (path := place_of(folder)) is not None:
         made = create_engine(f"sqlite:///{path}")
     else:

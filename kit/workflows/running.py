@@ -29,7 +29,7 @@ from kit.redaction import read_secret
 from kit.report import building as reports
 from kit.report import reading, verdicts
 from kit.resources import cache
-from kit.running import announcing, beginning, places, preparing, remaking, resuming, runner, trying
+from kit.running import announcing, beginning, finishing, places, preparing, remaking, resuming, runner, trying
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
 from kit.runtimes import environments, notes
@@ -173,16 +173,20 @@ def _run(
             runner.execute(made, doors=doors, run=directory, key=key, observe=observe, attempt=attempt)
         except KitError:
             # The finished rounds deserve their report, but what ended the run is what the user must be told.
-            with contextlib.suppress(KitError, OSError):
+            with contextlib.suppress(KitError, OSError, KeyboardInterrupt):
                 write(directory)
             raise
-        if directory.calibration() is None:
-            text = "the instrument's own error is tried: the same sender against a server whose times are known"
-            observe(Seen(Event(at=host.now(), kind="environment", text=text)))
-            # The run is whole, with or without it.
-            with contextlib.suppress(KitError, OSError):
-                trying.calibrate(made, doors, directory, host.monotonic() - ready)
-        built = write(directory)
+
+        def rest() -> Report:
+            if directory.calibration() is None:
+                text = "the instrument's own error is tried: the same sender against a server whose times are known"
+                observe(Seen(Event(at=host.now(), kind="environment", text=text)))
+                # The run is whole, with or without it.
+                with contextlib.suppress(KitError, OSError):
+                    trying.calibrate(made, doors, directory, host.monotonic() - ready)
+            return write(directory)
+
+        built = finishing.reported(directory.path, rest, lambda: write(directory), observe, host)
     files = tuple(sorted(path for path in directory.path.rglob("*") if path.is_file()))
     return Finished(directory, built, files, ready - began, host.monotonic() - ready)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from kit import trend
+from kit import addresses, trend
 from kit.cli.app import app
 from kit.errors import HostError, UsageError
 from kit.index import Index, place_of
@@ -116,6 +116,48 @@ def test_the_runs_of_other_places_stay(folder: Path, tmp_path: Path) -> None:
     assert len(finding.runs(other, url, Filters()).runs) == 3
     shutil.rmtree(other / "20261123-210507-c")
     assert len(finding.runs(other, url, Filters()).runs) == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://u:a@Canary@host/db",
+        "postgresql+psycopg://u:Canary/x@host/db",
+        "postgresql+psycopg://u:1/Canary@host/db",
+        "postgresql+psycopg://u:Canary?x@host/db",
+        "postgresql+psycopg://me@Canary:pw@host/db",
+        "postgresql+psycopg://u:Canary@host:port/db",
+        "postgresql+psycopg://host:port/db",
+    ],
+)
+def test_an_address_that_may_be_read_in_two_ways_is_refused_and_not_told(address: str, folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Index(address, folder)
+    assert "in a password write %40 for @" in str(caught.value)
+    assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:a%40b:c%2F@[::1]:5432/db?sslmode=require&x=a@b",
+        "postgresql+psycopg://host/db",
+        "postgresql+psycopg:///db",
+        "sqlite:///runs@home.db",
+        "sqlite://",
+    ],
+)
+def test_any_other_address_is_taken_as_it_is(address: str) -> None:
+    assert addresses.plain(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "told"), [("nosuch://u:Canary@host/db", "'nosuch://***@host/db'"), ("u:Canary@host", "'***@host'")]
+)
+def test_an_address_of_no_index_is_told_without_its_password(address: str, told: str, folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Index(address, folder)
+    assert str(caught.value).startswith(f"{told} is no index")
 
 
 def test_an_index_that_is_none_is_refused(folder: Path, tmp_path: Path) -> None:

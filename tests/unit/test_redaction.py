@@ -234,6 +234,7 @@ def test_lines_come_out_as_they_went_in() -> None:
         ("vllm serve /m --api-key abc --port 1", "vllm serve /m --api-key *** --port 1"),
         ("Namespace(host='h', api_key=['abc', 'd'])", "Namespace(host='h', api_key=['***', 'd'])"),
         ('{"client_secret": "abc"}', '{"client_secret": "***"}'),
+        ("password2=abc serve --api-key2 def", "password2=*** serve --api-key2 ***"),
         ("Cookie: session=abc; other=def", "Cookie: ***"),
         ("{'set-cookie': 'a=b; Path=/', 'x': 1}", "{'set-cookie': '***', 'x': 1}"),
         ("told https://hooks.slack.com/services/T0/B0/abc of it", "told https://*** of it"),
