@@ -347,8 +347,14 @@ def test_a_key_that_could_not_be_struck_is_refused_and_not_shown(
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MY_KEY", raising=False)
-    with pytest.raises(HostError, match="the environment variable MY_KEY is not set"):
+    monkeypatch.delenv("KIT_ENV", raising=False)
+    with pytest.raises(HostError, match="the environment variable MY_KEY is not set") as caught:
         read_secret(Secret(env="MY_KEY"))
+    assert caught.value.hint == "set it and run again"
+    monkeypatch.setenv("KIT_ENV", "")
+    with pytest.raises(HostError) as caught:
+        read_secret(Secret(env="MY_KEY"))
+    assert caught.value.hint == "set it, name it in KIT_ENV, and run again"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"], ids=["missing", "empty", "no text"])

@@ -262,6 +262,9 @@ def test_code_that_the_signature_does_not_cover_is_refused_unless_it_is_granted(
     )
     with pytest.raises(VerificationError, match="no signature and no lock covers"):
         ready(forged, tmp_path, trust=trust(people))
+    granted = ready(forged, tmp_path, trust=trust(people), allow_privileged=True).prepared
+    assert granted.environments is not None
+    assert ready(path, tmp_path, trust=trust(people)).prepared.environments is None
 
 
 def test_wheels_for_another_python_are_told_before_anything_is_made(tmp_path: Path) -> None:
