@@ -156,7 +156,7 @@ def _precise(raw: Path, order: Order) -> Reading:
         samples,
         NativeSummary.model_validate({**values, "step_s": native.step_s}),
         began_s,
-        tuple(exchanges.doubts(raw, samples, rated=order.case.rate is not None)),
+        tuple(exchanges.doubts(raw, samples, began_s, rated=order.case.rate is not None)),
     )
 
 
