@@ -219,8 +219,8 @@ def test_both_versions_read_the_same_requests_alike(
     folder = tmp_path_factory.mktemp("rounds")
     old, new = (read(version, folder / version, *requests).samples for version in VERSIONS)
     for one_sample, other in zip(old, new, strict=True):
-        times = ("sent_s", "latency_s", "ttft_s", "last_text_s", "gaps_s")
-        near = {name: pytest.approx(getattr(other, name)) for name in times}
+        names = ("sent_s", "latency_s", "ttft_s", "last_text_s", "gaps_s")
+        near = {name: pytest.approx(getattr(other, name)) for name in names}
         assert one_sample.model_dump(exclude=set(near)) == other.model_dump(exclude=set(near))
         assert {name: getattr(one_sample, name) for name in near} == near
 
