@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from kit import stats
-from kit.formats import figure, percent, rate
+from kit.formats import apart, change, figure, percent, rate
 from kit.model import Spread
 from kit.model.report import Estimate, MachineUse, PerformanceRow, Report, Within
 from kit.renderers import applied
@@ -119,7 +119,7 @@ def _six(row: PerformanceRow | None) -> Sequence[float | None]:
 
 def _change(write: Callable[[float | None], str], old: float | None, new: float | None) -> str:
     both = f"{write(old)} → {write(new)}"
-    return both if old is None or new is None or old == 0 else f"{both} ({(new - old) / old * 100:+.1f}%)"
+    return both if old is None or new is None or old == 0 else f"{both} ({change((new - old) / old)})"
 
 
 def machine(report: Report) -> Table:
@@ -260,4 +260,7 @@ def percentile(
     value = spread.carried(name, stats.FEWEST[name])
     if value is None:
         return f"n={spread.count}"
-    return write(value) if within is None else f"{write(value)} ({write(within.low)}–{write(within.high)})"
+    if within is None:
+        return write(value)
+    text, low, high = apart((value, within.low, within.high), write)
+    return f"{text} ({low}–{high})"

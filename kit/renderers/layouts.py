@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kit import bounded
 from kit.errors import HostError, UsageError
-from kit.formats import duration, figure, rate
+from kit.formats import apart, duration, figure, rate
 from kit.model.comparison import Comparison
 from kit.model.report import Report
 from kit.renderers.word import clean
@@ -62,7 +62,7 @@ class Layout:
             keep_trailing_newline=True,
             finalize=shown,
         )
-        made.filters.update(figure=figure, rate=rate, duration=duration, **filters)
+        made.filters.update(figure=figure, rate=rate, apart=apart, duration=duration, **filters)
         made.globals.update(report=report, say=_Words(report), when=when)
         return made
 

@@ -41,6 +41,15 @@ def test_words_are_whole_where_the_page_has_room_for_them() -> None:
     assert key >= len(row[0]) * 90
 
 
+def test_figures_have_their_room_before_titles_do() -> None:
+    interval = "(0.044–0.072)"
+    titles = ("端到端时延 p50（s）",) * 12
+    shares = paper.widths(titles, [(f"0.053 {interval}",) * 6 + ("n=16",) * 6], LANDSCAPE)
+    assert sum(shares) == LANDSCAPE
+    assert min(shares[:6]) >= len(interval) * 80 + 160
+    assert min(shares[:6]) > max(shares[6:-1])
+
+
 @pytest.mark.parametrize(("width", "text"), [(2000, "0.64 (0.49–0.75)"), (1200, "0.64\n(0.49–0.75)")])
 def test_an_interval_is_not_torn_from_within(width: int, text: str) -> None:
     assert paper.folded("0.64 (0.49–0.75)", width) == text
