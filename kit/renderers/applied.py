@@ -91,7 +91,7 @@ def error(report: Report) -> Table:
         title=say(lang, "error"),
         columns=(
             *case_columns(lang),
-            *(say(lang, "error-of", metric=say(lang, f"short-{name}")) for name in _METRICS),
+            *(say(lang, f"error-of-{name}") for name in _METRICS),
         ),
         rows=tuple((*case_cells(detail), *(_error(detail, name) for name in _METRICS)) for detail in report.details)
         if any(tried)

@@ -17,6 +17,8 @@ BRIEF_LINES = 6
 
 _WRITERS = (*(figure,) * 4, *(rate,) * 2)
 """How the six figures of a row are written."""
+_OF_THE_HOST = {"cpu-use", "client-use"}
+"""What is said of the machine itself, whatever accelerators it has."""
 
 
 def stability(report: Report) -> Table:
@@ -137,6 +139,8 @@ def machine(report: Report) -> Table:
         ("client-use", [figure(use.client_peak_percent) for use in uses]),
     ]
     shown = [(key, values) for key, values in told if set(values) != {figure(None)} and values]
+    names = {key for key, _ in shown}
+    few = any(figure(None) in values for key, values in shown if key in _OF_THE_HOST)
     reasons = dict.fromkeys(reason for use in uses for reason in use.reasons)
     return Table(
         title=say(lang, "machine-use"),
@@ -148,7 +152,8 @@ def machine(report: Report) -> Table:
         if shown
         else (),
         notes=(
-            say(lang, "machine-use-note"),
+            *(() if names <= _OF_THE_HOST else (say(lang, "machine-use-note"),)),
+            *((say(lang, "machine-use-few"),) if few else ()),
             *(say(lang, "machine-use-none", reason=said(lang, reason)) for reason in reasons),
         ),
     )
