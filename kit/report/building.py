@@ -91,7 +91,7 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
     own: list[int] = []
 
     def note(text: str) -> None:
-        notes.append(say(lang, "note-of", case=case.id, text=text))
+        notes.append(say(lang, "labelled", name=case.id, text=text))
         own.append(len(notes))
 
     for number in run.plan.numbers(case):

@@ -37,6 +37,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "comma": ("，", ", "),
     "list": ("、", ", "),
     "gap": ("", " "),
+    "labelled": ("{name}：{text}", "{name}: {text}"),
     "memory": ("内存", "Memory"),
     "software-name": ("软件名称", "Software"),
     "version": ("版本信息", "Version"),
@@ -89,7 +90,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "第 {round} 轮没有结果，该工况不列均值。",
         "Round {round} has no result; no mean is given for this case.",
     ),
-    "note-of": ("{case}：{text}", "{case}: {text}"),
     "round-doubt": ("第 {round} 轮：{text}", "Round {round}: {text}"),
     # conclusion
     "no-criteria": (

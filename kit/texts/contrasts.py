@@ -7,7 +7,6 @@ CONTRASTS: dict[str, tuple[str, str]] = {
         "Compared although these differ (--allow), so take care what you conclude: {keys}",
     ),
     "compare-allowed-key": ("{name}（{values}）", "{name} ({values})"),
-    "compare-allowed-value": ("{letter}：{value}", "{letter}: {value}"),
     "compare-unknown": (
         "以下条件有一方未记录，无法确认是否一致：{keys}",
         "Not told by every side, so nobody knows whether they are alike: {keys}",

@@ -42,9 +42,9 @@ def warning(found: Comparison) -> str | None:
             values=say(found.language, "comma").join(
                 say(
                     found.language,
-                    "compare-allowed-value",
-                    letter=contender.letter,
-                    value=value if value is not None else say(found.language, "compare-not-told"),
+                    "labelled",
+                    name=contender.letter,
+                    text=value if value is not None else say(found.language, "compare-not-told"),
                 )
                 for contender, value in zip(found.contenders, entry.values, strict=True)
             ),
@@ -183,7 +183,7 @@ def _case_table(found: Comparison, group: Sequence[Contender]) -> Table:
                 rows.append((*case, f"{entry.letter} / {found.baseline.letter}", *map(ratio, row.ratios)))
     name = say(lang, "compare-cases")
     if found.by == "hardware":
-        name = say(lang, "note-of", case=name, text=f"{group[0].letter} {group[0].hardware}")
+        name = say(lang, "labelled", name=name, text=f"{group[0].letter} {group[0].hardware}")
     every = [value for entry in group for case in entry.against for value in case.ratios]
     return Table(
         title=name,
