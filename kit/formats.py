@@ -1,26 +1,46 @@
 """How figures are written, as the original report writes them."""
 
+from collections.abc import Callable, Sequence
+
 from kit.model import Fact
 
 
 def figure(value: float | None) -> str:
-    """Two decimals without trailing zeros: 28.94, 10.7, 59, 0.05.
+    """Two decimals without trailing zeros: 28.94, 10.7, 59.
 
-    A value too small for that keeps two significant digits, so that it is not rounded away: 0.0042, 0.013.
+    Below 0.1 two significant digits, so that nothing is rounded away: 0.053, 0.0042.
     """
     if value is None:
         return "—"
-    if 0 < abs(value) <= 0.045:
+    if 0 < abs(value) < 0.1:
         return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.1e}"
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def rate(value: float | None) -> str:
-    """Three decimals always: 17.270. A rate too small for that keeps two significant digits: 0.00042."""
+    """Three decimals: 17.270. Below 0.01 two significant digits: 0.0042."""
     if value is None:
         return "—"
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else figure(value)
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else figure(value)
+
+
+def apart(values: Sequence[float], write: Callable[[float], str] = rate) -> tuple[str, ...]:
+    """The values as `write` has them, with more digits where the least and the largest would read alike: 0.00203, 0.00204."""
+    low, high = min(values), max(values)
+    if write(low) == write(high):
+        for digits in range(3, 8):
+            if f"{low:.{digits}g}" != f"{high:.{digits}g}":
+                return tuple(f"{value:.{digits}g}" for value in values)
+    return tuple(map(write, values))
+
+
+def change(share: float, decimals: int = 1) -> str:
+    """A share with its sign, in percent: +1.2%. One too small for that keeps a digit: -0.04%; 0% is only ever zero."""
+    if share == 0:
+        return "0%"
+    text = f"{share:+.{decimals}%}"
+    return text if float(text.rstrip("%")) else f"{share * 100:+.1g}%"
 
 
 def gib(amount: int) -> str:

@@ -45,7 +45,9 @@ def _side(entry: Contender, baseline: Contender, lang: Language) -> Iterator[str
         )
         yield say(lang, "compare-per", letter=entry.letter, what=say(lang, "comma").join(gained))
     if entry.missing:
-        yield say(lang, "compare-missing", letter=entry.letter, cases=", ".join(dict.fromkeys(entry.missing)))
+        yield say(
+            lang, "compare-missing", letter=entry.letter, cases=say(lang, "list").join(dict.fromkeys(entry.missing))
+        )
 
 
 def _others(entry: Contender, overall: dict[str, Ratio], lang: Language) -> Iterator[str]:

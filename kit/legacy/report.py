@@ -233,7 +233,7 @@ def _own_notes() -> str:
     short = (
         *("ready", "rounds-note", "rounds-note-mixed", "rounds-note-until", "rounds-note-warmup", "stability-note"),
         *("applied-note", "applied-burst-note", "distribution-note", "few-note", "step-note"),
-        *("trust-server-note", "error-note", "error-untried"),
+        *("trust-server-note", "error-note", "error-untried", "machine-use-few"),
     )
     more = ("trust-error-none", "trust-server-none")
     long = ("machine-use-note", "machine-use-none", "comparison-note", "sign-note", "sign-note-stamped", *more)

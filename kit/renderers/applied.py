@@ -6,7 +6,7 @@ says of its own times.
 
 from collections.abc import Callable
 
-from kit.formats import figure, percent, rate
+from kit.formats import change, figure, percent, rate
 from kit.model.report import CaseDetail, Report, ServerUse, Tokens
 from kit.renderers.table import Table, case_cells, case_columns
 from kit.texts import say
@@ -91,7 +91,7 @@ def error(report: Report) -> Table:
         title=say(lang, "error"),
         columns=(
             *case_columns(lang),
-            *(say(lang, "error-of", metric=say(lang, f"short-{name}")) for name in _METRICS),
+            *(say(lang, f"error-of-{name}") for name in _METRICS),
         ),
         rows=tuple((*case_cells(detail), *(_error(detail, name) for name in _METRICS)) for detail in report.details)
         if any(tried)
@@ -145,16 +145,16 @@ def _time(found: ServerUse | None, name: str, value: Callable[[ServerUse], float
     if found is None:
         return figure(None)
     ahead, text = dict(found.ahead).get(name), (rate if name == "tpot" else figure)(value(found))
-    return text if ahead is None else f"{text} ({ahead:+.1%})"
+    return text if ahead is None else f"{text} ({change(ahead)})"
 
 
 def _error(detail: CaseDetail, metric: str) -> str:
-    """`+0.12% (+0.10% … +0.31%)`: the median of the trials, the least and the largest."""
+    """`+0.12% (+0.10% … +0.31%)`: the median of the trials, the least and the largest where they read otherwise."""
     share = dict(detail.load.instrument).get(metric)
     if share is None:
         return "—"
-    among = f" ({share.least:+.2%} … {share.most:+.2%})" if share.least < share.most else ""
-    return f"{share.median:+.2%}{among}"
+    median, least, most = (change(value, 2) for value in (share.median, share.least, share.most))
+    return median if least == most else f"{median} ({least} … {most})"
 
 
 def _tokens(found: Tokens | None) -> str:

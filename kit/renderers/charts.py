@@ -170,11 +170,11 @@ def _chart(
             language,
             "chart-alt-series",
             name=one.name,
-            points=", ".join(f"{point.x_text} → {point.y_text}" for point in one.points),
+            points=say(language, "comma").join(f"{point.x_text} → {point.y_text}" for point in one.points),
         )
         for one in series
     )
-    alt = say(language, "chart-alt", title=f"{title}, {x} → {y}", series="; ".join(told))
+    alt = say(language, "chart-alt", title=f"{title}, {x} → {y}", series=say(language, "and").join(told))
     return Chart(key, title, x, y, say(language, "chart-series"), series, alt, looks=looks)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from kit.formats import figure, percent, rate
+from kit.formats import apart, change, figure, percent, rate
 from kit.model import Spread
 from kit.model.percentiles import FEWEST
 from kit.model.report import Estimate, MachineUse, PerformanceRow, Report, Within
@@ -17,6 +17,8 @@ BRIEF_LINES = 6
 
 _WRITERS = (*(figure,) * 4, *(rate,) * 2)
 """How the six figures of a row are written."""
+_OF_THE_HOST = {"cpu-use", "client-use"}
+"""What is said of the machine itself, whatever accelerators it has."""
 
 
 def stability(report: Report) -> Table:
@@ -119,7 +121,7 @@ def _six(row: PerformanceRow | None) -> Sequence[float | None]:
 
 def _change(write: Callable[[float | None], str], old: float | None, new: float | None) -> str:
     both = f"{write(old)} → {write(new)}"
-    return both if old is None or new is None or old == 0 else f"{both} ({(new - old) / old * 100:+.1f}%)"
+    return both if old is None or new is None or old == 0 else f"{both} ({change((new - old) / old)})"
 
 
 def machine(report: Report) -> Table:
@@ -137,6 +139,8 @@ def machine(report: Report) -> Table:
         ("client-use", [figure(use.client_peak_percent) for use in uses]),
     ]
     shown = [(key, values) for key, values in told if set(values) != {figure(None)} and values]
+    names = {key for key, _ in shown}
+    few = any(figure(None) in values for key, values in shown if key in _OF_THE_HOST)
     reasons = dict.fromkeys(reason for use in uses for reason in use.reasons)
     return Table(
         title=say(lang, "machine-use"),
@@ -148,7 +152,8 @@ def machine(report: Report) -> Table:
         if shown
         else (),
         notes=(
-            say(lang, "machine-use-note"),
+            *(() if names <= _OF_THE_HOST else (say(lang, "machine-use-note"),)),
+            *((say(lang, "machine-use-few"),) if few else ()),
             *(say(lang, "machine-use-none", reason=said(lang, reason)) for reason in reasons),
         ),
     )
@@ -262,4 +267,7 @@ def percentile(
     value = spread.percentile(name)
     if value is None:
         return f"n={spread.count}"
-    return write(value) if within is None else f"{write(value)} ({write(within.low)}–{write(within.high)})"
+    if within is None:
+        return write(value)
+    text, low, high = apart((value, within.low, within.high), write)
+    return f"{text} ({low}–{high})"

@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kit import bounded
 from kit.errors import HostError, UsageError
-from kit.formats import duration, figure, rate
+from kit.formats import apart, duration, figure, rate
 from kit.model.comparison import Comparison
 from kit.model.report import Report
 from kit.renderers.word import clean
@@ -64,6 +64,7 @@ class Layout:
         )
         for name, apply in {"figure": figure, "rate": rate, "duration": duration, **filters}.items():
             made.filters[name] = _of_what_there_is(apply)
+        made.filters["apart"] = apart
         made.globals.update(report=report, say=_Words(report), when=when)
         return made
 

@@ -23,7 +23,7 @@ def of(report: Report) -> tuple[Chart, ...]:
         if not lines:
             continue
         series = tuple(Series(_name(report, line), _points(line)) for line in lines)
-        told = "; ".join(_told(report, one.name, line) for one, line in zip(series, lines, strict=True))
+        told = say(lang, "and").join(_told(report, one.name, line) for one, line in zip(series, lines, strict=True))
         title, x, y = say(lang, f"chart-{key}"), say(lang, "axis-time"), say(lang, f"axis-{key}")
         alt = say(lang, "chart-alt", title=f"{title}, {x} → {y}", series=told)
         charts.append(Chart(key, title, x, y, say(lang, "chart-series"), series, alt, linear=True, dense=True))

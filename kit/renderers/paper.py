@@ -3,16 +3,17 @@
 import re
 import unicodedata
 from collections.abc import Container, Sequence
+from itertools import pairwise
 
 from kit.renderers import word
 from kit.renderers.table import Table
 from kit.renderers.word import cell, paragraph, run
 
 _HALF_DIGIT = 46  # of a digit of 9 pt, in twentieths of a point
-_PADDING = 200
-_BETWEEN = re.compile(r"[ \n\t]+")
+_PADDING = 180
+_PIECES = re.compile(r"[\u3400-\u9fff]+|[^\s\u3400-\u9fff]+")
 _NARROW = frozenset(".,:;'|!()[]")
-_LONGEST, _WORD, _CHINESE = 88, 32, 16
+_LONGEST, _WORD, _IDEOGRAPHS = 88, 36, 16
 """Halves of a digit: no text asks for more in a line; a longer word may be broken; a column of Chinese is not narrower."""
 
 
@@ -31,23 +32,24 @@ def laid(found: Table, whole: int, texts: Container[int]) -> str:
 def widths(titles: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> tuple[int, ...]:
     """The widths of the columns of a table, `whole` together, in twentieths of a point.
 
-    Every column has room for its longest word, so that no figure and no interval is broken where the page has room for all of
-    them; what is left goes to the columns whose texts would fill it.
+    Room goes first to the longest word of each column, so that no figure and no interval is broken, then to the words of the
+    titles, then to whole texts; what is left goes to all columns alike.
     """
-    columns = [(title, *(row[at] for row in rows)) for at, title in enumerate(titles)]
-    # Titles are bold.
-    least = [max(_word(title) * 5 // 4, *map(_word, texts)) * _HALF_DIGIT + _PADDING for title, *texts in columns]
+    columns = list(zip(*rows, strict=True))
+    least = [max(map(_word, texts)) for texts in columns]
+    titled = [max(low, _word(title, bold=True)) for low, title in zip(least, titles, strict=True)]
     most = [
-        max(low, max(min(_across(text), _LONGEST) for text in column[1:]) * _HALF_DIGIT + _PADDING)
-        for column, low in zip(columns, least, strict=True)
+        max(low, *(min(_across(text), _LONGEST) for text in texts)) for low, texts in zip(titled, columns, strict=True)
     ]
-    if sum(least) >= whole:
-        shares = [whole * width // sum(least) for width in least]
-    elif sum(most) <= whole:
-        shares = [width + (whole - sum(most)) // len(most) for width in most]
+    levels = [[halves * _HALF_DIGIT + _PADDING for halves in level] for level in (least, titled, most)]
+    if sum(levels[0]) >= whole:
+        shares = [whole * width // sum(levels[0]) for width in levels[0]]
     else:
-        room, asked = whole - sum(least), sum(most) - sum(least)
-        shares = [low + room * (high - low) // asked for low, high in zip(least, most, strict=True)]
+        shares = [width + (whole - sum(levels[-1])) // len(titles) for width in levels[-1]]
+        for lower, upper in pairwise(levels):
+            if sum(lower) < whole <= sum(upper):
+                room, asked = whole - sum(lower), sum(upper) - sum(lower)
+                shares = [low + room * (high - low) // asked for low, high in zip(lower, upper, strict=True)]
     return (*shares[:-1], whole - sum(shares[:-1]))
 
 
@@ -62,15 +64,21 @@ def _across(text: str) -> int:
     return max(sum(map(_halves, line)) for line in text.split("\n"))
 
 
-def _word(text: str) -> int:
-    """The longest piece that no line breaks; Chinese breaks anywhere."""
-    return max(min(_across(piece), _CHINESE if _is_chinese(piece) else _WORD) for piece in _BETWEEN.split(text))
-
-
-def _is_chinese(piece: str) -> bool:
-    return any(_halves(character) == 4 for character in piece)
+def _word(text: str, *, bold: bool = False) -> int:
+    """The longest piece that no line breaks; ideographs are no wider in bold, and lines break between them."""
+    return max(
+        (
+            min(_across(piece), _IDEOGRAPHS)
+            if "\u3400" <= piece[0] <= "\u9fff"
+            else min(_across(piece) * (5 if bold else 4) // 4, _WORD)
+            for piece in _PIECES.findall(text)
+        ),
+        default=0,
+    )
 
 
 def _halves(character: str) -> int:
-    """A Chinese character takes the room of two digits, a dot or a bracket that of a half."""
-    return 4 if unicodedata.east_asian_width(character) in "WF" else 1 if character in _NARROW else 2
+    """A Chinese character and a percent sign take the room of two digits, a dot or a bracket that of a half."""
+    return (
+        4 if character == "%" or unicodedata.east_asian_width(character) in "WF" else 1 if character in _NARROW else 2
+    )

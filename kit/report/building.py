@@ -91,7 +91,7 @@ def _row(case: Case, run: Run, lang: Language, notes: list[str]) -> PerformanceR
     own: list[int] = []
 
     def note(text: str) -> None:
-        notes.append(f"{case.id}: {text}")
+        notes.append(say(lang, "labelled", name=case.id, text=text))
         own.append(len(notes))
 
     for number in run.plan.numbers(case):
@@ -261,7 +261,7 @@ def _provenance(run: Run, lang: Language) -> Sequence[str]:
     plan, status = run.plan, run.status
     ended = f"{status.ended.astimezone():%Y-%m-%d %H:%M:%S %z}" if status.ended else "—"
     started = f"{status.started.astimezone():%Y-%m-%d %H:%M:%S %z}"
-    took = f" ({duration(status.duration_s)})" if status.duration_s is not None else ""
+    took = say(lang, "provenance-took", duration=duration(status.duration_s)) if status.duration_s is not None else ""
     return (
         f"{say(lang, 'run')} {run.name}",
         say(lang, "provenance-kit", kit=plan.kit_version, profile=plan.profile, digest=plan.profile_sha256),

@@ -6,7 +6,7 @@ from kit.model.acceptance import SUCCESS_RATE
 from kit.model.profile import Language
 from kit.model.reproduction import Otherwise, Repeated, Reproduction
 from kit.report import verdicts
-from kit.texts import say
+from kit.texts import CATALOGUE, say
 from kit.texts.facts import fact
 
 _MOST_NAMED = 5
@@ -28,7 +28,7 @@ def sentence(found: Reproduction, language: Language) -> str:
         return say(language, "repeat-nothing", original=found.original)
     key, state = ("repeat-not-reproduced", "outside") if found.outcome == "not-reproduced" else ("repeat-open", "open")
     count = sum(entry.state == state for entry in found.figures)
-    cases = ", ".join(dict.fromkeys(entry.case for entry in found.figures if entry.state == state))
+    cases = say(language, "list").join(dict.fromkeys(entry.case for entry in found.figures if entry.state == state))
     return say(language, key, original=found.original, total=total, count=count, cases=cases)
 
 
@@ -40,7 +40,8 @@ def lines(found: Reproduction, language: Language) -> tuple[str, ...]:
 def _lines(found: Reproduction, language: Language) -> Iterator[str]:
     yield sentence(found, language)
     if found.signed_by:
-        yield say(language, "repeat-signed", names=", ".join(found.signed_by))
+        names = say(language, "list").join(_signer(one, language) for one in found.signed_by)
+        yield say(language, "repeat-signed", names=names)
     else:
         yield say(language, "repeat-unsigned")
     if not found.machine_known:
@@ -54,6 +55,14 @@ def _lines(found: Reproduction, language: Language) -> Iterator[str]:
         if len(relevant) > _MOST_NAMED:
             named.append(say(language, "repeat-more", count=len(relevant) - _MOST_NAMED))
         yield say(language, "repeat-explained", names=say(language, "and").join(named))
+
+
+def _signer(stored: str, language: Language) -> str:
+    """Who signed as what, of `Jane Doe (tester)`."""
+    name, _, role = stored.rstrip(")").rpartition(" (")
+    if f"role-{role}" not in CATALOGUE:
+        return stored
+    return say(language, "repeat-signer", name=name, role=say(language, f"role-{role}").lower())
 
 
 def change(one: Otherwise, language: Language = "en") -> str:
@@ -137,7 +146,7 @@ def tolerances(found: Reproduction, language: Language) -> str:
     if len(alike) == 1:
         return allowed(next(iter(alike)))
     return say(language, "and").join(
-        f"{', '.join(verdicts.metric(name, language) for name in names)} {allowed(tolerance)}"
+        f"{say(language, 'list').join(verdicts.metric(name, language) for name in names)} {allowed(tolerance)}"
         for tolerance, names in alike.items()
     )
 

@@ -131,7 +131,7 @@ def _remark(found: Verdict, entry: Judged, language: Language) -> str:
     if entry.waiver is not None:
         by = found.waivers[entry.waiver]
         parts.append(say(language, "reason-waiver", reason=by.reason, name=by.name, expires=by.expires))
-    return "; ".join(parts) or "—"
+    return say(language, "and").join(parts) or "—"
 
 
 def metric(name: str, language: Language) -> str:

@@ -35,6 +35,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "size-unknown": ("显存未知", "memory unknown"),
     "and": ("；", "; "),
     "comma": ("，", ", "),
+    "list": ("、", ", "),
+    "gap": ("", " "),
+    "labelled": ("{name}：{text}", "{name}: {text}"),
     "memory": ("内存", "Memory"),
     "software-name": ("软件名称", "Software"),
     "version": ("版本信息", "Version"),
@@ -217,6 +220,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "provenance-machine": ("机器指纹 {fingerprint}", "machine fingerprint {fingerprint}"),
     "provenance-time": ("开始 {started}，结束 {ended}", "started {started}, ended {ended}"),
+    "provenance-took": ("，历时 {duration}", " ({duration})"),
     # doubts
     "failed": (
         "{of} 个请求中有 {count} 个失败，未计入任何指标：{reason}",
@@ -259,26 +263,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "readings-succeeded": (
         "测试工具自身汇总的成功请求数与逐请求重算相差 {difference}（{other}，重算 {own}）",
         "the load generator's own summary says {difference} for successful requests ({other} instead of {own})",
-    ),
-    "telemetry-throttled": (
-        "加速卡 {cards} 在 {of} 次采样中有 {count} 次降频",
-        "accelerators {cards} were throttled in {count} of {of} readings",
-    ),
-    "telemetry-hot": (
-        "加速卡 {cards} 温度达到 {peak} °C（提示阈值 {limit} °C）",
-        "accelerators {cards} reached {peak} °C (told from {limit} °C on)",
-    ),
-    "telemetry-shared": (
-        "测试期间有其他程序开始使用加速卡 {cards}（pid {pids}）",
-        "other programs began to use accelerators {cards} during the round (pid {pids})",
-    ),
-    "telemetry-gaps": (
-        "加速卡采样有 {gaps} 次中断（最长 {longest} s），不给出能耗",
-        "the readings of the accelerators have {gaps} gaps (up to {longest} s): no energy is given",
-    ),
-    "telemetry-client": (
-        "测试工具的主线程在 {of} 次采样中有 {count} 次占满一个 CPU 核（最高 {peak}%），时延可能偏高",
-        "the load generator's own thread filled a core in {count} of {of} readings (up to {peak} %): latencies may be too high",
     ),
     **CAPTIONS,
     **CONTRASTS,

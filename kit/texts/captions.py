@@ -16,7 +16,31 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Power is of the accelerators of this run together, mean over rounds; tokens per joule are output tokens of successful "
         "requests per joule of these cards; memory and temperature are of the highest card.",
     ),
+    "machine-use-few": (
+        "CPU 利用率或测试工具主线程为“—”：该工况至少有一轮没有读数，很短的轮次可能落在两次采样之间。",
+        "— for CPU or the load generator's thread: a round of the case has no reading; a short one may lie between two.",
+    ),
     "machine-use-none": ("加速卡：{reason}", "Accelerators: {reason}"),
+    "telemetry-throttled": (
+        "加速卡 {cards} 在 {of} 次采样中有 {count} 次降频",
+        "accelerators {cards} were throttled in {count} of {of} readings",
+    ),
+    "telemetry-hot": (
+        "加速卡 {cards} 温度达到 {peak} °C（提示阈值 {limit} °C）",
+        "accelerators {cards} reached {peak} °C (told from {limit} °C on)",
+    ),
+    "telemetry-shared": (
+        "测试期间有其他程序开始使用加速卡 {cards}（pid {pids}）",
+        "other programs began to use accelerators {cards} during the round (pid {pids})",
+    ),
+    "telemetry-gaps": (
+        "加速卡采样有 {gaps} 次中断（最长 {longest} s），不给出能耗",
+        "the readings of the accelerators have {gaps} gaps (up to {longest} s): no energy is given",
+    ),
+    "telemetry-client": (
+        "测试工具的主线程在 {of} 次采样中有 {count} 次占满一个 CPU 核（最高 {peak}%），时延可能偏高",
+        "the load generator's own thread filled a core in {count} of {of} readings (up to {peak} %): latencies may be too high",
+    ),
     "machine-time": ("功耗与利用率随时间的变化", "Power and use over time"),
     "chart-power": ("加速卡功率随时间的变化", "Power of the accelerators over time"),
     "chart-use": ("利用率随时间的变化", "Use over time"),
@@ -61,12 +85,12 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "requests.",
     ),
     "turns": ("对话逐轮数据", "Conversations, turn by turn"),
-    "turns-turn": ("轮次", "Turn"),
+    "turns-turn": ("对话轮", "Turn"),
     "turns-requests": ("成功/请求", "Succeeded/requests"),
     "turns-input": ("平均输入 token", "Input tokens, mean"),
     "turns-cached": ("其中来自缓存", "Of these cached"),
     "turns-note": (
-        "每轮的提示词包含此前全部对话（服务端的实际回答也在内）；下一轮在上一个回答结束后立即发出。来自缓存的 token 数由服务端报告。",
+        "对话每一轮的提示词包含此前全部对话（服务端的实际回答也在内）；下一轮在上一个回答结束后立即发出。来自缓存的 token 数由服务端报告。",
         "Each prompt holds all of the conversation before it, with the server's own answers; a turn is sent as soon as the answer before it "
         "is over. How many tokens came from a cache is what the server says.",
     ),

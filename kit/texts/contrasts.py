@@ -11,6 +11,7 @@ CONTRASTS: dict[str, tuple[str, str]] = {
         "以下条件有一方未记录，无法确认是否一致：{keys}",
         "Not told by every side, so nobody knows whether they are alike: {keys}",
     ),
+    "compare-unknown-key": ("{name}（{sides}）", "{name}: {sides}"),
     "compare-verdict": ("结论", "Verdict"),
     "compare-sides": ("对比对象", "What is compared"),
     "compare-overall": ("总体", "Overall"),

@@ -3,10 +3,11 @@
 INSTRUMENT: dict[str, tuple[str, str]] = {
     "short-ttft": ("TTFT", "TTFT"),
     "short-tpot": ("TPOT", "TPOT"),
-    "short-latency": ("时延", "latency"),
-    "short-throughput": ("吞吐", "throughput"),
     "error": ("仪器误差", "The instrument's own error"),
-    "error-of": ("{metric} 误差", "Error of {metric}"),
+    "error-of-ttft": ("TTFT 误差", "Error of TTFT"),
+    "error-of-tpot": ("TPOT 误差", "Error of TPOT"),
+    "error-of-latency": ("时延误差", "Error of latency"),
+    "error-of-throughput": ("吞吐误差", "Error of throughput"),
     "error-note": (
         "全部轮次结束后，同一发送程序在本机对时刻已知的参考服务发送同样的并发或速率，所得数值与真值之差，折算为本工况数值的比例：各次的中位数（最小 … 最大）。",
         "After the last round the same sender met a server whose times are known, on this machine, with as many clients or at the same rate: how far "

@@ -36,7 +36,8 @@ REPEATS: dict[str, tuple[str, str]] = {
         "Of the original only its figures are known to kit: compare its report's machine and versions by hand",
     ),
     "repeat-more": ("另有 {count} 项见下表", "{count} more in the table below"),
-    "repeat-signed": ("原测试由 {names} 签署", "The original was signed by {names}"),
+    "repeat-signed": ("原测试由{names}签署", "The original was signed by {names}"),
+    "repeat-signer": ("{name}（{role}）", "{name} ({role})"),
     "repeat-unsigned": ("原测试没有经核对的签署", "Nobody vouches for the original"),
     # the tables
     "repeat-cases": ("与原测试 {original} 的对比", "Against the original, {original}"),

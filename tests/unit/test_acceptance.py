@@ -324,6 +324,7 @@ def test_a_waiver_counts_until_its_day_and_is_listed(planned: Planned) -> None:
     assert found.accepted
     assert PASSED not in said(found)
     assert "豁免：首 token 时延 TTFT，原因：disk to be replaced，批准人：张三，有效期至 2026-11-23" in said(found)
+    assert verdicts.rows(found, "zh-CN")[1][-1] == "差 200.0%；disk to be replaced（张三，有效期至 2026-11-23）"
     late = planned.verdict(WAIVED, SLOW, began=date(2026, 11, 24))
     assert late.outcome == "not-met"
     assert "豁免已过期" in said(late)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kit import stats
-from kit.formats import percent
+from kit.formats import percent, rate
 from kit.model import RoundPlan
 from kit.model.percentiles import FEWEST
-from kit.model.report import Estimate, Report
+from kit.model.report import Estimate, Report, Within
 from kit.renderers import applied, charts, details, pictures
 from kit.renderers.charts import Box
 from kit.renderers.comparison import curves
@@ -290,6 +290,12 @@ def test_a_percentile_that_is_given_has_its_interval(tmp_path: Path) -> None:
     assert row[3:6] == ("6 (2.92–9.08)", "n=11", "n=11")
     assert row[6] == "2.38 (2.38–2.38)"
     assert [len(points) for points in (built.details[0].latency_points, built.details[0].tpot_points)] == [3, 3]
+
+
+def test_an_interval_never_reads_as_the_percentile_itself() -> None:
+    spread = stats.spread([0.002031] * 11)
+    within = Within(low=0.002029, high=0.002034)
+    assert details.percentile(spread, "p50", rate, within) == "0.002031 (0.002029–0.002034)"
 
 
 def test_ttft_is_split_where_the_server_says_how_long_prefill_took(tmp_path: Path) -> None:

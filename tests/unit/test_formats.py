@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.formats import duration, fact, figure, gib, percent, rate
+from kit.formats import apart, change, duration, fact, figure, gib, percent, rate
 from kit.model import Fact
 
 
@@ -16,7 +16,10 @@ from kit.model import Fact
         (59.0, "59"),
         (59.004, "59"),
         (0.05, "0.05"),
-        (0.0519765, "0.05"),
+        (0.0519765, "0.052"),
+        (0.0528, "0.053"),
+        (0.0996, "0.1"),
+        (0.1049, "0.1"),
         (230.64, "230.64"),
         (1234567.891, "1234567.89"),
         (0.045, "0.045"),
@@ -35,10 +38,54 @@ def test_figures_have_two_decimals_without_trailing_zeros(value: float | None, t
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(17.27, "17.270"), (2.12, "2.120"), (0.0, "0.000"), (0.0005, "0.001"), (0.00042, "0.00042"), (None, "—")],
+    [
+        (17.27, "17.270"),
+        (2.12, "2.120"),
+        (0.0, "0.000"),
+        (0.0519, "0.052"),
+        (0.00153, "0.0015"),
+        (0.00042, "0.00042"),
+        (None, "—"),
+    ],
 )
 def test_rates_have_three_decimals(value: float | None, text: str) -> None:
     assert rate(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((0.05, 0.049, 0.0524), ("0.050", "0.049", "0.052")),
+        ((0.002031, 0.002029, 0.002034), ("0.002031", "0.002029", "0.002034")),
+        ((28.9441, 28.9442), ("28.9441", "28.9442")),
+        ((0.25, 0.25), ("0.250", "0.250")),
+        ((1.0, 2.0), ("1.000", "2.000")),
+    ],
+)
+def test_the_ends_of_an_interval_read_otherwise(values: tuple[float, ...], texts: tuple[str, ...]) -> None:
+    assert apart(values) == texts
+
+
+@given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e3))
+def test_what_differs_by_a_thousandth_never_reads_alike(one: float, other: float) -> None:
+    first, second = apart((one, other), figure)
+    assert (first == second) <= (abs(one - other) < max(one, other) / 1000)
+    assert abs(float(first) - one) <= max(one * 0.06, 0.0051)
+
+
+@pytest.mark.parametrize(
+    ("share", "decimals", "text"),
+    [
+        (0.1234, 1, "+12.3%"),
+        (-0.0004, 1, "-0.04%"),
+        (-0.00004, 2, "-0.004%"),
+        (0.0001, 2, "+0.01%"),
+        (0.0, 2, "0%"),
+        (-0.0, 1, "0%"),
+    ],
+)
+def test_a_change_that_is_none_alone_reads_zero(share: float, decimals: int, text: str) -> None:
+    assert change(share, decimals) == text
 
 
 @given(st.floats(1e-300, 1e12))

@@ -99,6 +99,7 @@ def test_a_case_has_means_over_rounds_and_peaks_of_all(built: Report) -> None:
 def test_the_table_stands_in_every_format(built: Report) -> None:
     row = ("128", "512", "2", "417", "502", "0.048", "80", "59", "62", "20", "14")
     assert machine(built).rows[1] == row
+    assert machine(built).notes == (say("en", "machine-use-note"),)
     assert f"| {' | '.join(row)} |" in renderers.render("md", built).decode()
     assert list(row) in [line for found in tables(docx.render(built)) for line in found]
     lines = [[cell.text for cell in line.all("td")] for line in page(renderers.render("html", built)).all("tr")]
@@ -128,6 +129,7 @@ def test_a_round_without_a_figure_leaves_none_for_its_case(tmp_path: Path) -> No
     assert first.reasons == ("no tool",)
     assert second is None
     assert machine(built).notes[-1] == "Accelerators: no tool"
+    assert say("en", "machine-use-few") in machine(built).notes
     assert machine(built).rows[1][3:] == ("—",) * 8
 
 
@@ -141,6 +143,7 @@ def test_what_was_never_measured_has_no_column(tmp_path: Path) -> None:
     found = machine(report_of(measured(tmp_path, told)))
     assert found.columns[3:] == ("CPU use (%)",)
     assert found.rows[0] == ("128", "512", "1", "25")
+    assert found.notes == ("Accelerators: the profile names no accelerators",), "nothing of columns that are not there"
 
 
 def test_a_run_without_telemetry_has_no_such_table(tmp_path: Path) -> None:

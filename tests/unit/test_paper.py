@@ -41,6 +41,15 @@ def test_words_are_whole_where_the_page_has_room_for_them() -> None:
     assert key >= len(row[0]) * 90
 
 
+def test_figures_have_their_room_before_titles_do() -> None:
+    interval = "(0.044–0.072)"
+    titles = ("端到端时延 p50（s）",) * 14
+    shares = paper.widths(titles, [(f"0.053 {interval}",) * 7 + ("n=16",) * 7], LANDSCAPE)
+    assert sum(shares) == LANDSCAPE
+    assert min(shares[:7]) >= 1020 + 160, "its glyphs in Times at 9 pt, and the margins of a cell"
+    assert min(shares[:7]) > max(shares[7:-1])
+
+
 @pytest.mark.parametrize(("width", "text"), [(2000, "0.64 (0.49–0.75)"), (1200, "0.64\n(0.49–0.75)")])
 def test_an_interval_is_not_torn_from_within(width: int, text: str) -> None:
     assert paper.folded("0.64 (0.49–0.75)", width) == text

@@ -420,6 +420,8 @@ def test_the_report_says_whether_it_was_reproduced_and_what_could_explain_it(
     assert good.conclusion[0].startswith(reproduced)
     assert not any(why in line for line in good.conclusion)
     assert bad.conclusion[0].startswith(not_reproduced)
+    signed = {"en": "The original was signed by 张三 (tester)", "zh-CN": "原测试由张三（测试）签署"}
+    assert good.conclusion[1] == signed[language]
     assert bad.conclusion[0].endswith(", in 64-32-c2" if language == "en" else "涉及工况 64-32-c2")
     explained = next(line for line in bad.conclusion if why in line)
     assert "CPU: Kunpeng-920 → Xeon | 8458P" in explained

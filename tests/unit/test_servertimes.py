@@ -12,7 +12,7 @@ from kit.engines import ENGINES, sglang, vllm_ascend
 from kit.loadgens import timings
 from kit.loadgens.timings import Said
 from kit.model import Case, Doubt, Histogram, Length, NativeSummary, RoundPlan, RoundResult, Sample, ServerTimes
-from kit.model.calibration import Calibration
+from kit.model.calibration import Calibration, Share
 from kit.renderers import applied
 from kit.texts import doubt
 from tests.fakes import BEGIN
@@ -289,6 +289,21 @@ def test_the_report_of_a_run_that_tried_its_instrument_is_what_it_was(
     # The digest of the profile is in other golden files, and changes with every field that profiles may have.
     content = renderers.render("md", written.report(language)).replace(written.plan.profile_sha256.encode(), b"PROFILE")
     golden(f"report-trusted-{language}.md", content)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (Share(median=0.00011, least=0.0001, most=0.00013), "+0.01%"),
+        (Share(median=-0.00002, least=-0.00004, most=0.0), "-0.002% (-0.004% … 0%)"),
+    ],
+)
+def test_the_error_of_the_instrument_reads_zero_only_where_it_is(tmp_path: Path, share: Share, text: str) -> None:
+    built = Written(tmp_path).report("en")
+    first = built.details[0]
+    load = first.load.model_copy(update={"instrument": (("ttft", share),)})
+    changed = built.model_copy(update={"details": (first.model_copy(update={"load": load}),)})
+    assert applied.error(changed).rows[0][3] == text
 
 
 def test_a_case_that_was_not_tried_has_no_error_and_a_reason(tmp_path: Path) -> None:

@@ -94,10 +94,15 @@ def _chart(
                 series.append(Series(f"{entry.letter} · {name}", points))
                 looks.append((number, position))
     told = (
-        say(lang, "chart-alt-series", name=one.name, points=", ".join(f"{p.x_text} → {p.y_text}" for p in one.points))
+        say(
+            lang,
+            "chart-alt-series",
+            name=one.name,
+            points=say(lang, "comma").join(f"{p.x_text} → {p.y_text}" for p in one.points),
+        )
         for one in series
     )
-    alt = say(lang, "chart-alt", title=f"{title}, {x_title} → {y_title}", series="; ".join(told))
+    alt = say(lang, "chart-alt", title=f"{title}, {x_title} → {y_title}", series=say(lang, "and").join(told))
     return Chart(
         key, title, x_title, y_title, say(lang, "compare-series"), tuple(series), alt, linear=linear, looks=tuple(looks)
     )

@@ -36,7 +36,9 @@ def written(found: Comparison) -> bytes:
     writing = _Writing(found, document.part)
     fill(document, path, {"content": writing.whole}, STANDARD.environment(found), {})
     properties = document.core_properties
-    properties.title = word.clean(f"{say(found.language, 'compare-report')}: {sections.title(found)}")[:255]
+    properties.title = word.clean(
+        say(found.language, "labelled", name=say(found.language, "compare-report"), text=sections.title(found))
+    )[:255]
     properties.author = properties.last_modified_by = f"kit {found.kit_version}"
     properties.language = found.language
     properties.created = properties.modified = when(found)

@@ -39,8 +39,13 @@ def warning(found: Comparison) -> str | None:
             found.language,
             "compare-allowed-key",
             name=entry.name,
-            values=", ".join(
-                f"{contender.letter}: {value if value is not None else say(found.language, 'compare-not-told')}"
+            values=say(found.language, "comma").join(
+                say(
+                    found.language,
+                    "labelled",
+                    name=contender.letter,
+                    text=value if value is not None else say(found.language, "compare-not-told"),
+                )
                 for contender, value in zip(found.contenders, entry.values, strict=True)
             ),
         )
@@ -60,7 +65,10 @@ def _sections(found: Comparison) -> Iterator[Section]:
     def titled(key: str) -> str:
         return say(lang, f"compare-{key}")
 
-    unknown = [f"{key}: {', '.join(_letters(found, names))}" for key, names in found.unknown]
+    unknown = [
+        say(lang, "compare-unknown-key", name=key, sides=say(lang, "list").join(_letters(found, names)))
+        for key, names in found.unknown
+    ]
     told = (say(lang, "compare-unknown", keys=say(lang, "and").join(unknown)),) if unknown else ()
     yield Section("verdict", titled("verdict"), lines=(*found.words, *told))
     yield Section("sides", titled("sides"), tables=(_sides(found),))
@@ -175,7 +183,7 @@ def _case_table(found: Comparison, group: Sequence[Contender]) -> Table:
                 rows.append((*case, f"{entry.letter} / {found.baseline.letter}", *map(ratio, row.ratios)))
     name = say(lang, "compare-cases")
     if found.by == "hardware":
-        name += f": {group[0].letter} {group[0].hardware}"
+        name = say(lang, "labelled", name=name, text=f"{group[0].letter} {group[0].hardware}")
     every = [value for entry in group for case in entry.against for value in case.ratios]
     return Table(
         title=name,
