@@ -15,7 +15,7 @@ START := $(shell date +%s)
 .PHONY: run images test check bench unit fuzz soak vulnerabilities golden locks clean help
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-17s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.kit: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kit needs Python 3.11 or newer, this is " + sys.version.split()[0])'

@@ -12,8 +12,11 @@ from kit import searches, stats
 from kit.legacy import baseline as baselines
 from kit.model import Case, Doubt, Plan, RoundResult
 from kit.model.acceptance import PERCENTILES, SUCCESS_RATE, Acceptance, Relation, Waiver, Where, relation
+from kit.model.percentiles import FEWEST
 from kit.model.table import Row
 from kit.model.verdict import Judged, Verdict, WaiverUse
+
+_FEW_SAMPLES = "uncertain-too-few-samples"
 
 
 def judge(
@@ -139,6 +142,11 @@ def _held(plan: Plan, case: Case, results: Sequence[RoundResult], entry: Judged)
         return uncertain("nothing-sent")
     if entry.metric == SUCCESS_RATE:
         return _decided(entry.model_copy(update={"value": succeeded / sent}))
+    counts = [stats.counted(entry.metric, found) for found in figures]
+    _, _, percent = entry.metric.rpartition("_")
+    fewest = FEWEST[percent] if entry.metric in PERCENTILES else 0
+    if 0 < min(counts) < fewest:
+        return uncertain("too-few-samples", count=min(counts), least=fewest, which=percent)
     values = [stats.metric(entry.metric, found) for found in figures]
     centre = stats.mean(values)
     if centre is None:
@@ -147,12 +155,8 @@ def _held(plan: Plan, case: Case, results: Sequence[RoundResult], entry: Judged)
     entry = entry.model_copy(update={"value": centre, "half_width": width})
     if succeeded < sent and not _rate_is_asked(plan.acceptance, case):
         return uncertain("failures-unjudged", failed=sent - succeeded, of=sent)
-    if succeeded < plan.acceptance.least_requests:
-        return uncertain("too-few", count=succeeded, least=plan.acceptance.least_requests)
-    _, _, percent = entry.metric.rpartition("_")
-    fewest = stats.FEWEST[percent] if entry.metric in PERCENTILES else 0
-    if (samples := min(found.succeeded for found in figures)) < fewest:
-        return uncertain("too-few-samples", count=samples, least=fewest, which=percent)
+    if sum(counts) < plan.acceptance.least_requests:
+        return uncertain("too-few", count=sum(counts), least=plan.acceptance.least_requests)
     if entry.limit is not None and width is not None and abs(centre - entry.limit) < width:
         return uncertain("straddles")
     return _decided(entry)
@@ -182,7 +186,8 @@ def _rate_is_asked(wanted: Acceptance, case: Case) -> bool:
 def _waived(entry: Judged, waivers: Sequence[Waiver], began: date, cases: Sequence[Case]) -> Judged:
     """What was measured and is not met, or not surely, may be waived; what was not measured may not."""
     case = next((case for case in cases if case.id == entry.case), None)
-    if entry.outcome not in ("not-met", "uncertain") or entry.value is None or entry.limit is None or case is None:
+    measured = entry.value is not None or (entry.reason is not None and entry.reason.kind == _FEW_SAMPLES)
+    if entry.outcome not in ("not-met", "uncertain") or not measured or entry.limit is None or case is None:
         return entry
     for number, waiver in enumerate(waivers):
         if waiver.metric == entry.metric and waiver.expires >= began and waiver.fits(case.key):

@@ -121,6 +121,7 @@ def figures(entry: RoundPlan, told: Times) -> Mapping[str, float]:
     found = {"ttft": told.ttft_s}
     if case.output.tokens > 1:
         found["tpot"] = told.itl_s
+        found |= {"tps": 1 / told.itl_s} if told.itl_s > 0 else {}
     clock, words = arrivals.told(entry.program.argv)
     wanted, _ = asking.told(words)
     if wanted is not None and wanted.file is not None:
@@ -131,7 +132,9 @@ def figures(entry: RoundPlan, told: Times) -> Mapping[str, float]:
         made = [one.output for one in wanted.requests(case.requests)]
     took = [told.ttft_s + (tokens - 1) * told.itl_s for tokens in made]
     window_s = _window_s(case, took, clock, wanted.turns if wanted is not None else 1)
-    return {**found, "latency": fmean(took), "output_throughput": sum(made) / window_s}
+    throughput = sum(made) / window_s
+    found |= {"per_stream_throughput": throughput / case.concurrency} if case.rate is None else {}
+    return {**found, "latency": fmean(took), "output_throughput": throughput}
 
 
 def _window_s(case: Case, took: Sequence[float], clock: arrivals.Clock | arrivals.Ramp | None, turns: int) -> float:

@@ -32,7 +32,8 @@ def baseline(profile: Profile, folder: Path) -> bytes | None:
     try:
         return bounded.read(path, BASELINE_BYTES)
     except OSError as error:
-        raise ProfileError(f"acceptance.baseline: {path} cannot be read: {error.strerror}") from error
+        problem = Problem("acceptance.baseline", f"{path} cannot be read: {error.strerror}")
+        raise ProfileError(f"{profile.name} names a baseline that cannot be read", problems=(problem,)) from error
 
 
 def prompts(profile: Profile, folder: Path) -> tuple[Profile, Contents]:

@@ -13,6 +13,8 @@ Place = tuple[str | int, ...]
 
 _MOST_NODES = 20_000
 _DEEPEST = 32
+_TAB = repr("\t")
+"""In what the parser says of a character that it cannot take."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -52,7 +54,10 @@ def read(text: str, source: str, lines: dict[Place, int]) -> Data:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
-        raise ProfileError(f"{where}: {error.problem or error.context}", hint="correct the YAML there") from error
+        told, hint = error.problem or error.context or "", "correct the YAML there"
+        if _TAB in told:
+            told, hint = "a tab stands where YAML takes only blanks", "write blanks in its place"
+        raise ProfileError(f"{where}: {told}", hint=hint) from error
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         # The last two: an escape beyond Unicode, a number of thousands of digits.
         raise ProfileError(f"{source} is not YAML that kit can read: {error}") from error
@@ -73,7 +78,9 @@ def _value(loader: _Loader, node: yaml.Node, path: Place, lines: dict[Place, int
             key = _text(key_node, source)
             if key in result:
                 raise ProfileError(
-                    f"{source}, line {key_node.start_mark.line + 1}: the field {key!r} stands here twice"
+                    f"{source}, line {key_node.start_mark.line + 1}: the field {key!r} stands here twice, first in line "
+                    f"{lines[(*path, key)]}",
+                    hint="leave one of the two out",
                 )
             # The line of a field is that of its name, also where its value begins below.
             lines.setdefault((*path, key), key_node.start_mark.line + 1)

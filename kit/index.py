@@ -38,8 +38,9 @@ from kit import acceptance, store
 from kit.comparing import runs as sides
 from kit.comparing.sides import Side
 from kit.errors import HostError, KitError, UsageError
+from kit.model import Plan
 from kit.model.comparison import COMPARED
-from kit.model.listed import Filters, Found
+from kit.model.listed import REHEARSAL, Filters, Found
 from kit.resources import cache
 from kit.store import RunDir
 
@@ -258,16 +259,16 @@ def _add(connection: Connection, run: RunDir, place: str, stamp: str) -> None:
             hardware=side.hardware if side is not None else None,
             engine=f"{plan.engine} {plan.engine_version or ''}".strip(),
             verdict=verdict,
-            load=_load(side) if side is not None else "",
+            load=_load(side, plan) if side is not None else "",
         )
     )
     if side is not None and (rows := list(_figures(side, identity))):
         connection.execute(insert(_FIGURES), rows)
 
 
-def _load(side: Side) -> str:
+def _load(side: Side, plan: Plan) -> str:
     """Everything that must be alike, but for lengths: a trend looks at one case."""
-    return "; ".join(
+    return (REHEARSAL if plan.report.rehearsal else "") + "; ".join(
         f"{key} {side.keys.get(key) or '—'}"
         for key in ("model", "weights", "generator", "generator_version", "transport", "dataset", "seed")
     )

@@ -1,6 +1,6 @@
 """The doors as Protocols: everything that kit asks of the world outside, in kit's own types."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -210,8 +210,8 @@ class ImageStore(Protocol):
     def build(self, order: BuildOrder, progress: Progress) -> str:
         """Build, and return the id. Raises `EnvironmentUnavailableError` with the end of what the build printed."""
 
-    def load(self, archive: Path) -> None:
-        """Take in the images of an archive."""
+    def load(self, name: str, content: Iterable[bytes]) -> None:
+        """Take in the images of an archive, piece by piece; `name` is what errors call it."""
 
     def pull(self, reference: str, platform: str, progress: Progress) -> None:
         """Fetch a published image from its registry."""

@@ -1,29 +1,21 @@
 """Reading profiles: YAML with positions, settings from the command line, and every problem at once."""
 
-import difflib
 import hashlib
-import os
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from kit import beside, documents, library, secrecy
+from kit import agreement, beside, documents, fields, library
 from kit.beside import Contents
-from kit.engines import ENGINES, flags
 from kit.errors import Problem, ProfileError
-from kit.loadgens import GENERATORS
+from kit.fields import Examined, Written
 from kit.model import Profile
-from kit.model.evidence import numbers, ranges
-from kit.model.profile import of_engine
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_PLACEHOLDERS = ("model", "port", "host")
+Also = Callable[[Profile], Iterable[Problem]]
+"""Looks for what else is wrong with a profile; each problem stands at the field that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +29,35 @@ class Loaded:
     prompts: Contents = field(default_factory=dict)
 
 
-def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
+def load(reference: str, settings: Sequence[str] = (), also: Also = lambda _: ()) -> Loaded:
     """Read, set, validate and check a profile, with the files that it names. Raises `ProfileError` with all its problems."""
     path = library.find(reference)
-    loaded = parse(library.text(path), str(path), settings)
-    pinned, contents = beside.prompts(loaded.profile, path.parent)
-    if contents:
-        loaded = alone(resolved(pinned).decode(), str(path))
-    return replace(loaded, baseline=beside.baseline(loaded.profile, path.parent), prompts=contents)
+    examined = fields.examine(_written(library.text(path), str(path), settings))
+    profile, baseline = examined.sound, None
+    contents: Contents = {}
+    found: list[Problem] = []
+    if profile is not None:
+        try:
+            profile, contents = beside.prompts(profile, path.parent)
+        except ProfileError as error:
+            found += error.problems
+        try:
+            baseline = beside.baseline(profile, path.parent)
+        except ProfileError as error:
+            found += error.problems
+        found += (*agreement.check(profile), *also(profile))
+    return replace(_loaded(examined, profile, found), baseline=baseline, prompts=contents)
 
 
 def parse(text: str, source: str, settings: Sequence[str] = ()) -> Loaded:
     """The profile that `text` describes, after `settings` of the form `path=value`."""
-    lines: dict[documents.Place, int] = {}
-    data = _fields(text, source, lines)
-    if (base := data.pop("extends", None)) is not None:
-        data = _merged(_base(base, source), data)
-    given = {documents.set_value(data, setting) for setting in settings}
-    return validated(data, source, lines, given)
+    return _checked(_written(text, source, settings))
 
 
 def alone(text: str, source: str) -> Loaded:
     """A profile that stands for itself, as `resolved` writes it: it extends none of this machine."""
     lines: dict[documents.Place, int] = {}
-    return validated(_fields(text, source, lines), source, lines)
+    return _checked(Written(_fields(text, source, lines), source, lines))
 
 
 def validated(
@@ -73,22 +70,30 @@ def validated(
 
     Raises `ProfileError` with all problems.
     """
-    try:
-        profile = Profile.model_validate(data)
-    except ValidationError as error:
-        wrong = error.errors()
-        problems = [
-            _problem(found, lines, given)
-            for found in wrong
-            # A list whose entries are all wrong is also called too short: that tells nothing more.
-            if found["type"] != "too_short"
-            or not any(other["loc"][:-1][: len(found["loc"])] == found["loc"] for other in wrong)
-        ]
-        raise ProfileError(f"{source} is not a valid profile", problems=problems) from error
-    if problems := list(check(profile)):
-        raise ProfileError(f"{source} is not a valid profile", problems=problems)
-    stored = resolved(profile)
-    return Loaded(profile, source, f"sha256:{hashlib.sha256(stored).hexdigest()}")
+    return _checked(Written(data, source, lines, given))
+
+
+def _checked(written: Written) -> Loaded:
+    examined = fields.examine(written)
+    found = agreement.check(examined.sound) if examined.sound is not None else ()
+    return _loaded(examined, examined.sound, found)
+
+
+def _loaded(examined: Examined, profile: Profile | None, found: Iterable[Problem]) -> Loaded:
+    problems = (*examined.problems, *examined.told(found))
+    if problems or profile is None:
+        raise ProfileError(f"{examined.written.source} is not a valid profile", problems=problems)
+    digest = hashlib.sha256(resolved(profile)).hexdigest()
+    return Loaded(profile, examined.written.source, f"sha256:{digest}")
+
+
+def _written(text: str, source: str, settings: Sequence[str]) -> Written:
+    lines: dict[documents.Place, int] = {}
+    data = _fields(text, source, lines)
+    if (base := data.pop("extends", None)) is not None:
+        data = _merged(_base(base, source), data)
+    given = {documents.set_value(data, setting) for setting in settings}
+    return Written(data, source, lines, given)
 
 
 def _fields(text: str, source: str, lines: dict[documents.Place, int]) -> dict[str, object]:
@@ -134,147 +139,3 @@ def schema() -> dict[str, object]:
         "description": "a profile whose fields are taken where none stand here",
     }
     return cast(dict[str, object], described)
-
-
-# --- checks ------------------------------------------------------------------------------------------------------
-
-
-def check(profile: Profile) -> Iterator[Problem]:
-    """What the fields' types cannot say: names that must exist, and fields that must agree."""
-    engine = ENGINES.get(profile.server.engine)
-    if engine is None:
-        yield _unknown("server.engine", profile.server.engine, ENGINES)
-    elif engine.STARTS:
-        yield from _check_started(profile)
-    else:
-        yield from _check_running(profile)
-    load, generator = profile.load, GENERATORS.get(profile.load.generator)
-    if generator is None:
-        yield _unknown("load.generator", load.generator, GENERATORS)
-    elif doubt := generator.refuse(load.version):
-        yield Problem("load.version", f"{load.generator} {load.version}: {doubt}")
-    else:
-        for said in dict.fromkeys(generator.cannot(case, load.version, load.transport) for case in load.expanded()):
-            yield from (Problem("load.cases", said, "use load.transport: precise"),) if said else ()
-    yield from _check_tokenizer(profile)
-    yield from secrecy.check(profile)
-    if shared := set(numbers(load.cpuset or "")) & set(numbers(profile.server.container.cpuset or "")):
-        msg = f"the server has CPU {ranges(shared)} too (server.container.cpuset), and the load must not slow it down"
-        yield Problem("load.cpuset", msg, "leave it out: the load then gets all CPUs that the server does not have")
-
-
-def _check_started(profile: Profile) -> Iterator[Problem]:
-    server, engine = profile.server, ENGINES[profile.server.engine]
-    for name, value in (("image", server.image), ("port", server.port), ("args", server.args or None)):
-        if value is None:
-            yield Problem(f"server.{name}", f"is missing: {engine.TITLE} is started by kit")
-    for name, wrong in (("url", server.url), ("api_key", server.api_key)):
-        if wrong is not None:
-            yield Problem(f"server.{name}", "only an endpoint that already runs has one", "use engine: endpoint")
-    written = flags.value(server.args, *engine.PORT_FLAGS)
-    if server.args and written is None:
-        yield Problem("server.args", f"{engine.PORT_FLAGS[0]} is missing", f"add [{engine.PORT_FLAGS[0]}, '{{port}}']")
-    elif written not in (None, "{port}", str(server.port)):
-        yield Problem("server.args", f"{engine.PORT_FLAGS[0]} {written} is not server.port {server.port}")
-    if server.args and server.model is None and not any(flags.value(server.args, name) for name in engine.MODEL_FLAGS):
-        yield Problem("server.model", f"is missing, and server.args has none of {', '.join(engine.MODEL_FLAGS)}")
-    for position, group in enumerate(server.args):
-        for name in _placeholders(group):
-            if name not in _PLACEHOLDERS:
-                yield Problem(
-                    f"server.args.{position}", f"unknown placeholder {{{name}}}", "there are {model}, {port}, {host}"
-                )
-    if not server.make_model and any("model" in _placeholders(group) for group in server.args):
-        yield Problem("server.make_model", "must be true, since {model} stands in server.args")
-
-
-def _check_running(profile: Profile) -> Iterator[Problem]:
-    server = profile.server
-    for name, value in (("url", server.url), ("model", server.model)):
-        if value is None:
-            yield Problem(
-                f"server.{name}", "is missing: an endpoint that already runs needs it", f"--set server.{name}=…"
-            )
-    if server.url is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", server.url):
-        yield Problem("server.url", "is not a URL such as http://127.0.0.1:8001", "no user or password belongs in it")
-    for name, wrong in (
-        ("image", server.image),
-        ("port", server.port),
-        ("args", server.args or None),
-        ("env", server.env or None),
-        ("make_model", server.make_model or None),
-        ("restart", None if server.restart == "never" else server.restart),
-    ):
-        if wrong is not None:
-            yield Problem(f"server.{name}", "an endpoint that already runs has none")
-
-
-def _check_tokenizer(profile: Profile) -> Iterator[Problem]:
-    if not profile.load.tokenizer.strip("/. "):
-        yield Problem("load.tokenizer", "is not the directory of a model's tokenizer")
-    elif of_engine(os.path.abspath(os.path.expanduser(profile.load.tokenizer))):
-        yield Problem("load.tokenizer", "is the container engine's socket or files: no container gets them")
-    for name in _placeholders((profile.load.tokenizer,)):
-        if name != "model":
-            yield Problem("load.tokenizer", f"unknown placeholder {{{name}}}", "there is {model}")
-        elif not profile.server.make_model:
-            yield Problem("load.tokenizer", "{model} is the model that kit makes, and server.make_model is not true")
-
-
-def _placeholders(words: Iterable[str]) -> list[str]:
-    # JSON in an argument has braces too, but never around a bare word.
-    return [name for word in words for name in _PLACEHOLDER.findall(word)]
-
-
-def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    return Problem(where, f"unknown: {name!r}", f"{meant}there are: {', '.join(known)}")
-
-
-def _problem(found: ErrorDetails, lines: Mapping[documents.Place, int], given: Collection[documents.Place]) -> Problem:
-    """What pydantic found, with the place in the file, or that it came from the command line."""
-    loc, kind = found["loc"], found["type"]
-    place = ".".join(str(part) for part in loc)
-    known = next((lines[loc[:length]] for length in range(len(loc), 0, -1) if loc[:length] in lines), None)
-    if any(documents.covers(path, loc) for path in given):
-        place += " (from --set)"
-    elif known is not None:
-        place += f" (line {known})"
-    if kind == "missing":
-        return Problem(place, "is missing")
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(loc[-1]), _fields_at(loc[:-1]), n=1)
-        return Problem(
-            place, "unknown field", f"did you mean {near[0]!r}?" if near else "kit profile schema lists them"
-        )
-    if kind == "too_short":
-        return Problem(place, "is empty")
-    if kind == "value_error":
-        return Problem(place, secrecy.without(found["msg"].removeprefix("Value error, "), loc, found["input"]))
-    shown = secrecy.shown(loc, found["input"])
-    told = f", found {shown}" if shown is not None else ""
-    return Problem(place, f"{found['msg'][:1].lower()}{found['msg'][1:]}{told}")
-
-
-def _fields_at(loc: documents.Place) -> list[str]:
-    """The field names of the record at a path in the profile."""
-    model: type[BaseModel] = Profile
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
-        inner = _record(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _record(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        if found := _record(argument):
-            return found
-    return None

@@ -22,19 +22,6 @@ TOGETHER = 0.05
 """Of the answers whose first two texts were read at once, so large a share is told."""
 
 
-def fewest(percent: float) -> int:
-    """The fewest samples that carry a percentile: with 99 % confidence two of them lie beyond it, so that it is no outlier's
-    word alone. It is the bound of MLPerf's early stopping: 64 for p90, 662 for p99.
-    """
-    below = percent / 100
-    count = 2
-    while below**count + count * (1 - below) * below ** (count - 1) > 0.01:
-        count += 1
-    return count
-
-
-FEWEST = {f"p{percent}": fewest(percent) for percent in (50, 90, 99)}
-
 # Two-sided 95 % quantiles of Student's t for 1, 2, 3… degrees of freedom; beyond the table the last one, which is larger
 # than the true one: an interval is never shown narrower than it is.
 _STUDENT_T = (
@@ -150,21 +137,24 @@ _TIMES: dict[str, Callable[[Figures], Spread | None]] = {
     "ttft": lambda found: found.ttft_s,
     "tpot": lambda found: found.tpot_s,
 }
-_POINTS: dict[str, Callable[[Spread], float]] = {
-    "": lambda found: found.mean,
-    "p50": lambda found: found.p50,
-    "p90": lambda found: found.p90,
-    "p99": lambda found: found.p99,
-}
 
 
 def metric(name: str, found: Figures) -> float | None:
-    """A metric of one round: the mean of its requests, or a percentile of them."""
+    """A metric of one round: the mean of its requests, or a percentile of them, where they carry it."""
     if name in _RATES:
         return _RATES[name](found)
     time, _, point = name.partition("_")
-    spread = _TIMES[time](found)
-    return _POINTS[point](spread) if spread is not None else None
+    if (spread := _TIMES[time](found)) is None:
+        return None
+    return spread.percentile(point) if point else spread.mean
+
+
+def counted(name: str, found: Figures) -> int:
+    """How many requests of a round have the value that a metric is made of: an answer of one token has no TPOT."""
+    if name in ("output_throughput", "per_stream_throughput"):
+        return found.succeeded
+    spread = _TIMES["tpot" if name == "tps" else name.partition("_")[0]](found)
+    return spread.count if spread is not None else 0
 
 
 def doubts(case: Case, samples: Sequence[Sample], found: Figures, native: NativeSummary) -> Iterator[Doubt]:

@@ -32,7 +32,7 @@ from kit.model import (
     ServerStart,
 )
 from kit.model.calibration import Calibration
-from kit.model.reproduction import REPRODUCTION, Reproduction
+from kit.model.reproduction import ORIGINAL, REPRODUCTION, Original, Reproduction
 
 R = TypeVar("R", bound=Record)
 
@@ -143,6 +143,10 @@ class RunDir:
         """What came of holding this run against the one that it repeats; None where it repeats none."""
         return self._load(REPRODUCTION, Reproduction) if (self.path / REPRODUCTION).is_file() else None
 
+    def original(self) -> Original | None:
+        """The run that this one repeats, as far as holding it against that takes; None where it repeats none."""
+        return self._load(ORIGINAL, Original) if (self.path / ORIGINAL).is_file() else None
+
     def round_directory(self, entry: RoundPlan) -> Path:
         return self.path / "cases" / entry.id
 
@@ -185,8 +189,7 @@ class RunDir:
 
     def calibration(self) -> Calibration | None:
         """The instrument's own error; None where it was not looked for."""
-        found = (self.path / "calibration.json").is_file()
-        return self._load("calibration.json", Calibration) if found else None
+        return self._load("calibration.json", Calibration) if (self.path / "calibration.json").is_file() else None
 
     def baseline(self) -> bytes | None:
         """The baseline that the run's profile names, or None."""
@@ -283,9 +286,7 @@ def find(reference: str, parent: Path) -> RunDir:
     """A run by its path, its name, a unique part of its name, or `latest`."""
     path = Path(reference)
     # os.path: a reference too long for a file name is no file, where Path raises.
-    if os.path.isfile(path / "plan.json"):
-        return RunDir(path)
-    if os.path.isfile(path / "run.json") or "/" in reference:
+    if "/" in reference or any(os.path.isfile(path / name) for name in ("plan.json", "run.json")):
         return RunDir.open(path)
     known = list(runs(parent))
     if reference == "latest" and known:

@@ -4,10 +4,9 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import IO
 
 from kit.ports import BuildOrder, Progress, StoredImage
@@ -117,9 +116,10 @@ class FakeImages:
     def build(self, order: BuildOrder, progress: Progress) -> str:
         raise AssertionError(f"nothing is built here: {order} {progress}")
 
-    def load(self, archive: Path) -> None:
+    def load(self, name: str, content: Iterable[bytes]) -> None:
+        del name
         self.loaded += 1
-        with tarfile.open(archive, "r:*") as packed:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(content)), mode="r:") as packed:
             inside = {entry.name: packed.extractfile(entry) for entry in packed}
             files = {name: file.read() for name, file in inside.items() if file is not None}
         for entry in json.loads(files["manifest.json"]):

@@ -13,7 +13,16 @@ from typer.core import TyperGroup
 
 from kit import __version__
 from kit.cli.terminal import echo, outlive_readers
-from kit.errors import KitError, interruption
+from kit.errors import HostError, KitError, interruption
+
+_MAY = "let kit's user read it, and enter the folders above it; or run kit as one who may"
+
+
+def _told(error: KitError) -> typer.Exit:
+    from kit.redaction import without_secrets
+
+    echo(f"kit: {without_secrets(str(error))}", err=True)
+    return typer.Exit(error.exit_code)
 
 
 class KitGroup(TyperGroup):
@@ -23,10 +32,12 @@ class KitGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KitError as error:
-            from kit.redaction import without_secrets
-
-            echo(f"kit: {without_secrets(str(error))}", err=True)
-            raise typer.Exit(error.exit_code) from error
+            raise _told(error) from error
+        except PermissionError as error:
+            # Wherever a command only asks whether something is there: what this user may not reach is no defect of kit.
+            if error.filename is None:
+                raise
+            raise _told(HostError(f"{error.filename}: {error.strerror}", hint=_MAY)) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             # `typer.Exit` is a RuntimeError, too, and decides by itself.
             if isinstance(error, typer.Exit | typer.Abort) or interruption(error) is None:

@@ -1,7 +1,7 @@
 """`kit bundle` and `kit bundle list`: all that repeating a run takes in one file, and what is in such a file."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -10,13 +10,17 @@ from kit.cli.run import RunsOption, SetOption
 from kit.cli.runs import JsonOption
 from kit.cli.terminal import echo, echo_json
 
+if TYPE_CHECKING:  # the command line begins without pydantic
+    from kit.model.bundle import Kind
+
 OnOption = Annotated[
     Literal["process", "docker"] | None,
     typer.Option(
         "--on", help="How programs are started there: environments, or containers; as the run was, unless given."
     ),
 ]
-_LEFT_OUT = ("images", "wheels", "tokenizer", "kit")
+_LEFT_OUT: "dict[Kind, str]" = {"image": "images", "wheel": "wheels", "kit": "kit", "tokenizer": "tokenizer"}
+"""What may be left out of a bundle, as it is called on the command line."""
 
 
 class _Making(TyperGroup):
@@ -48,7 +52,9 @@ def add(app: typer.Typer) -> None:
 @bundles.command(epilog=_EXAMPLES)
 def make(
     subject: Annotated[str, typer.Argument(metavar="RUN|PROFILE", help="A run, or the name or file of a profile.")],
-    file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The bundle to write.")],
+    file: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The bundle to write, which must not exist.")
+    ],
     without: Annotated[
         list[str],
         typer.Option("--without", help="Leave these out: images, wheels, tokenizer, kit; may be repeated."),
@@ -63,12 +69,12 @@ def make(
     """Bundle a run, or a profile with what its run takes. Made twice of the same, it is the same to the last byte."""
     from kit.errors import UsageError
     from kit.formats import size
-    from kit.model.bundle import KINDS
     from kit.workflows import packing
 
-    if unknown := [word for word in without if word not in _LEFT_OUT]:
-        raise UsageError(f"--without {unknown[0]}: there is no such part", hint=f"one of: {', '.join(_LEFT_OUT)}")
-    kinds = tuple(kind for kind in KINDS if any(word.removesuffix("s") == kind for word in without))
+    if unknown := [word for word in without if word not in _LEFT_OUT.values()]:
+        known = ", ".join(_LEFT_OUT.values())
+        raise UsageError(f"--without {unknown[0]}: there is no such part", hint=f"one of: {known}")
+    kinds = tuple(kind for kind, word in _LEFT_OUT.items() if word in without)
     wanted = packing.Wanted(tuple(settings), on, tuple(platforms), kinds)
     made = packing.make(subject, out, file, wanted, lambda text: echo(text, err=True))
     for note in made.notes:
@@ -94,7 +100,7 @@ def list_(
     output.bundle(manifest)
     echo(f"{file.name}: {manifest.run or manifest.profile}, {size(file.stat().st_size)}, by kit {manifest.kit_version}")
     for kind in manifest.left_out:
-        echo(f"left out: {kind}s")
+        echo(f"left out: {_LEFT_OUT.get(kind, kind)}")
     for weights in manifest.weights:
         known = sum(one.sha256 is not None for one in weights.files)
         total = size(sum(one.size for one in weights.files))

@@ -43,10 +43,10 @@ def compare(
         list[str], typer.Option(metavar="KEY", help="Compare although this differs; may be repeated.")
     ] = [],  # noqa: B006  (typer's way to say "none")
     lang: Annotated[Literal["zh-CN", "en"], typer.Option(help="Language of the comparison.")] = "zh-CN",
-    to: Annotated[Path, typer.Option(help="Directory for the files.")] = Path("comparison"),
+    to: Annotated[Path, typer.Option(help="Directory for the files, which must not exist yet.")] = Path("comparison"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and write no files.")] = False,
 ) -> None:
-    """Hold runs against each other: what differs by more than the noise, per accelerator, per watt and per cost.
+    """Hold runs against each other: what differs by more than the noise, per accelerator, joule and cost.
 
     Exit code 5 where they were not measured alike; every key that differs is named with its values.
     """

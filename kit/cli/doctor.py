@@ -9,7 +9,12 @@ from kit.cli import complete
 from kit.cli.run import RunsOption, SetOption
 from kit.cli.terminal import echo, echo_json
 
-models = typer.Typer(no_args_is_help=True, help="Look after the files of models.", rich_markup_mode=None)
+models = typer.Typer(
+    no_args_is_help=True,
+    help="Look after the files of models.",
+    epilog="Example: kit model digest /models/x > /models/x/SHA256SUMS",
+    rich_markup_mode=None,
+)
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
@@ -47,8 +52,11 @@ def doctor(
 
     found = preflight.look(profile, settings, runtime, out, platform=platform, digests=digests)
     if fix:
-        for line in checks.fixes(found):
+        lines = checks.fixes(found)
+        for line in lines:
             echo(line)
+        if not lines and any(check.level != "ok" for check in found):
+            echo("kit: no shell command mends what is not right; without --fix each finding says what to do", err=True)
     elif as_json:
         for check in found:
             echo_json(check.model_dump_json())

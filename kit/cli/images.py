@@ -8,7 +8,12 @@ import typer
 from kit.cli import artifacts, complete
 from kit.cli.terminal import echo, echo_json
 
-group = typer.Typer(no_args_is_help=True, help="Environments and images.", rich_markup_mode=None)
+group = typer.Typer(
+    no_args_is_help=True,
+    help="Environments and images.",
+    epilog="Examples: kit image list · kit image fetch evalscope llamacpp · kit image build evalscope llamacpp",
+    rich_markup_mode=None,
+)
 
 NamesArgument = Annotated[list[str], typer.Argument(metavar="NAME[/VERSION]...", autocompletion=complete.images)]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME[/VERSION]", autocompletion=complete.images)]

@@ -8,7 +8,12 @@ from kit.cli import complete
 from kit.cli.run import ProfileArgument, SetOption
 from kit.cli.terminal import echo, echo_json
 
-group = typer.Typer(no_args_is_help=True, help="Look at profiles and check them.", rich_markup_mode=None)
+group = typer.Typer(
+    no_args_is_help=True,
+    help="Look at profiles and check them.",
+    epilog="Examples: kit profile list · kit profile show smoke · kit profile check my.yaml",
+    rich_markup_mode=None,
+)
 
 
 def add(app: typer.Typer) -> None:
@@ -39,21 +44,24 @@ def check(
     names: Annotated[list[str], typer.Argument(metavar="PROFILE...", autocompletion=complete.profiles)],
     settings: SetOption = [],  # noqa: B006
 ) -> None:
-    """Check profiles: every problem at once, exit code 2 if there is any."""
-    from kit import profile as profiles
+    """Check profiles, their files and images: exit code 2 if one is wrong.
+
+    All that can be known is told at once; what a field that is wrong leaves open is told when it is mended.
+    """
     from kit.errors import ProfileError
+    from kit.workflows import checking
 
     failed: list[ProfileError] = []
     for name in names:
         try:
-            loaded = profiles.load(name, settings)
+            checked = checking.check(name, settings)
         except ProfileError as error:
             failed.append(error)
             continue
-        cases = loaded.profile.load.expanded()
-        load = loaded.profile.load
+        load = checked.loaded.profile.load
         rounds = f"{load.rounds} round(s)" if load.until is None else f"{load.until.least} to {load.rounds} rounds"
-        echo(f"{name}: ok, {len(cases)} cases x {rounds}, {loaded.sha256}")
+        where = ", with --runtime docker only" if checked.contained else ""
+        echo(f"{name}: ok, {len(load.expanded())} cases x {rounds}{where}, {checked.loaded.sha256}")
     if failed:
         raise ProfileError("\nkit: ".join(str(error) for error in failed))
 

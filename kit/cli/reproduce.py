@@ -12,6 +12,7 @@ from kit.cli.terminal import echo
 
 if TYPE_CHECKING:
     from kit.model.reproduction import Otherwise, Reproduction
+    from kit.store import RunDir
 
 
 def add(app: typer.Typer) -> None:
@@ -61,8 +62,6 @@ def reproduce(
     """Repeat a run on this machine as it was, and say whether its figures came out again: exit code 7 where they did not."""
     from kit.cli import view
     from kit.host import LocalHost
-    from kit.model.reproduction import REPRODUCTION
-    from kit.report import repetition
     from kit.texts import say
     from kit.workflows import reproducing
 
@@ -80,9 +79,19 @@ def reproduce(
             echo(line)
         if plan_only:
             return
-        with view.of(found.prepared.plan, as_json=False) as watching:
-            finished, outcome = reproducing.repeat(found, watching.observe, force=force, wait=wait)
+        brought = found.brought(tell)
+        with view.of(brought.prepared.plan, as_json=False) as watching:
+            finished, outcome = reproducing.repeat(brought, watching.observe, force=force, wait=wait)
         view.summary(finished, as_json=False)
+    tell_outcome(finished.run, outcome)
+
+
+def tell_outcome(run: "RunDir", outcome: "Reproduction") -> None:
+    """What came of repeating another run. Raises `NotAcceptedError` where that was not reproduced, or where it cannot be said."""
+    from kit.model.reproduction import REPRODUCTION
+    from kit.report import repetition
+    from kit.workflows import repeated
+
     echo("")
     for line in _figures(outcome):
         echo(line)
@@ -90,8 +99,8 @@ def reproduce(
     echo(f"{first}.")
     for line in more:
         echo(line)
-    echo(f"comparison: {finished.run.path / REPRODUCTION}")
-    reproducing.require_reproduced(outcome)
+    echo(f"comparison: {run.path / REPRODUCTION}")
+    repeated.require_reproduced(outcome)
 
 
 def _differences(found: "tuple[Otherwise, ...]") -> list[str]:

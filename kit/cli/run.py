@@ -55,9 +55,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="One event per line as JSON.")] = False,
 ) -> None:
     """Start the server, send the load, and write the report."""
-    from kit.cli import view
+    from kit.cli import reproduce, view
     from kit.errors import UsageError
-    from kit.workflows import running
+    from kit.workflows import repeated, running
 
     if profile is None and resume is None:
         raise UsageError("give either a profile or --resume RUN", hint="kit profile list shows the profiles")
@@ -74,4 +74,9 @@ def run(
     with view.of(prepared.plan, as_json=as_json) as watching:
         finished = running.run(prepared, watching.observe, force=force, wait=wait)
     view.summary(finished, as_json=as_json)
-    running.require_accepted(finished.report)
+    if (outcome := finished.run.reproduction()) is None:
+        running.require_accepted(finished.report)
+    elif as_json:
+        repeated.require_reproduced(outcome)
+    else:
+        reproduce.tell_outcome(finished.run, outcome)

@@ -108,6 +108,7 @@ def trend(
 
     from kit.cli import output
     from kit.model.listed import Filters
+    from kit.texts import say
     from kit.workflows import finding
 
     wanted = Filters(model, accelerator, engine, None, finding.since(since, datetime.now(UTC)))
@@ -118,8 +119,11 @@ def trend(
         echo_json(json.dumps(asdict(found), indent=2, ensure_ascii=False, default=_plain))
         return
     output.trend(found.points)
+    newest = found.points[-1].run
+    if newest.rehearsal:
+        echo(say("en", "rehearsal"), err=True)
     if found.left_out:
-        echo(f"left out, measured otherwise than the newest: {', '.join(found.left_out)}", err=True)
+        echo(f"left out, measured otherwise than {newest.run}: {', '.join(found.left_out)}", err=True)
 
 
 def _plain(value: object) -> str:

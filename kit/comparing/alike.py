@@ -19,6 +19,12 @@ def check(sides: Sequence[Side], allow: Collection[str]) -> tuple[Differing, ...
         raise UsageError("there is nothing to compare with", hint="give a second run, or --baseline")
     found = [entry for key in KEYS for entry in _differing(key, sides)]
     refused = [entry for entry in found if entry.name.partition(":")[0] not in allow]
+    if not any(set(sides[0].cases) & set(side.cases) for side in sides[1:]):
+        raise NotComparableError(
+            "there is no case that the baseline shares with another side",
+            problems=[Problem(entry.name, _told(entry, sides)) for entry in refused],
+            hint="compare what was measured at the same lengths and concurrencies: nothing can be allowed instead",
+        )
     if refused:
         keys = list(dict.fromkeys(entry.name.partition(":")[0] for entry in refused))
         raise NotComparableError(
@@ -26,10 +32,6 @@ def check(sides: Sequence[Side], allow: Collection[str]) -> tuple[Differing, ...
             problems=[Problem(entry.name, _told(entry, sides)) for entry in refused],
             hint=" ".join(f"--allow {key}" for key in keys) + " compares all the same, and the report says so",
         )
-    if not set.intersection(*(set(side.cases) for side in sides[:1]), *(set(side.cases) for side in sides[1:])) and (
-        not any(set(sides[0].cases) & set(side.cases) for side in sides[1:])
-    ):
-        raise NotComparableError("there is no case that the baseline shares with another side")
     return tuple(found)
 
 

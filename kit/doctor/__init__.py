@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from kit.doctor import cards, containers, load, machine, models, room
-from kit.doctor.asked import Asked, Probe
+from kit.doctor.asked import Asked, Probe, check
 from kit.doctor.probing import probe
 from kit.errors import HostError, Problem
 from kit.model import Check
@@ -43,7 +43,15 @@ CHECKS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
 
 def examine(asked: Asked) -> tuple[Check, ...]:
     """All checks, whatever the first of them say."""
-    return tuple(found for check in CHECKS for found in check(asked))
+    return tuple(found for look in CHECKS for found in _seen(look, asked))
+
+
+def _seen(look: Callable[[Asked], Iterator[Check]], asked: Asked) -> Iterator[Check]:
+    try:
+        yield from look(asked)
+    except PermissionError as error:
+        remedy = "let kit's user read it, and enter the folders above it"
+        yield check(f"path {error.filename}", "fail", error.strerror or "cannot be reached", remedy=remedy)
 
 
 def require(checks: Iterable[Check], what: str, *, force: bool = False) -> None:

@@ -9,6 +9,8 @@ from kit.model import Check, Plan
 _OLDEST = (18, 9)
 _CLONE3 = (20, 10, 10)
 """Before this, programs with a newer C library cannot start threads in a container unless seccomp is off."""
+_PODMANS = ("not installed", "Podman under Docker's name")
+"""Why there is no Docker where Podman is the engine; of a Docker that does not answer Podman is no proof."""
 _UNCONFINED = "server.container.security_opt: [seccomp=unconfined]"
 
 
@@ -22,7 +24,7 @@ def engine(asked: Asked) -> Iterator[Check]:
         if asked.plan is not None and "not installed" in str(found.reason) and _pinned(asked.plan):
             # In kit's own image there is no docker command, but the engine itself has told which images it has.
             yield check("container engine", "ok", f"answers; which one is not known ({found.reason})")
-        elif asked.plan is None or podman is not None:
+        elif asked.plan is None or (podman is not None and any(said in str(found.reason) for said in _PODMANS)):
             level = f"Podman {podman}" if podman else f"no engine ({found.reason})"
             yield check(
                 "container engine", "ok" if podman else "warn", level, needed="Docker 18.09 or newer for containers"

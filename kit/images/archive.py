@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self, TypedDict
 
@@ -30,7 +30,7 @@ _ENDLESS = (tarfile.XGLTYPE, tarfile.GNUTYPE_SPARSE)
 """Headers that add up; no engine writes them."""
 
 
-class _Entry(TypedDict):
+class Entry(TypedDict):
     """One image in a manifest."""
 
     Config: str
@@ -40,12 +40,15 @@ class _Entry(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One image in an archive: the digest of its configuration, by which it is known, its tags and its platform."""
+    """One image in an archive: the digest of its configuration, by which it is known, its tags and its platform; the
+    configuration itself, and the names of the files with its layers."""
 
     id: str
     tags: tuple[str, ...]
     platform: str
     labels: Mapping[str, str]
+    described: bytes = field(repr=False)
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Writer:
         self._scratch = scratch
         self._layers: set[str] = set()
         self._held: list[Held] = []
-        self._manifest: list[_Entry] = []
+        self._manifest: list[Entry] = []
 
     def __enter__(self) -> "Writer":
         return self
@@ -147,7 +150,7 @@ class Writer:
                     "Layers": [f"{digest}/layer.tar" for digest in wanted],
                 }
             )
-            self._held.append(_held(described, tags))
+            self._held.append(_held(described, tags, entry["Layers"]))
 
     def finish(self, records: bytes, contents: Mapping[str, bytes]) -> tuple[Held, ...]:
         """Write what an engine looks for first, and what kit knows of the images: records, and contents by digest."""
@@ -178,7 +181,7 @@ def look(stream: IO[bytes]) -> tuple[tuple[Held, ...], dict[str, bytes]]:
     """The images in an archive, and what kit added to it, by name. Raises `ValueError` on what is none."""
     found = _Small()
     try:
-        with _Archive.open(fileobj=stream, mode="r|*") as source:
+        with Foreign.open(fileobj=stream, mode="r|*") as source:
             for member in source:
                 found.take(source, member)
                 # It would keep all of them.
@@ -186,20 +189,26 @@ def look(stream: IO[bytes]) -> tuple[tuple[Held, ...], dict[str, bytes]]:
     except (tarfile.TarError, EOFError, OSError, RecursionError, zlib.error) as error:
         raise ValueError(f"not an archive: {error}") from error
     try:
-        held = tuple(_held(found.files[entry["Config"]], entry["RepoTags"] or ()) for entry in found.entries())
+        held = tuple(
+            _held(found.files[entry["Config"]], entry["RepoTags"] or (), entry["Layers"]) for entry in found.entries()
+        )
     except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise ValueError("the archive has no manifest.json that describes its images") from error
     extra = {name: content for name, content in found.files.items() if name == RECORDS or name.startswith(CONTENTS)}
     return held, extra
 
 
-def _held(described: bytes, tags: Sequence[str]) -> Held:
+def _held(described: bytes, tags: Sequence[str], layers: Sequence[str]) -> Held:
     config = json.loads(described)
+    if not all(isinstance(text, str) for text in (*tags, *layers)):
+        raise TypeError("a name is no text")
     return Held(
         f"sha256:{hashlib.sha256(described).hexdigest()}",
         tuple(tags),
         f"{config['os']}/{config['architecture']}",
         dict(config.get("config", {}).get("Labels") or {}),
+        described,
+        tuple(layers),
     )
 
 
@@ -214,7 +223,7 @@ class _Header(tarfile.TarInfo):
         return found
 
 
-class _Archive(tarfile.TarFile):
+class Foreign(tarfile.TarFile):
     """An archive from elsewhere."""
 
     tarinfo = _Header
@@ -248,7 +257,7 @@ class _Small:
             self.files[member.name] = content
         return content
 
-    def entries(self) -> list[_Entry]:
+    def entries(self) -> list[Entry]:
         """What the manifest says of each image. Raises `ValueError` where there is none."""
         try:
             found = json.loads(self.files[MANIFEST])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kit import __version__, images
 from kit.errors import EnvironmentUnavailableError, UsageError
-from kit.images import Image, archive, artifacts, assembling, contents, gathering, lacking, record
+from kit.images import Image, archive, artifacts, assembling, contents, gathering, lacking, loading, record
 from kit.images.gathering import Places
 from kit.ports import BuildOrder, ImageStore, Progress, StoredImage
 from kit.runtimes import debian, notes
@@ -182,7 +182,7 @@ def _vendors_image(image: Image, vendor: artifacts.Artifact, store: ImageStore, 
     before = store.find(image.platform_tag)
     if found is None:
         progress(f"{image.title}: loading {vendor.path.name}")
-        store.load(vendor.path)
+        store.load(vendor.path.name, loading.pieces(vendor.path))
         found = store.find(identity)
     if found is None:
         msg = f"{vendor.path.name} was loaded, but {identity} did not come out"
@@ -235,7 +235,7 @@ def _from_packages(
     identity = archive.write(rootfs, config, image.platform_tag, packed)
     rootfs.unlink()
     progress(f"{image.title}: loading it")
-    store.load(packed)
+    store.load(packed.name, loading.pieces(packed))
     # An engine with another way of counting knows the image by another id than that of its configuration.
     found = store.find(identity) or store.find(image.platform_tag)
     return found.id if found is not None else identity

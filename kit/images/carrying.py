@@ -20,7 +20,7 @@ from kit.errors import (
     VerificationError,
     together,
 )
-from kit.images import Image, archive, building, contents, record
+from kit.images import Image, archive, building, contents, loading, record
 from kit.images.gathering import Places
 from kit.ports import ImageStore, Progress, StoredImage
 from kit.runtimes import notes
@@ -116,7 +116,7 @@ def load(path: Path, places: Places, store: ImageStore, progress: Progress) -> t
     except ValueError as error:
         raise UsageError(f"{path} holds no images that docker load takes: {error}") from error
     progress(f"{path.name}: loading {len(held)} images")
-    store.load(path)
+    store.load(path.name, loading.pieces(path))
     own = store.platform()
     for image in held:
         names = [tag for tag in image.tags if store.find(tag) is not None]

@@ -3,9 +3,11 @@
 import json
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 
-from kit.instrument.events import choice_of, events, parsed, text_of
+from kit.instrument.events import choice_of, text_of
 from kit.instrument.exchange import Exchange
+from kit.instrument.outcomes import Stream, failure
 
 NOT_SENT = "not sent: the request before it in its conversation failed"
 
@@ -45,18 +47,17 @@ class Conversations:
         return following
 
     def _said(self, over: Exchange) -> str | None:
-        """The text of a whole answer; of one that only reasoned, its reasoning."""
-        if over.error is not None or over.status != 200:
+        """The text of an answer that has not failed; of one that only reasoned, its reasoning."""
+        if over.error is not None:
             return None
         body = self._plain(over.body)
+        answer = replace(over, pieces=[body], times_ns=array("q", [0]), sizes=array("I", [len(body)]))
+        stream = Stream()
         content, all_of_it = [], []
-        try:
-            for event in events(body, array("q", [0]), array("I", [len(body)])):
-                choice = choice_of(parsed(event))
-                delta = choice.get("delta")
-                if isinstance(delta, dict) and isinstance(text := delta.get("content"), str):
-                    content.append(text)
-                all_of_it.append(text_of(choice))
-        except ValueError:
-            return None
-        return "".join(content) or "".join(all_of_it) or None
+        for chunk in stream.read(answer):
+            choice = choice_of(chunk)
+            delta = choice.get("delta")
+            if isinstance(delta, dict) and isinstance(text := delta.get("content"), str):
+                content.append(text)
+            all_of_it.append(text_of(choice))
+        return None if failure(answer, stream) is not None else "".join(content) or "".join(all_of_it)

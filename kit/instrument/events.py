@@ -69,17 +69,39 @@ def choice_of(chunk: object) -> dict[str, object]:
 
 
 def text_of(choice: dict[str, object]) -> str:
-    """The text that a choice carries: content or reasoning of a chat, or the text of a plain completion."""
+    """The text that a choice carries: content or reasoning of a chat, or the text of a plain completion.
+
+    What a server sends under two names, as those that rename one of them do for a while, counts once.
+    """
     delta = choice.get("delta")
     places = (
         (choice.get("text"), *(delta.get(name) for name in _TEXTS))
         if isinstance(delta, dict)
         else (choice.get("text"),)
     )
-    return "".join(place for place in places if isinstance(place, str))
+    return "".join(dict.fromkeys(place for place in places if isinstance(place, str)))
 
 
 _TEXTS = ("content", "reasoning_content", "reasoning")
+
+
+_UNNAMED = ("", "null", "none")
+"""What some servers write in place of nothing."""
+
+
+def finish_of(choice: dict[str, object]) -> str | None:
+    """The reason that a choice gives for the end of its answer."""
+    reason = choice.get("finish_reason")
+    return reason if isinstance(reason, str) and reason.strip().lower() not in _UNNAMED else None
+
+
+MOST_TOKENS = 2**31
+"""Of an answer or a prompt: a larger number counts nothing."""
+
+
+def count_of(found: object) -> int | None:
+    """A number of tokens; None where it is none."""
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS else None
 
 
 def usage_of(chunk: object) -> tuple[int, int] | None:
@@ -87,5 +109,5 @@ def usage_of(chunk: object) -> tuple[int, int] | None:
     usage = chunk.get("usage") if isinstance(chunk, dict) else None
     if not isinstance(usage, dict):
         return None
-    asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return (asked, given) if isinstance(asked, int) and isinstance(given, int) and min(asked, given) >= 0 else None
+    asked, given = count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens"))
+    return (asked, given) if asked is not None and given is not None else None

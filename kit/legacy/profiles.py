@@ -30,6 +30,8 @@ _KINDS = {
     "海光": "hygon",
     "amd": "amd",
 }
+_ASCEND = re.compile(r"(?<![0-9A-Za-z])(?:910[ABC]|310[BP])[0-9]?(?![0-9A-Za-z])", re.IGNORECASE)
+"""Ascend's own names, which reports write without their maker; Huawei's name also stands before servers and CPUs."""
 _MAKERS = re.compile(
     r"(?i)^(huawei|华为|ascend|昇腾|nvidia|geforce|metax|沐曦|iluvatar|天数智芯|hygon|海光|amd|instinct)\s*"
 )
@@ -121,6 +123,7 @@ class _Writing:
             said = cells.plain(value)
             read = _CARD.fullmatch(said) or _COUNTED.fullmatch(said)
             kind = next((kind for word, kind in _KINDS.items() if word in value.lower()), None)
+            kind = kind or ("ascend" if _ASCEND.search(said) else None)
             if read is None or kind is None:
                 continue
             model = read["name"].strip()

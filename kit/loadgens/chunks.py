@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from kit.instrument import foreign
+from kit.instrument.events import choice_of, count_of, finish_of
 from kit.loadgens import timings
 from kit.loadgens.reading import short
 from kit.loadgens.timings import Said
@@ -105,13 +106,13 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
         if chunk.get("error") is not None or chunk.get("object") == "error":
             error = error or short(json.dumps(chunk, ensure_ascii=False))
             continue
-        choice = _first(chunk.get("choices"))
+        choice = choice_of(chunk)
         if _has_text(choice.get("delta")):
             text_chunks += 1
             if times:
                 text_at.append(times[position])
-        reason = choice.get("finish_reason")
-        finish_reason = short(reason) if isinstance(reason, str) else finish_reason
+        reason = finish_of(choice)
+        finish_reason = short(reason) if reason is not None else finish_reason
         usage = _usage(chunk.get("usage"), usage)
         said = timings.taken(chunk, said)
     return Answer(
@@ -126,12 +127,6 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
     )
 
 
-def _first(choices: object) -> dict[str, object]:
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    return {}
-
-
 def _has_text(delta: object) -> bool:
     if not isinstance(delta, dict):
         return False
@@ -143,5 +138,5 @@ def _has_text(delta: object) -> bool:
 def _usage(usage: object, before: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
     if not isinstance(usage, dict):
         return before
-    asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return asked if isinstance(asked, int) else before[0], given if isinstance(given, int) else before[1]
+    asked, given = count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens"))
+    return before[0] if asked is None else asked, before[1] if given is None else given

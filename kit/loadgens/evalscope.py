@@ -13,10 +13,11 @@ from pathlib import Path
 
 from kit import bounded
 from kit.instrument import foreign
+from kit.instrument.outcomes import unfinished
 from kit.loadgens import exchanges
 from kit.loadgens.chunks import Answer, answer, messages, unpickled
 from kit.loadgens.evalscope_command import argv, cannot
-from kit.loadgens.reading import Reading, ReadingError, gave_up, short
+from kit.loadgens.reading import Reading, ReadingError, short
 from kit.model import Doubt, NativeSummary, Order, Sample
 
 TITLE = "evalscope"
@@ -237,12 +238,8 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
         error = (note.reason if note is not None else None) or "no answer"
     elif got.error is not None:
         error = got.error
-    elif got.text_chunks == 0:
-        error = "the stream held no text"
-    elif got.finish_reason is None:
-        error = "the stream ended before the answer was finished"
     else:
-        error = gave_up(got.finish_reason)
+        error = unfinished(got.text_chunks, got.finish_reason)
     counted = got.input_tokens is not None and got.output_tokens is not None
     from_usage = counted or (note is not None and note.usage)
     return Sample(

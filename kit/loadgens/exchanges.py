@@ -1,7 +1,6 @@
 """What kit's transport kept: every answer as it crossed the socket, read into single requests when the round is over."""
 
 import gzip
-import json
 import math
 import os
 import zlib
@@ -13,10 +12,10 @@ from statistics import fmean
 from kit import bounded
 from kit.instrument import exchange as kept
 from kit.instrument import foreign
-from kit.instrument.events import choice_of, events, parsed, text_of, usage_of
 from kit.instrument.exchange import Exchange
+from kit.instrument.outcomes import Stream, failure
 from kit.loadgens import timings
-from kit.loadgens.reading import ReadingError, gave_up, short
+from kit.loadgens.reading import ReadingError, short
 from kit.loadgens.timings import Said
 from kit.model import Doubt, Sample
 
@@ -96,14 +95,16 @@ def _said(raw: Path) -> dict[str, float]:
 
 def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns: int | None) -> Sample:
     """One request. Its clock starts before the first byte is given to the kernel, and every time is that of a read."""
-    stream = _Stream(exchange)
+    stream, told = Stream(), Said()
+    for chunk in stream.read(exchange):
+        told = timings.taken(chunk, told)
     counted = head.get("counted")
     by_tokenizer = _counts(*counted) if isinstance(counted, list) and len(counted) == 2 else None
     tokens = stream.usage or by_tokenizer
     asked = head.get("asked")
     wanted = asked if isinstance(asked, list) and len(asked) == 2 else (None, None)
     turn = head.get("turn")
-    error = _error(exchange, stream)
+    error = failure(exchange, stream)
     start = exchange.sent_ns
 
     def since(at: int | None) -> float | None:
@@ -115,7 +116,7 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
     return Sample(
         index=index,
         succeeded=error is None,
-        error=error,
+        error=short(error) if error is not None else None,
         scheduled_s=from_origin(exchange.scheduled_ns),
         sent_s=from_origin(start),
         first_byte_s=since(exchange.first_byte_ns),
@@ -131,70 +132,15 @@ def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns
         input_asked=wanted[0],
         output_asked=wanted[1],
         turn=turn if isinstance(turn, int) else None,
-        finish_reason=stream.finish,
+        finish_reason=short(stream.finish) if stream.finish is not None else None,
         status=exchange.status,
-        cached_tokens=stream.said.cached_tokens,
-        server_queue_s=stream.said.queue_s,
-        server_prefill_s=stream.said.prefill_s,
-        server_decode_s=stream.said.decode_s,
+        cached_tokens=told.cached_tokens,
+        server_queue_s=told.queue_s,
+        server_prefill_s=told.prefill_s,
+        server_decode_s=told.decode_s,
     )
 
 
 def _counts(prompt: str | int | None, answer: str | int) -> tuple[int | None, int]:
     """Of a prompt that holds what was said before nobody counted anything."""
     return None if prompt is None else int(prompt), int(answer)
-
-
-class _Stream:
-    """What the events of an answer say; `broken` names the first that cannot be understood."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.role_ns: int | None = None
-        self.text_ns: list[int] = []
-        self.usage: tuple[int, int] | None = None
-        self.finish: str | None = None
-        self.said = Said()
-        self.broken: str | None = None
-        if exchange.status != 200 or "event-stream" not in exchange.content_type.lower():
-            return
-        for event in events(exchange.body, exchange.times_ns, exchange.sizes):
-            try:
-                chunk = parsed(event)
-            except ValueError:
-                # The last event of an answer that broke off may be cut in two.
-                self.broken = self.broken or f"not a completion: {short(event.data)}"
-                continue
-            self._take(chunk, event.at_ns)
-
-    def _take(self, chunk: object, at_ns: int) -> None:
-        if isinstance(chunk, dict) and (chunk.get("error") is not None or chunk.get("object") == "error"):
-            self.broken = self.broken or short(json.dumps(chunk, ensure_ascii=False))
-            return
-        choice = choice_of(chunk)
-        if text_of(choice):
-            self.text_ns.append(at_ns)
-        elif choice and not self.text_ns and self.role_ns is None:
-            self.role_ns = at_ns
-        reason = choice.get("finish_reason")
-        self.finish = short(reason) if isinstance(reason, str) else self.finish
-        self.usage = usage_of(chunk) or self.usage
-        self.said = timings.taken(chunk, self.said)
-
-
-def _error(exchange: Exchange, stream: _Stream) -> str | None:
-    if exchange.error is not None:
-        return exchange.error
-    if exchange.status != 200:
-        if exchange.location:
-            return f"HTTP {exchange.status}: a redirect to {short(exchange.location)}"
-        return f"HTTP {exchange.status}: {short(exchange.body.decode('utf-8', errors='replace')) or '(nothing)'}"
-    if "event-stream" not in exchange.content_type.lower():
-        said = short(exchange.body.decode("utf-8", errors="replace"))
-        return f"not a stream but {short(exchange.content_type) or 'no content type'}: {said or '(nothing)'}"
-    if stream.broken is not None:
-        return stream.broken
-    if not stream.text_ns:
-        return "the stream held no text"
-    if stream.finish is None:
-        return "the stream ended before the answer was finished"
-    return gave_up(stream.finish)

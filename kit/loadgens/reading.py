@@ -26,11 +26,6 @@ class ReadingError(Exception):
     """The load generator left no whole result; says which file lacks what."""
 
 
-def gave_up(finish: str) -> str | None:
-    """Why an answer that came to an end is none, by the reason that the server gives for its end (vLLM's and SGLang's words)."""
-    return f"the server gave the answer up (finish_reason {finish})" if finish in ("abort", "error") else None
-
-
 def short(said: str) -> str:
     """What the other side said, on one line and short enough for a table."""
     return " ".join(plain(said).split())[:_EXCERPT]

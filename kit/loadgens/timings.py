@@ -6,6 +6,8 @@ in milliseconds. vLLM counts its time to the first token from the moment at whic
 
 from dataclasses import dataclass
 
+from kit.instrument.events import count_of
+
 _LONGEST_MS = 30 * 24 * 3600 * 1000
 _TELLING = ("usage", "timings", "metrics")
 
@@ -39,7 +41,7 @@ def taken(chunk: object, before: Said) -> Said:
 def _cached(usage: object) -> int | None:
     details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
     found = details.get("cached_tokens") if isinstance(details, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    return count_of(found)
 
 
 def _seconds(milliseconds: object) -> float | None:

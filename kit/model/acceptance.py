@@ -89,6 +89,12 @@ class Limit(Where):
             text = self.limit if metric == SUCCESS_RATE else f"{metric} {side} {_plain(bound * 1000 / speed)} ms"
         return super().hurried(speed).model_copy(update={"limit": text})
 
+    @property
+    def in_seconds_unsaid(self) -> bool:
+        """Whether it bounds a time and names no unit: seconds, as runs of before have it."""
+        found = _LIMIT.fullmatch(self.limit.strip())
+        return found is not None and not found["unit"] and found["metric"] in (*TIMES, *PERCENTILES)
+
     def parts(self) -> tuple[str, Relation, float]:
         """Metric, relation, and the bound in seconds, tokens per second, or as a share of 1."""
         found = _LIMIT.fullmatch(self.limit.strip())
@@ -217,12 +223,6 @@ class Acceptance(Record):
         default=2, gt=0, description="successful requests of a case below which nothing is decided from them"
     )
     waivers: tuple[Waiver, ...] = ()
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.tolerance and self.baseline is None:
-            raise ValueError("tolerance needs a baseline")
-        return self
 
     @property
     def has_criteria(self) -> bool:

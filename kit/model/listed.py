@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 VERDICTS = ("none", "met", "waived", "not-met", "uncertain")
+REHEARSAL = "rehearsal; "
+"""What the load of a rehearsal begins with: no server that can be had was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Found:
     engine: str | None
     verdict: str
     load: str
+
+    @property
+    def rehearsal(self) -> bool:
+        return self.load.startswith(REHEARSAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from kit.model.acceptance import Acceptance
 from kit.model.cases import Case, CaseGroup
 from kit.model.machine import Machine
-from kit.model.rates import CaseKey
 from kit.model.record import Bytes, Pairs, Record, Seconds, Text
 from kit.model.repeating import Rounds, Until, Warmup, repeated
 
@@ -214,33 +213,6 @@ class Load(Record):
     @classmethod
     def _repeated(cls, value: object) -> object:
         return repeated(value)
-
-    @model_validator(mode="after")
-    def _shared(self) -> Self:
-        if self.processes != "auto" and self.transport == "evalscope":
-            raise ValueError(
-                "processes: evalscope sends from one process; only with transport: precise there can be more"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if self.until is not None and self.rounds < self.until.least:
-            raise ValueError(f"rounds: at most {self.rounds} are allowed, and {self.until.least} are the fewest")
-        return self
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        seen: dict[CaseKey | str, str] = {}
-        for case in self.expanded():
-            told = case.shape.prompts if case.shape is not None else None
-            # Two files may have one name, or hold the same: that is known when they were read.
-            names = (case.key, case.id) if told is None or told.sha256 else (f"{case.key} {told.path}",)
-            for name in names:
-                if name in seen:
-                    raise ValueError(f"the case {case.id} stands here twice (also as {seen[name]})")
-                seen[name] = case.id
-        return self
 
 
 class Profile(Record):

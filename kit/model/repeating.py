@@ -23,6 +23,8 @@ five rounds on these still hold the truth 93 times in 100 (tests/unit/test_cover
 
 
 def _number(value: object) -> object:
+    if isinstance(value, str) and _AUTO.fullmatch(value.strip()):
+        raise ValueError("auto(…) says until when: until cannot be given beside it")
     if isinstance(value, str) and not value.strip().isdigit():
         raise ValueError(f"{value!r}: write a number of rounds, or auto(2%, max=10)")
     return value
@@ -33,14 +35,12 @@ Rounds = Annotated[int, BeforeValidator(_number), WithJsonSchema(_ROUNDS)]
 
 
 def repeated(load: object) -> object:
-    """The fields of a load, with what `rounds: auto(…)` says in those that hold it."""
+    """The fields of a load, with what `rounds: auto(…)` says in those that hold it; with those set already, it stays as it is."""
     if not isinstance(load, dict) or not isinstance(written := load.get("rounds"), str):
         return load
     found = _AUTO.fullmatch(written.strip())
-    if found is None:
+    if found is None or load.get("until") is not None:
         return load
-    if load.get("until") is not None:
-        raise ValueError("rounds: auto(…) says until when: until cannot be given beside it")
     most = int(found["most"] or 10)
     least = int(found["least"] or max(_FEWEST, min(_LEAST, most)))
     return {**load, "rounds": most, "until": {"half_width": float(found["percent"]) / 100, "least": least}}

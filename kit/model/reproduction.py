@@ -1,9 +1,12 @@
-"""What came of repeating a run: every figure against the original's, and what was different on the way."""
+"""What a run repeats, and what came of it: every figure against the original's, and what was different on the way."""
 
 from typing import Literal
 
+from kit.model.cases import Case
+from kit.model.rates import CaseKey
 from kit.model.record import Record
 
+ORIGINAL = "original.json"
 REPRODUCTION = "reproduction.json"
 
 State = Literal["within", "outside", "open"]
@@ -35,6 +38,35 @@ class Otherwise(Record):
     before: str | None
     after: str | None
     performance: bool
+
+
+class Measured(Record):
+    """What is known of one case of an original: the values of each metric, one for each round (None: not measured), and how far
+    apart two neighbouring ones are where they were written with few digits; `success` is the part of its requests that succeeded."""
+
+    key: CaseKey
+    figures: tuple[tuple[str, tuple[float | None, ...]], ...]
+    requests: int
+    success: float | None
+    step: tuple[tuple[str, float], ...] | None
+
+
+class Original(Record):
+    """What a run repeats, as `original.json` holds it from the run's beginning: whoever ends the run compares by this alone.
+
+    `tolerances` say how far a metric may be off, to either side; `cases` are those of the original's profile; `machine_known`:
+    of the original more than its figures is known, so that `differences` are all that there are.
+    """
+
+    schema_version: Literal[1] = 1
+    name: str
+    source_sha256: str | None
+    signed_by: tuple[str, ...]
+    machine_known: bool
+    cases: tuple[Case, ...]
+    tolerances: tuple[tuple[str, float], ...]
+    measured: tuple[Measured, ...]
+    differences: tuple[Otherwise, ...]
 
 
 class Reproduction(Record):

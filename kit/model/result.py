@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from kit.model.bundle import Weights
 from kit.model.cases import Case
+from kit.model.percentiles import FEWEST
 from kit.model.record import Pairs, Record, Utc
 from kit.model.telemetry import Telemetry
 
@@ -48,19 +49,24 @@ class Sample(Record):
 
 
 class Spread(Record):
-    """Mean and percentiles (linear interpolation) of `count` values, in seconds."""
+    """Mean and percentiles (linear interpolation) of `count` values, in seconds; `None`: so few values do not carry the percentile."""
 
     count: int
     mean: float
-    p50: float
-    p90: float
-    p99: float
+    p50: float | None
+    p90: float | None
+    p99: float | None
     maximum: float
 
-    def carried(self, name: str, fewest: int) -> float | None:
-        """The percentile of that name, or None where there are fewer values than it takes."""
-        values = {"p50": self.p50, "p90": self.p90, "p99": self.p99}
-        return values[name] if self.count >= fewest else None
+    @field_validator("p50", "p90", "p99")
+    @classmethod
+    def _carried(cls, value: float | None, told: ValidationInfo) -> float | None:
+        # Also where a stored round holds it: earlier ones do.
+        return value if told.data.get("count", 0) >= FEWEST[str(told.field_name)] else None
+
+    def percentile(self, name: str) -> float | None:
+        """The percentile of that name: p50, p90 or p99."""
+        return {"p50": self.p50, "p90": self.p90, "p99": self.p99}[name]
 
 
 class Doubt(Record):

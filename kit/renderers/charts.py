@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kit import stats
 from kit.formats import figure
 from kit.model.profile import Language
 from kit.model.rates import Condition
@@ -133,7 +132,7 @@ def _mean_and_p99(
     """The names of a case's lines with its values; where a round is lacking there is no mean, and so no point at all."""
     yield (name if spread is None else say(language, "line-mean", name=name)), mean
     if spread is not None and mean is not None:
-        yield f"{name} p99", spread.carried("p99", stats.FEWEST["p99"])
+        yield f"{name} p99", spread.percentile("p99")
 
 
 def main(found: Sequence[Chart]) -> Chart | None:

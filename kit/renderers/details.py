@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from kit import stats
 from kit.formats import apart, change, figure, percent, rate
 from kit.model import Spread
+from kit.model.percentiles import FEWEST
 from kit.model.report import Estimate, MachineUse, PerformanceRow, Report, Within
 from kit.renderers import applied
 from kit.renderers.table import Table, case_cells, case_columns
@@ -65,23 +65,23 @@ def distribution(report: Report) -> Table:
                     (detail.ttft_s, detail.ttft_points, figure),
                     (detail.tpot_s, detail.tpot_points, rate),
                 )
-                for name, within in zip(stats.FEWEST, points or (None,) * len(stats.FEWEST), strict=True)
+                for name, within in zip(FEWEST, points or (None,) * len(FEWEST), strict=True)
             ),
             figure(detail.prefill_speed),
         )
         for detail in report.details
     )
     spreads = [spread for detail in report.details for spread in (detail.latency_s, detail.ttft_s, detail.tpot_s)]
-    few = any(spread is not None and spread.count < max(stats.FEWEST.values()) for spread in spreads)
+    few = any(spread is not None and spread.count < max(FEWEST.values()) for spread in spreads)
     return Table(
         title=say(lang, "distribution"),
         columns=(
             *case_columns(lang),
-            *(say(lang, "unit-s", title=f"{say(lang, name)} {which}") for name in names for which in stats.FEWEST),
+            *(say(lang, "unit-s", title=f"{say(lang, name)} {which}") for name in names for which in FEWEST),
             say(lang, "unit-rate", title=say(lang, "prefill")),
         ),
         rows=rows,
-        notes=(say(lang, "distribution-note"), *((say(lang, "few-note", **stats.FEWEST),) if few else ())),
+        notes=(say(lang, "distribution-note"), *((say(lang, "few-note", **FEWEST),) if few else ())),
     )
 
 
@@ -220,19 +220,21 @@ def highlights(report: Report) -> Table:
         ("high-ttft-least", "s", figure, [(row.ttft_s, row) for row in rows], min),
         ("high-ttft-most", "s", figure, [(row.ttft_s, row) for row in rows], max),
     )
-    found = []
+    found, doubted = [], False
     for key, unit, written, values, choose in picks:
         known = [(value, row) for value, row in values if value is not None]
-        best = choose(known, key=lambda pair: pair[0]) if known else None
-        found.append(
-            (say(lang, key), f"{written(best[0])} {unit}", best[1].case.id) if best else (say(lang, key), "—", "—")
-        )
+        if not known:
+            found.append((say(lang, key), "—", "—"))
+            continue
+        value, row = choose(known, key=lambda pair: pair[0])
+        doubted |= bool(row.notes)
+        found.append((say(lang, key), f"{written(value)} {unit}", f"{row.case.id}{' †' if row.notes else ''}"))
     found.append((say(lang, "high-success"), percent(good, sent), say(lang, "high-requests", good=good, sent=sent)))
     return Table(
         title=say(lang, "highlights"),
         columns=tuple(say(lang, key) for key in ("col-metric", "col-value", "col-case")),
         rows=tuple(found),
-        notes=(say(lang, "highlights-note"),),
+        notes=(say(lang, "highlights-note"), *((say(lang, "highlights-doubted"),) if doubted else ())),
     )
 
 
@@ -262,7 +264,7 @@ def percentile(
     """A percentile, with its interval where there is one: `12.3 (11.9–12.8)`; where the samples do not carry it, how many there are instead."""
     if spread is None:
         return figure(None)
-    value = spread.carried(name, stats.FEWEST[name])
+    value = spread.percentile(name)
     if value is None:
         return f"n={spread.count}"
     if within is None:

@@ -1,12 +1,12 @@
 """Layouts: the templates that a report is made with. A site's folder comes first, kit's own for whatever it leaves out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -52,7 +52,7 @@ class Layout:
         except UnicodeDecodeError as error:
             raise UsageError(f"{path}: byte {error.start} is no UTF-8", hint="save the template as UTF-8") from error
 
-    def environment(self, report: Report | Comparison, **filters: object) -> ImmutableSandboxedEnvironment:
+    def environment(self, report: Report | Comparison, **filters: Callable[..., str]) -> ImmutableSandboxedEnvironment:
         """Where templates run: they see the report and cannot reach anything else."""
         made = ImmutableSandboxedEnvironment(
             loader=FunctionLoader(self._template),
@@ -62,7 +62,15 @@ class Layout:
             keep_trailing_newline=True,
             finalize=shown,
         )
-        made.filters.update(figure=figure, rate=rate, apart=apart, duration=duration, **filters)
+        found: dict[str, Callable[..., object]] = {
+            "figure": figure,
+            "rate": rate,
+            "apart": apart,
+            "duration": duration,
+            **filters,
+        }
+        for name, apply in found.items():
+            made.filters[name] = _of_what_there_is(apply)
         made.globals.update(report=report, say=_Words(report), when=when)
         return made
 
@@ -93,6 +101,17 @@ class Layout:
                 found = f"{file}, line {trace.tb_lineno}"
             trace = trace.tb_next
         return found
+
+
+def _of_what_there_is(apply: Callable[..., object]) -> Callable[..., object]:
+    """A filter that names a field which there is not; by itself it would only say that it was given no text."""
+
+    def applied(value: object, *more: object, **named: object) -> object:
+        if isinstance(value, Undefined):
+            str(value)  # raises, with its name
+        return apply(value, *more, **named)
+
+    return applied
 
 
 class _Words:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from kit import stats
 from kit.model import Spread
+from kit.model.percentiles import FEWEST
 from kit.model.report import CaseDetail, MachineRow, Report
 from kit.renderers.book import LONGEST_TEXT, Book, Value
 from kit.renderers.columns import frame
@@ -44,7 +45,7 @@ _METRICS = (
     *(f"{name} {part}" for name in _ESTIMATES for part in ("mean of rounds", "95% interval ±")),
     *(f"{name} {part}" for name in _SPREADS for part in _PERCENTILES),
     "prefill tok/s",
-    *(f"{name} {which} {end}" for name in _SPREADS for which in stats.FEWEST for end in ("95% low", "95% high")),
+    *(f"{name} {which} {end}" for name in _SPREADS for which in FEWEST for end in ("95% low", "95% high")),
 )
 
 
@@ -60,7 +61,7 @@ def _metrics(detail: CaseDetail) -> list[Value]:
         *(
             value
             for points in (detail.latency_points, detail.ttft_points, detail.tpot_points)
-            for within in points or (None,) * len(stats.FEWEST)
+            for within in points or (None,) * len(FEWEST)
             for value in ((within.low, within.high) if within is not None else (None, None))
         ),
     ]
@@ -69,7 +70,7 @@ def _metrics(detail: CaseDetail) -> list[Value]:
 def _percentiles(spread: Spread | None) -> tuple[Value, ...]:
     if spread is None:
         return (None,) * len(_PERCENTILES)
-    points = [(spread.carried(name, fewest), fewest) for name, fewest in stats.FEWEST.items()]
+    points = [(spread.percentile(name), fewest) for name, fewest in FEWEST.items()]
     told = (f"n={spread.count} < {fewest}" if value is None else value for value, fewest in points)
     return spread.mean, *told, spread.maximum
 

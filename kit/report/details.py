@@ -9,6 +9,7 @@ from kit.legacy import again
 from kit.legacy import baseline as baselines
 from kit.model import Case, Plan, RoundResult, Telemetry
 from kit.model.calibration import Calibration, Share
+from kit.model.percentiles import FEWEST
 from kit.model.profile import Language
 from kit.model.report import (
     Baseline,
@@ -200,7 +201,7 @@ def _points(values: Sequence[float | None]) -> Points:
     known = [value for value in values if value is not None]
     found = [
         intervals.percentile(known, float(name.removeprefix("p"))) if len(known) >= fewest else None
-        for name, fewest in stats.FEWEST.items()
+        for name, fewest in FEWEST.items()
     ]
     return tuple(Within(low=one.low, high=one.high) if one is not None else None for one in found)
 

@@ -47,7 +47,7 @@ def read(run: RunDir) -> Run:
         name=run.name,
         plan=plan,
         inventory=run.inventory(),
-        status=run.status(),
+        status=_status(run, len(results)),
         start_command=_start_command(run, plan),
         starts=run.server_starts(),
         results=tuple(_with_server(run, plan, results)),
@@ -63,6 +63,12 @@ def read(run: RunDir) -> Run:
         restarts=run.restarts(),
         repeated=run.reproduction(),
     )
+
+
+def _status(run: RunDir, done: int) -> RunStatus:
+    """What `run.json` says; while a run goes on, that is what was true when it began."""
+    found = run.status()
+    return found.model_copy(update={"rounds_done": done}) if found.status == "running" else found
 
 
 def _with_server(run: RunDir, plan: Plan, results: Sequence[RoundResult]) -> Iterator[RoundResult]:

@@ -13,6 +13,7 @@ from kit.durable import HELD, held, unfinished, write_once
 from kit.errors import HostError
 from kit.inventory import Collected
 from kit.model import Plan, Preflight
+from kit.model.reproduction import ORIGINAL, Original
 from kit.report import building as reports
 from kit.report.hardware import hardware_text
 from kit.running import resuming
@@ -24,7 +25,7 @@ from kit.store import RunDir
 class Prepared:
     """A plan, the profile, the baseline and the prompts that it was made from, and where its run goes or lies already.
 
-    `images` are the locks of its environments, where these are not kit's own.
+    `images` are the locks of its environments, where these are not kit's own; `original` is what it repeats, if it does.
     """
 
     plan: Plan
@@ -35,6 +36,7 @@ class Prepared:
     collected: Collected | None = None
     images: Path | None = None
     prompts: Contents = field(default_factory=dict)
+    original: Original | None = None
 
 
 @contextmanager
@@ -99,6 +101,8 @@ def _write_new(directory: RunDir, prepared: Prepared, collected: Collected, chec
             write_once(directory.path / store.BASELINE, prepared.baseline)
         for sha256, content in prepared.prompts.items():
             write_once(directory.prompts(sha256), content)
+        if prepared.original is not None:
+            write_once(directory.path / ORIGINAL, prepared.original.to_json())
         write_inventory(collected, directory.path)
         directory.write_preflight(checked, 1)
         directory.write_status(resuming.begun(directory, prepared.plan, checked.at))

@@ -12,7 +12,7 @@ from kit import __version__, bounded, documents, rounds, searches, store
 from kit import inventory as inventories
 from kit import profile as profiles
 from kit.durable import clear, held, replace
-from kit.errors import KitError, Problem, UsageError
+from kit.errors import EnvironmentUnavailableError, KitError, Problem, UsageError
 from kit.inventory import Collected
 from kit.model import Inventory, Plan, Profile, RunStatus
 from kit.ports import Runtime
@@ -56,14 +56,20 @@ def require_same(
 
 def _environments(plan: Plan, runtime: Runtime) -> Iterator[Problem]:
     for environment in plan.environments:
-        what = "lock" if environment.kind == "lock" else "image"
+        if environment.kind == "image":
+            try:
+                # By its id alone: names move, and an image that came in a bundle has none of these.
+                runtime.prepare(environment, lambda _: None)
+            except EnvironmentUnavailableError as error:
+                yield Problem(f"image {environment.title}", error.message, "kit image load FILE brings it back")
+            continue
         try:
             now = runtime.pin(environment.name, environment.variant)
         except UsageError as error:
-            yield Problem(f"{what} {environment.title}", error.message, error.hint)
+            yield Problem(f"lock {environment.title}", error.message, error.hint)
             continue
         if now != environment:
-            yield Problem(f"{what} {environment.title}", f"is {now.digest} now, and was {environment.digest}")
+            yield Problem(f"lock {environment.title}", f"is {now.digest} now, and was {environment.digest}")
 
 
 def _machine(before: Inventory, now: Inventory) -> Iterator[Problem]:

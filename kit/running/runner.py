@@ -97,7 +97,10 @@ class _Execution:
             raise self._incomplete(with_room_told(error, self._run.path)) from error
 
     def _incomplete(self, error: KitError) -> KitError:
-        self._close("incomplete", self._redactor.text(str(error)), self._redactor.text(error.message))
+        # The rest, such as the end of a server's log, is told with the error itself.
+        self._close(
+            "incomplete", self._redactor.text(str(error)), self._redactor.text(error.message.partition("\n")[0])
+        )
         return error
 
     def _close(self, status: str, reason: str, told: str) -> None:

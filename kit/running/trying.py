@@ -69,7 +69,7 @@ def _tried(
         return tuple(points), _failed(str(error))
     finally:
         for path in home.iterdir() if home.is_dir() else ():
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != LOG:
                 path.unlink()

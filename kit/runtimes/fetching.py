@@ -123,6 +123,8 @@ def run_pip(
     # Marked as every program of kit: pip starts others, and must not go on writing after kit has ended.
     mark = owners.fresh()
     with (
+        # Ended in the middle, pip leaves its temporary folders behind.
+        notes.scratch("pip") as scratch,
         marks.ended(mark),
         subprocess.Popen(
             argv,
@@ -131,7 +133,7 @@ def run_pip(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, **variables, marks.MARK: mark},
+            env={**os.environ, "TMPDIR": scratch, **variables, marks.MARK: mark},
             start_new_session=True,
         ) as process,
     ):

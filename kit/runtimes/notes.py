@@ -2,7 +2,7 @@
 
 A note is a symbolic link in the cache: its name is a mark, which tells whose it is and whether that kit still lives; where it
 points is a run directory, a folder in which something is made, one into which files are written, or `docker` for containers and
-networks. Temporary folders carry their mark in their own name. The cache may lie on a share that several machines use: what a kit
+networks. Temporary folders carry their mark in their own name too, for where no note could be taken. The cache may lie on a share that several machines use: what a kit
 of another one notes is left to the kits there.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from kit import owners
 from kit.resources import cache
@@ -65,15 +66,24 @@ def _all() -> Iterator[Note]:
             yield Note(_folder() / name, os.readlink(_folder() / name))
 
 
-def scratch(name: str) -> "tempfile.TemporaryDirectory[str]":
-    """A temporary folder that is removed when it is no longer needed, or by the next command if kit is killed before."""
-    return tempfile.TemporaryDirectory(prefix=f"kit-{name}-{owners.fresh()}-")
+@contextmanager
+def scratch(name: str) -> Iterator[str]:
+    """A temporary folder that is removed when it is no longer needed, or by the next command if kit is killed before, wherever that
+    one has its own."""
+    with _made(Path(tempfile.gettempdir()) / f"kit-{name}-{owners.fresh()}-{token_hex(4)}") as path:
+        yield str(path)
 
 
 @contextmanager
 def scratch_in(parent: Path, name: str) -> Iterator[Path]:
     """As `scratch`, in a folder of its own: for what is too large for others, or moves from there to its place at once."""
-    path = parent.absolute() / f".kit-{name}-{owners.fresh()}-"
+    with _made(parent / f".kit-{name}-{owners.fresh()}-") as path:
+        yield path
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[Path]:
+    path = path.absolute()
     note = take(str(path))
     try:
         path.mkdir(mode=0o700)

@@ -1,9 +1,12 @@
 """Keeping a program's output: secrets struck out, every line told, memory and room on the disk bounded."""
 
 import errno
+import io
 import os
+import stat
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import IO
 
 from kit.errors import IncompleteError
@@ -12,6 +15,19 @@ from kit.redaction import Redactor, clean_lines, plain
 
 KEPT_BYTES = 64 * 1024 * 1024
 """A log grows so far; then its middle is cut out, since its beginning tells how the program started, its end how it ended."""
+
+
+def kept(log: Path) -> IO[bytes]:
+    """The log of a program, to be appended to; opened before the program starts, which may write into its folder.
+
+    Raises `OSError` for a link, which would lead to a file that somebody else chose, and for what is no plain file.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = io.FileIO(log, "a+", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no plain file", str(log))
+    return file
 
 
 class _Log:
@@ -38,9 +54,8 @@ class _Log:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
 
     def _cut(self, head: int) -> None:
-        with open(self._file.name, "rb") as whole:
-            whole.seek(head)
-            rest = whole.read()
+        # Never by its name, which may stand for another file by now.
+        rest = os.pread(self._file.fileno(), self._size - head, head)
         keep = rest.find(b"\n", len(rest) // 2) + 1
         gone, last = rest[:keep], rest[keep:]
         earlier = gone.startswith(b"[kit: ")

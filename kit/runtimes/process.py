@@ -15,7 +15,7 @@ from kit.model.evidence import numbers
 from kit.ports import Exit, OnLine, Progress, Running
 from kit.redaction import Redactor
 from kit.runtimes import environments, marks, sources
-from kit.runtimes.output import Pump
+from kit.runtimes.output import Pump, kept
 
 GRACE_S = 10.0
 _KEPT = ("HOME", "USER", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH")
@@ -54,8 +54,7 @@ class ProcessRuntime:
     ) -> Iterator[Running]:
         argv = self._argv(program)
         mark = owners.fresh()
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab", buffering=0) as kept, marks.ended(mark):
+        with kept(log) as keeping, marks.ended(mark):
             try:
                 with _pinned(program):
                     process = subprocess.Popen(
@@ -70,7 +69,7 @@ class ProcessRuntime:
             except OSError as error:
                 msg = f"{program.name}: cannot start {argv[0]}: {error.strerror}"
                 raise EnvironmentUnavailableError(msg, hint="kit clean --cache, then run again") from error
-            pump = Pump(_chunks(process.stdout), kept, Redactor(secrets.values()), on_line)
+            pump = Pump(_chunks(process.stdout), keeping, Redactor(secrets.values()), on_line)
             try:
                 yield _Child(process, pump)
             finally:

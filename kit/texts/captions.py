@@ -214,6 +214,14 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "演练中同一工况的每个回答都按基线均值计时，由此得出的系统吞吐达不到基线：{cases}。",
         "Rehearsed, every answer of a case takes the baseline's mean times; the output throughput that follows misses the baseline's: {cases}.",
     ),
+    "caveat-missed-tps": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的 TPS 达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the TPS that follows misses the baseline's: {cases}.",
+    ),
+    "caveat-missed-per_stream_throughput": (
+        "演练中同一工况的每个回答都按基线均值计时，由此得出的单路吞吐达不到基线：{cases}。",
+        "Rehearsed, every answer of a case takes the baseline's mean times; the per-stream throughput that follows misses the baseline's: {cases}.",
+    ),
     # marks
     "rehearsal": (
         "演练：使用替代程序，数据不代表真实性能",
@@ -230,6 +238,10 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "highlights-note": (
         "工况写作“输入-输出-c并发数”；各项为该工况各轮均值，失败的请求不计入时延与速度。",
         "A case reads input-output-cCONCURRENCY; figures are means over its rounds, without failed requests.",
+    ),
+    "highlights-doubted": (
+        "带 † 的工况，其数值有数据说明，见完整报告。",
+        "Of a case with † the full report has notes on the figures.",
     ),
     "more-lines": ("其余 {count} 条见完整报告", "{count} more lines stand in the full report"),
     "full-report": (

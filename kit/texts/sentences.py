@@ -79,8 +79,8 @@ JUDGEMENTS: dict[str, tuple[str, str]] = {
         "{failed} of {of} requests failed, and no success rate is set",
     ),
     "uncertain-too-few": (
-        "只有 {count} 个成功的请求，少于 {least} 个",
-        "only {count} successful requests, fewer than {least}",
+        "只有 {count} 个成功的请求有该指标，少于 {least} 个",
+        "only {count} successful requests have this figure, fewer than {least}",
     ),
     "uncertain-too-few-samples": (
         "每轮只有 {count} 个样本，{which} 至少需要 {least} 个",

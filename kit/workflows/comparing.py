@@ -1,5 +1,6 @@
 """What `kit compare` does, end to end."""
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,8 +46,10 @@ def compare(
 
 
 def write(found: Comparison, formats: Sequence[str], to: Path) -> tuple[Path, ...]:
-    """Write the comparison into a directory, in the formats asked for."""
+    """Write the comparison into a directory, in the formats asked for. Raises `UsageError` where one of the files is there."""
     if unknown := [name for name in formats if name not in FORMATS]:
         raise UsageError(f"there is no format {unknown[0]!r}", hint=f"one of: {', '.join(FORMATS)}")
     made = [(to / f"comparison.{name}", comparison.write(name, found)) for name in formats]
+    if there := [path for path, _ in made if os.path.lexists(path)]:
+        raise UsageError(f"{there[0]} exists already", hint="give another directory with --to, or remove it first")
     return writing.files(made)

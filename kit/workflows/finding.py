@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,11 +58,22 @@ def runs(folder: Path, url: str | None, wanted: Filters, *, rebuild: bool = Fals
     if wanted.verdict is not None and wanted.verdict not in VERDICTS:
         raise UsageError(f"there is no verdict {wanted.verdict!r}", hint=f"one of: {', '.join(VERDICTS)}")
     with _opened(folder, url, rebuild=rebuild) as (index, told):
-        return Listed(index.runs(wanted), told)
+        return Listed(tuple(_by_now(folder, run) for run in index.runs(wanted)), told)
+
+
+def _by_now(folder: Path, run: Found) -> Found:
+    """With the rounds that are done by now, which nobody writes down while a run goes on."""
+    if run.status != "running" or not _lies(run, folder):
+        return run
+    return replace(run, rounds_done=sum(1 for _ in (folder / run.run / "cases").glob("*/round-*/result.json")))
+
+
+def _lies(run: Found, folder: Path) -> bool:
+    return run.place == f"{os.uname().nodename}:{folder.resolve()}"
 
 
 def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric: str) -> Trend:
-    """The trend of one case over the runs that fit and that were measured as the newest of them."""
+    """The trend of one case over the runs that fit and that were measured as the newest of them that is no rehearsal, if any."""
     if metric not in COMPARED:
         raise UsageError(f"there is no metric {metric!r}", hint=f"one of: {', '.join(COMPARED)}")
     with _opened(folder, url, rebuild=False) as (index, told):
@@ -75,7 +86,8 @@ def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric:
                 f"no complete run has the case {case!r}", hint=f"one of: {others}" if others else "kit runs"
             )
     known = {run.run: side for run in have if (side := _side(folder, run)) is not None}
-    alike = [run for run in reversed(have) if run.load == have[0].load and not _apart(known, run, have[0])]
+    newest = next((run for run in have if not run.rehearsal), have[0])
+    alike = [run for run in reversed(have) if run.load == newest.load and not _apart(known, run, newest)]
     errors = [_error(known.get(run.run), case, metric) for run in alike]
     points = trend.of(alike, [figures[f"{run.place}/{run.run}"] for run in alike], metric, errors)
     return Trend(case, metric, points, tuple(run.run for run in have if run not in alike), told)
@@ -83,7 +95,7 @@ def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric:
 
 def _side(folder: Path, run: Found) -> Side | None:
     """What a run's own directory tells beyond the index; None of a run that lies elsewhere, or cannot be read."""
-    if run.place != f"{os.uname().nodename}:{folder.resolve()}":
+    if not _lies(run, folder):
         return None
     try:
         return sides.of_run(RunDir(folder / run.run), requests=False)

@@ -75,7 +75,9 @@ def take(path: Path, out: Path, formats: tuple[str, ...] = ()) -> Taken:
             for file, written in wanted:
                 write_once(file, written)
     except FileExistsError as error:
-        raise UsageError(f"{error.filename or out} exists already", hint="give another directory with -o") from error
+        raise UsageError(
+            f"{error.filename2 or error.filename or out} exists already", hint="give another directory with -o"
+        ) from error
     except OSError as error:
         raise HostError(f"{out} cannot be written: {error.strerror}") from error
     profile = out / f"{made.name}.yaml"

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from kit.bundles import asking, names, reading
 from kit.bundles.reading import Bundle
 from kit.errors import KitError, Problem, VerificationError
 from kit.images import archive, gathering
+from kit.images.archive import Held
 from kit.model import Profile
 from kit.model.attestation import ATTESTATION
 from kit.model.bundle import FOLDERS, Kind, Manifest, Member
@@ -92,17 +93,23 @@ def _misplaced(manifest: Manifest, profile: Profile) -> Iterator[Problem]:
     yield from (Problem(one.name, "stands there twice") for one in manifest.of("run") if one.name in twice)
 
 
+Images = Mapping[str, Sequence[Held]]
+"""The images in archives of a bundle, by the names of these files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A bundle of which every byte was compared with its list, and the files of it that lie on this machine now.
 
-    `verified` is what was signed; `unvouched` are files that are code and that neither a signature nor a lock covers.
+    `verified` is what was signed; `images` are those in its archives, by the names of these; `unvouched` are files that are
+    code and that neither a signature nor a lock covers.
     """
 
     looked: Looked
     home: Path
     run: RunDir | None
     verified: Verified | None
+    images: Images
     unvouched: tuple[Problem, ...]
 
     def extract(self, *kinds: Kind) -> Path:
@@ -142,10 +149,11 @@ def opened(
             verified = sealing.whole(run, said) if said is not None else None
             RunDir.open(run.path)
         reading.extract(looked.bundle, manifest.of("lock"), home)
-        if problems := list(_foreign(looked, run, home)):
+        images = {member.name: _held(looked.bundle, member) for member in manifest.of("image")}
+        if problems := list(_foreign(looked, images, run, home)):
             msg = f"the bundle {path.name} holds other things than its run was made of"
             raise VerificationError(msg, problems=problems)
-        yield Opened(looked, home, run, verified, tuple(_unvouched(looked.bundle, run, home)))
+        yield Opened(looked, home, run, verified, images, tuple(_unvouched(looked.bundle, images, run, home)))
 
 
 _UNSIGNED = "kit sign signs a run, then kit bundle bundles it again; for kit reproduce there is --unsigned"
@@ -157,14 +165,12 @@ def verify(path: Path, trust: Path | None, now: datetime, progress: Progress) ->
         return found
 
 
-def _foreign(looked: Looked, run: RunDir | None, home: Path) -> Iterator[Problem]:
+def _foreign(looked: Looked, images: Images, run: RunDir | None, home: Path) -> Iterator[Problem]:
     """What in a bundle is not what the plan of its run pins: the signature covers that plan, and so all of this."""
     bundle = looked.bundle
-    for member in bundle.manifest.of("image"):
-        for image in _held(bundle, member):
-            for tag in image.tags:
-                if not tag.startswith("kit/"):
-                    yield Problem(member.name, f"would take the name {names.shown(tag)} away from another image")
+    for name, held in images.items():
+        for tag in (tag for image in held for tag in image.tags if not tag.startswith("kit/")):
+            yield Problem(name, f"has an image with the name {names.shown(tag)}, which is none of kit's")
     if run is None:
         return
     plan = run.plan()
@@ -179,7 +185,7 @@ def _foreign(looked: Looked, run: RunDir | None, home: Path) -> Iterator[Problem
                 yield Problem(f"images/{environment.name}", "is not what the run was made with")
 
 
-def _held(bundle: Bundle, member: Member) -> Sequence[archive.Held]:
+def _held(bundle: Bundle, member: Member) -> Sequence[Held]:
     try:
         with bundle.open(member) as file:
             return archive.look(file)[0]
@@ -187,7 +193,7 @@ def _held(bundle: Bundle, member: Member) -> Sequence[archive.Held]:
         raise VerificationError(f"{member.name} holds no images: {error}") from error
 
 
-def _unvouched(bundle: Bundle, run: RunDir | None, home: Path) -> Iterator[Problem]:
+def _unvouched(bundle: Bundle, images: Images, run: RunDir | None, home: Path) -> Iterator[Problem]:
     """Code that the plan of the run does not pin, and that kit itself does not know."""
     environments = run.plan().environments if run is not None else ()
     own = folder("images")
@@ -209,7 +215,7 @@ def _unvouched(bundle: Bundle, run: RunDir | None, home: Path) -> Iterator[Probl
         if member.sha256 not in pinned:
             yield Problem(member.name, _UNVOUCHED)
     identities = {environment.digest for environment in environments}
-    for member in bundle.manifest.of("image"):
-        for image in _held(bundle, member):
+    for name, held in images.items():
+        for image in held:
             if image.id not in identities:
-                yield Problem(f"{member.name}: {names.shown(' '.join(image.tags))}", _UNVOUCHED)
+                yield Problem(f"{name}: {names.shown(' '.join(image.tags))}", _UNVOUCHED)

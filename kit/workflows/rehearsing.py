@@ -124,7 +124,11 @@ def missed(load: Load, rows: Sequence[Row], known: Behaviour, plan: Plan, speed:
         times = known.of(own)
         found = behaviour.figures(first[case.id], Times(times.ttft_s / speed, times.itl_s / speed))
         slow = {metric: value / _factor(metric, speed) for metric, value in found.items()}
-        for metric, share in behaviour.missed(row, slow).items():
+        shares = behaviour.missed(row, slow)
+        for metric, share in shares.items():
+            # That of one stream is a part of the whole, and misses with it.
+            if metric == "per_stream_throughput" and "output_throughput" in shares:
+                continue
             off.setdefault(metric, []).append(f"{case.id} ({share:+.1%})")
     for metric, cases in off.items():
         yield Doubt(kind=f"caveat-missed-{metric}", values=(("cases", ", ".join(cases)),))
@@ -139,12 +143,19 @@ def slowed(finished: Finished, speed: float) -> str | None:
     figures = [result.figures for result in run.results(made)]
     if (found := behaviour.slowed(zip(done, figures, strict=True), known)) is None:
         return None
-    case, metric, share = found
-    better = max(1.0, speed * behaviour.LARGEST / abs(share))
-    return (
+    return told(*found, speed)
+
+
+def told(case: str, metric: str, share: float, speed: float) -> str:
+    """By what share a figure is off at a speed, and what would make it less."""
+    weighs = (
         f"{say('en', f'metric-{metric}')} of {case} is {share:+.1%} off what the server's times make it: so much this machine, and what "
-        f"else ran on it, weighs at --speed {speed:g}; at --speed {better:.2g} it would be about {abs(share) * better / speed:.1%}"
+        f"else ran on it, weighs at --speed {speed:g}"
     )
+    better = max(1.0, speed * behaviour.LARGEST / abs(share))
+    if better == speed:
+        return f"{weighs}; no speed is lower: end what else runs here, or rehearse on a machine with more processors"
+    return f"{weighs}; at --speed {better:.2g} it would be about {abs(share) * better / speed:.1%}"
 
 
 def quickened(known: Sequence[Row], speed: float) -> bytes:

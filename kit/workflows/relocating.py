@@ -14,6 +14,7 @@ from kit.model.bundle import Weights
 from kit.ports import Progress
 from kit.profile import Loaded
 from kit.resources import cache
+from kit.runtimes import notes
 from kit.workflows.opening import Opened
 
 _DEEPEST = 3
@@ -129,17 +130,27 @@ def _mounts(data: dict[str, object], moved: Mapping[str, str]) -> None:
 
 
 def _tokenizer(opened: Opened) -> Path | None:
-    """The tokenizer of a bundle, in kit's cache under what it is; None where it brings none."""
+    """Where the tokenizer of a bundle lies once it was brought: in kit's cache under what it is; None where there is none."""
     members = opened.looked.bundle.manifest.of("tokenizer")
     if not members:
         return None
     total = hashlib.sha256("".join(f"{one.name}\0{one.sha256}\n" for one in members).encode()).hexdigest()
-    place = cache() / "tokenizers" / total[:16]
-    if not place.is_dir():
-        part = place.with_name(f"{place.name}.{os.getpid()}.part")
-        reading.extract(opened.looked.bundle, members, part, "tokenizer/")
-        try:
-            part.rename(place)
-        except OSError as error:
+    return cache() / "tokenizers" / total[:16]
+
+
+def bring_tokenizer(opened: Opened) -> None:
+    """Put the tokenizer of a bundle, if it has one, where `relocated` has named it. Raises `HostError`."""
+    place = _tokenizer(opened)
+    if place is None or place.is_dir():
+        return
+    bundle = opened.looked.bundle
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Moved to its place when it is whole; what a kill leaves the next command removes.
+        with notes.scratch_in(place.parent, "tokenizer") as scratch:
+            reading.extract(bundle, bundle.manifest.of("tokenizer"), scratch / place.name, "tokenizer/")
+            (scratch / place.name).rename(place)
+    except OSError as error:
+        # Another kit may have brought the same meanwhile.
+        if not place.is_dir():
             raise HostError(f"{place} cannot be written: {error.strerror}") from error
-    return place

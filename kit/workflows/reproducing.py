@@ -1,30 +1,23 @@
 """What `kit reproduce` does, end to end: a run from elsewhere, planned as it was, executed here, and held against its original."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kit import inventory as inventories
-from kit import runtimes, store
-from kit.bundles import asking, reading
+from kit.bundles import asking
 from kit.comparing import repeating
-from kit.errors import HostError, NotAcceptedError, UsageError, VerificationError
+from kit.errors import UsageError, VerificationError
 from kit.inventory import Collected
-from kit.model import Environment, Plan
-from kit.model.report import Report
-from kit.model.reproduction import REPRODUCTION, Otherwise, Reproduction
-from kit.plan import Pin, environments
-from kit.ports import Host, Progress, Runtime
-from kit.report import repetition
-from kit.resources import cache
+from kit.model import Plan
+from kit.model import reproduction as model
+from kit.model.reproduction import Otherwise, Reproduction
+from kit.ports import Host, Progress
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
-from kit.runtimes import fetching, notes
-from kit.runtimes.process import ProcessRuntime
-from kit.store import RunDir
-from kit.workflows import imaging, originals, relocating, running
+from kit.workflows import bringing, originals, relocating, repeated, running
 from kit.workflows.originals import Original
 from kit.workflows.running import Finished
 
@@ -45,36 +38,52 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """All that was decided before anything starts: the plan, and what is otherwise than it was."""
+    """All that was decided before anything starts: the plan, and what is otherwise than it was. `brought` is the same once what
+    it takes was brought onto this machine, which nothing has changed until then."""
 
     original: Original
     prepared: Prepared
     differences: tuple[Otherwise, ...]
     wanted: Wanted
+    brought: Callable[[Progress], "Ready"]
 
 
 @contextmanager
 def ready(reference: str, runs: Path, wanted: Wanted, progress: Progress, host: Host) -> Iterator[Ready]:
-    """Verify the original, bring what it needs onto this machine, and plan it anew.
+    """Verify the original and plan it anew.
 
     Raises `VerificationError` where it is not genuine or asks for more than is granted, `HostError` where something is missing.
     """
-    with ExitStack() as stack:
-        original = stack.enter_context(
-            originals.found(reference, runs, progress, host.now(), trust=wanted.trust, unsigned=wanted.unsigned)
-        )
+    with originals.found(
+        reference, runs, progress, host.now(), trust=wanted.trust, unsigned=wanted.unsigned
+    ) as original:
         _require_granted(original, wanted)
         before = original.figures()
         loaded = relocating.relocated(original.loaded, original.opened, wanted.model_root, wanted.settings, progress)
         if not any(case.key in before for case in loaded.profile.load.expanded()):
             raise UsageError(f"no case of the profile is one that {original.name} has results of")
         runtime = wanted.on or (original.plan.runtime if original.plan is not None else "process")
-        door, pin, images = _environments(original, runtime, wanted.platform, progress)
+        source = bringing.source(original, runtime, wanted.platform)
         collected = inventories.collect(host)
-        prepared = running.planned(
-            loaded, runtime, runs, wanted.platform, images=images, pin=pin or door.pin, collected=collected
-        )
-        yield Ready(original, prepared, _differences(original, prepared.plan, collected), wanted)
+
+        def decided() -> Ready:
+            prepared = running.planned(
+                *(loaded, runtime, runs, wanted.platform),
+                images=source.images,
+                pin=source.pin,
+                version=source.version,
+                collected=collected,
+            )
+            return Ready(original, prepared, _differences(original, prepared.plan, collected), wanted, brought)
+
+        def brought(progress: Progress) -> Ready:
+            source.bring(decided().prepared.plan, progress)
+            if original.opened is not None:
+                relocating.bring_tokenizer(original.opened)
+            # Again: some engines know an image by an id that nobody knows before.
+            return decided()
+
+        yield decided()
 
 
 def _require_granted(original: Original, wanted: Wanted) -> None:
@@ -90,60 +99,6 @@ def _require_granted(original: Original, wanted: Wanted) -> None:
         msg = f"{original.name} asks for more of this machine than kit gives unasked"
         hint = "look at each; --allow-privileged grants them all"
         raise VerificationError(msg, problems=asked, hint=hint)
-
-
-# --- environments ------------------------------------------------------------------------------------------------
-
-
-def _environments(
-    original: Original, runtime: Literal["process", "docker"], platform: str | None, progress: Progress
-) -> tuple[Runtime, Pin | None, Path | None]:
-    """What pins the environments: the old locks, or the old images; brought here where the bundle has them."""
-    opened = original.opened
-    if runtime == "process":
-        if opened is None:
-            return runtimes.make("process"), None, None
-        images = opened.home / "images"
-        door = ProcessRuntime(images, cache())
-        if opened.looked.bundle.manifest.of("wheel"):
-            python = opened.looked.bundle.manifest.python
-            wheels = opened.extract("wheel") / "wheels"
-            if python not in (None, fetching.own_python()):
-                msg = f"the wheels in the bundle are for Python {python}, and kit runs on {fetching.own_python()} here"
-                raise HostError(msg, hint="run kit from its image, or with that Python; or give --on docker")
-            for environment in environments(original.loaded.profile, door.pin):
-                if environment is not None:
-                    door.environments.bring(environment, wheels, progress)
-        return door, None, images
-    door_ = runtimes.make("docker", platform)
-    return door_, _pinned(original, door_, platform, progress), None
-
-
-def _pinned(original: Original, door: Runtime, platform: str | None, progress: Progress) -> Pin:
-    """Images by the ids of the original run where they are or can be loaded here; else those of the same name."""
-    engine = imaging.open_store()
-    wanted = imaging.platform(platform, engine)
-    plan, opened = original.plan, original.opened
-    old = {(one.name, one.variant): one for one in plan.environments if one.kind == "image"} if plan is not None else {}
-    if (opened is not None and not all(engine.find(one.digest) is not None for one in old.values() or ())) or not old:
-        fitting = [
-            one for one in (opened.looked.bundle.manifest.of("image") if opened else ()) if one.platform == wanted
-        ]
-        for member in fitting:
-            assert opened is not None
-            reading.extract(opened.looked.bundle, [member], opened.home)
-            path = opened.home / member.name
-            path.with_name(f"{path.name}.sha256").write_text(f"{member.sha256}  {path.name}\n", "utf-8")
-            imaging.load(path, progress)
-            path.unlink()
-
-    def pin(image: str, variant: str | None) -> Environment:
-        known = old.get((image, variant))
-        if known is not None and (found := engine.find(known.digest)) is not None and found.platform == wanted:
-            return known
-        return door.pin(image, variant)
-
-    return pin
 
 
 # --- what is otherwise -------------------------------------------------------------------------------------------
@@ -163,52 +118,25 @@ def _differences(original: Original, plan: Plan, collected: Collected) -> tuple[
 
 
 def repeat(found: Ready, observe: Observe, *, force: bool = False, wait: bool = False) -> tuple[Finished, Reproduction]:
-    """Execute the plan, hold the run against its original, and say so in its report."""
-
-    def write(directory: RunDir) -> Report:
-        if directory.status().status == "complete":
-            _keep(directory, compared(found, directory))
-        built, _ = running.write_report(directory)
-        return built
-
-    finished = running.run(found.prepared, observe, force=force, wait=wait, write=write)
+    """Execute the plan and hold the run against its original, which it keeps: its report says what came of it, also where
+    another kit goes on with it."""
+    prepared = replace(found.prepared, original=original(found))
+    finished = running.run(prepared, observe, force=force, wait=wait)
     result = finished.run.reproduction()
     assert result is not None
     return finished, result
 
 
-def _keep(directory: RunDir, result: Reproduction) -> None:
-    try:
-        with notes.writing(directory.path):
-            store.write_once(directory.path / REPRODUCTION, result.to_json())
-    except OSError as error:
-        raise HostError(f"{directory.path / REPRODUCTION} cannot be written: {error.strerror}") from error
-
-
-def compared(found: Ready, directory: RunDir) -> Reproduction:
-    """The run held against its original."""
-    profile = found.original.loaded.profile
-    plan = directory.plan()
-    # A case that was left out of the repetition is one of which nothing can be said.
-    cases = {case.key: case for case in (*profile.load.expanded(), *plan.cases)}
-    results = directory.results(plan)
-    return Reproduction(
-        original=found.original.name,
-        source_sha256=found.original.sha256,
-        signed_by=found.original.signed_by,
-        machine_known=found.original.run is not None,
-        run=directory.name,
-        figures=repeating.judge(
-            tuple(cases.values()),
-            repeating.tolerances(profile, found.wanted.tolerance),
-            found.original.figures(),
-            repeating.of_results([(result.case, result.figures) for result in results]),
-        ),
+def original(found: Ready) -> model.Original:
+    """What the run keeps of its original."""
+    origin, profile = found.original, found.original.loaded.profile
+    return model.Original(
+        name=origin.name,
+        source_sha256=origin.sha256,
+        signed_by=origin.signed_by,
+        machine_known=origin.run is not None,
+        cases=profile.load.expanded(),
+        tolerances=tuple(repeating.tolerances(profile, found.wanted.tolerance).items()),
+        measured=repeated.measured(origin.figures()),
         differences=found.differences,
     )
-
-
-def require_reproduced(found: Reproduction) -> None:
-    """Raises `NotAcceptedError` where it was not reproduced, or where that cannot be said."""
-    if found.outcome != "reproduced":
-        raise NotAcceptedError(repetition.sentence(found, "en"))

@@ -34,7 +34,7 @@ from kit.running.beginning import Prepared
 from kit.running.runner import Observe
 from kit.runtimes import environments, notes
 from kit.store import RunDir
-from kit.workflows import imaging, preflight, writing
+from kit.workflows import imaging, preflight, repeated, writing
 
 Write = Callable[[RunDir], Report]
 FORMATS = tuple(renderers.RENDERERS)
@@ -70,6 +70,7 @@ def planned(
     *,
     images: Path | None = None,
     pin: plans.Pin | None = None,
+    version: plans.LockedVersion | None = None,
     collected: Collected | None = None,
 ) -> Prepared:
     """Decide everything for a run of a profile that was read; with other locks or images than kit's own where given."""
@@ -86,7 +87,7 @@ def planned(
         runtime=runtime,
         pin=pin or (imaging.explained(doors, platform) if runtime == "docker" else doors.pin),
         models=cache() / "models",
-        version=doors.version,
+        version=version or doors.version,
         platform=platform,
         inventory=collected.inventory if collected is not None else None,
         cpus=online(host),
@@ -205,7 +206,7 @@ def write_report(
     to: Path | None = None,
     template: str | None = None,
 ) -> tuple[Report, tuple[Path, ...]]:
-    """Write the report of a run in the formats asked for, from what lies in its directory.
+    """Write the report of a run in the formats asked for, from what lies in its directory; and what came of repeating another.
 
     Another layout than the standard one writes into a folder of its own.
     """
@@ -218,6 +219,7 @@ def write_report(
     layout = layouts.find(template) if template is not None else None
     if to is None:
         _require_inside(directory.path / REPORT, layout.name if layout is not None else "")
+        repeated.keep(directory)
     built = reports.build(reports.read(directory), "en" if lang == "en" else "zh-CN" if lang == "zh-CN" else None)
     folder = to or directory.path / REPORT / (layout.name if layout is not None else "")
     # All are rendered before the first is written: a template that fails leaves the old report whole.

@@ -17,7 +17,7 @@ from kit.signing.rereading import Reread
 from kit.signing.signatures import Genuine
 from kit.signing.stamping import Proven, Stamp
 from kit.store import RunDir
-from kit.workflows import writing
+from kit.workflows import repeated, writing
 
 _WRITTEN = {ATTESTATION, *(f"{REPORT}/{renderers.file_name(name)}" for name in renderers.STANDARD)}
 """What is written when somebody signs."""
@@ -55,6 +55,7 @@ def sign(
     With `stamp` somebody else states when; where they do not, nothing is signed.
     """
     before = signatures.read(run.path / ATTESTATION)
+    repeated.keep(run)
     read = reports.read(run)
     built = reports.build(read, "en")
     _require_whole(read, built)

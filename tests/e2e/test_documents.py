@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kit import errors
+from kit.errors import KitError
 from tests.integration.driver import Kit, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +52,28 @@ def test_every_command_of_a_document_works(document: str, home: Kit, tmp_path: P
         assert done.code == 0, f"{document}: {command}\n{done.err}"
 
 
-def test_the_profile_in_the_readme_is_a_profile(home: Kit) -> None:
-    text = re.search(r"```yaml\n(schema: 1\n.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def test_both_languages_show_the_same() -> None:
+    shown: list[list[str]] = []
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text("utf-8")
+        # What has no language, in its order: sections, rows of tables, pictures, blocks, links.
+        kinds = re.findall(r"^(?:#+ |\||!\[|```\w*)", text, re.MULTILINE)
+        links = sorted(re.findall(r"\]\((docs/[^)]*)", text))
+        shown.append([*commands(document), *kinds, *links])
+    assert shown[0] == [word.replace("kit report latest", "kit report latest --lang en") for word in shown[1]]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_exit_code_is_told(document: str) -> None:
+    parts = (ROOT / document).read_text("utf-8").split("\n## ")
+    [part] = [part for part in parts if "· 130 " in part]
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, KitError)}
+    assert {int(code) for code in re.findall(r"(?:^|·\s)(\d+) ", part, re.MULTILINE)} == {0, *codes}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_profile_in_the_readme_is_a_profile(document: str, home: Kit) -> None:
+    text = re.search(r"```yaml\n(schema: 1\n.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
     assert text is not None
     (home.home / "readme.yaml").write_text(text[1], "utf-8")
     done = home.run("profile", "check", "readme.yaml")

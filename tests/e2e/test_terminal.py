@@ -248,9 +248,17 @@ def test_the_help_of_a_command_has_examples(path: tuple[str, ...], tmp_path: Pat
     done = bare(tmp_path).run(*path, "--help")
     assert done.code == 0
     assert "-h" in done.out
-    example = re.search(r"Examples?: kit ", done.out)
-    listed = "Commands:" in done.out  # a group shows its commands, each with its own examples
-    assert example or listed, done.out
+    assert re.search(r"Examples?: kit ", done.out), done.out
+
+
+def test_every_target_of_make_is_told_in_one_line() -> None:
+    root = Path(__file__).resolve().parents[2]
+    told = [
+        f"{found[1]:<17}{found[2]}"
+        for found in re.finditer(r"(?m)^([a-z]+):.*?## (.*)$", (root / "Makefile").read_text("utf-8"))
+    ]
+    done = subprocess.run(["make", "-s", "-C", str(root), "help"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == told
 
 
 def test_an_unknown_command_is_a_matter_of_usage(tmp_path: Path) -> None:

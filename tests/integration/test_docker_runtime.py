@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import os
 import re
 import shutil
@@ -26,8 +27,11 @@ from kit.inventory.cpu import online
 from kit.model import Container, Environment, Mount, Program
 from kit.model.evidence import numbers, ranges
 from kit.ports import Exit, Running
+from kit.running.leftovers import sweep
+from kit.runtimes import marks
 from kit.runtimes.docker import DockerRuntime
 from kit.runtimes.docker.engine import API, OWNER, Engine
+from kit.runtimes.docker.images import DockerImages
 from tests.integration.driver import await_true, free_port
 
 pytestmark = [
@@ -37,6 +41,7 @@ pytestmark = [
 
 BUSYBOX = shutil.which("busybox")
 NOBODY = 65534
+SECRET = "Canary-0123456789"
 TAG = "kit-test/busybox:latest"
 
 
@@ -60,7 +65,9 @@ def image() -> Environment:
         archive.addfile(member, io.BytesIO(text))
     context.seek(0)
     with closing(docker.from_env()) as client:
-        built, _ = client.images.build(fileobj=context, custom_context=True, tag=TAG, network_mode="none")
+        built, _ = client.images.build(
+            fileobj=context, custom_context=True, tag=TAG, network_mode="none", rm=True, forcerm=True
+        )
     return Environment(name="busybox", kind="image", digest=str(built.id))
 
 
@@ -213,6 +220,32 @@ def test_only_the_working_directory_can_be_written(runtime: DockerRuntime, image
     assert (work / "own").read_text() == "x\n"
     assert list(given.iterdir()) == []
     assert (work / "own").stat().st_uid == os.getuid()
+
+
+def test_what_a_program_does_to_its_log_leads_kit_to_no_other_file(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path
+) -> None:
+    home, other = tmp_path / "home", tmp_path / "of-the-host"
+    home.mkdir()
+    script = f"ln -sf {other} server.log && for i in 1 2 3 4 5 6 7 8 9; do echo mine; sleep 0.1; done"
+    lines: list[str] = []
+    with runtime.start(
+        program(image, "sh", "-c", script), directory=home, log=home / "server.log", secrets={}, on_line=lines.append
+    ) as running:
+        assert ended(running).code == 0
+    assert lines == ["mine"] * 9
+    assert os.readlink(home / "server.log") == str(other)
+    assert not other.exists()
+
+
+def test_the_proxies_of_this_user_are_no_matter_of_a_container(
+    image: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = {"httpProxy": f"http://user:{SECRET}@proxy:3128", "httpsProxy": f"http://user:{SECRET}@proxy:3128"}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxy}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with closing(DockerRuntime()) as made:
+        assert "proxy" not in output(made, program(image, "env"), tmp_path).lower()
 
 
 def test_a_secret_is_a_file_inside_and_nowhere_else(runtime: DockerRuntime, image: Environment, tmp_path: Path) -> None:
@@ -413,6 +446,26 @@ def test_what_a_killed_kit_left_is_swept_and_nothing_else(
             other.reload()
         finally:
             other.remove(force=True)
+
+
+def test_what_a_kit_left_that_was_killed_while_it_read_an_image_the_next_command_removes(
+    runtime: DockerRuntime, image: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del runtime  # it looks for leftovers
+    monkeypatch.setenv("KIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(marks, "sweep", tuple)
+    dead = f"1.1.1.{os.stat('/proc/self/ns/pid').st_ino}"
+    with monkeypatch.context() as killed:
+        killed.setattr(owners, "fresh", lambda: dead)
+        reading = DockerImages().files(image.digest)
+        assert reading.__enter__().read(1)
+    wanted: dict[str, str | list[str] | bool] = {"label": f"{OWNER}={dead}"}
+    with closing(docker.from_env()) as client:
+        [left] = client.containers.list(all=True, filters=wanted)
+        assert sweep() == (f"removed container {left.name}",)
+        assert client.containers.list(all=True, filters=wanted) == []
+    reading.__exit__(None, None, None)
+    assert list((tmp_path / "notes").iterdir()) == []
 
 
 def test_only_the_old_api_is_spoken() -> None:

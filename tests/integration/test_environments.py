@@ -299,14 +299,17 @@ def test_a_kit_killed_while_building_leaves_what_clean_finds_and_the_next_use_re
 @pytest.mark.xdist_group("wheels")
 def test_a_signal_while_building_stops_pip_too(wheels: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    kit = Kit(tmp_path, cache)
-    with kit.start("run", "smoke", env={**NO_PIP_SETTINGS, "KIT_WHEELS": str(wheels)}) as running:
+    kit, temporary = Kit(tmp_path, cache), tmp_path / "temporary"
+    temporary.mkdir()
+    variables = {**NO_PIP_SETTINGS, "KIT_WHEELS": str(wheels), "TMPDIR": str(temporary)}
+    with kit.start("run", "smoke", env=variables) as running:
         await_true(lambda: list(cache.glob("environments/llamacpp-*/lib/python*/site-packages/*")), "half a build")
         running.signal(signal.SIGTERM)
         done = running.finish()
         assert done.code == 130, done.err
         assert running.programs() == []
     assert kit.runs == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_clean_with_cache_removes_all_and_nothing_else(tiny: Tiny, tmp_path: Path) -> None:

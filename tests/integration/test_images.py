@@ -2,22 +2,24 @@
 
 import gc
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from kit import images
-from kit.images import building, contents, gathering, record
+from kit.images import archive, building, contents, gathering, loading, record
 from kit.runtimes.docker.engine import Engine
 from kit.runtimes.docker.images import DockerImages
 from kit.workflows import imaging
+from tests.image_store import config, docker_save, tar
 from tests.integration.driver import Kit, shared_cache
 from tests.integration.engines import own_podman
 
@@ -30,6 +32,7 @@ pytestmark = [
 
 NAME = "llamacpp"
 VICTIM = "xllamacpp"
+NAMED = "kit/named-by-two:latest"
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +173,29 @@ def test_the_list_tells_size_and_digest(made: Made, command: Kit) -> None:
     (line,) = [one for one in json.loads(done.out) if (one["name"], one["platform"]) == (NAME, made.image.platform)]
     assert (line["state"], line["id"], line["content"]) == ("built", made.id, made.content)
     assert line["size_bytes"] <= 350_000_000
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_image_of_a_bundle_takes_no_name_of_this_machine(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if engine == "podman" and (shutil.which("podman") is None or os.geteuid() != 0):
+        pytest.skip("this machine has no podman, or it is not root's")
+    layers = [tar({"is": b"mine"}), tar({"is": b"theirs"})]
+    mine, theirs = (config([layer], {"of": str(number)}) for number, layer in enumerate(layers))
+    packed = tar(docker_save(theirs, [NAMED], layers[1:]))
+    (held,), _ = archive.look(io.BytesIO(packed))
+    with own_podman() if engine == "podman" else nullcontext() as own, closing(Engine()) as opened:
+        if own is not None:
+            monkeypatch.setenv("DOCKER_HOST", own.address)
+        store = DockerImages(opened)
+        try:
+            store.load("mine", [tar(docker_save(mine, [NAMED], layers[:1]))])
+            before = store.find(NAMED)
+            store.load("theirs", loading.renamed(io.BytesIO(packed), [held]))
+            assert store.find(NAMED) == before
+            for name in (held.id, loading.by_id(held.id)):
+                found = store.find(name)
+                assert found is not None
+                assert (found.id, found.labels) == (held.id, {"of": "1"})
+        finally:
+            for name in (NAMED, loading.by_id(held.id)):
+                store.untag(name)

@@ -218,6 +218,35 @@ def test_a_percentile_needs_its_samples(planned: Planned) -> None:
     criteria = "acceptance: {limits: [ttft_p99 <= 9 s, ttft_p50 <= 9 s]}\n"
     found = planned.verdict(criteria, {"128-512-c1": [good(requests=661)] * 3, "128-512-c2": [good(requests=662)] * 3})
     assert [entry.outcome for entry in found.judged] == ["uncertain", "met", "met", "met"]
+    few = found.judged[0]
+    assert (few.value, few.half_width) == (None, None), "a percentile of 661 samples is not shown either"
+    assert verdicts.value(few) == "—"
+    assert "661" in verdicts.rows(found, "en")[0][-1]
+    waived = planned.verdict(
+        f"{criteria[:-2]}, waivers: [{{metric: ttft_p99, reason: short, name: me, expires: 2027-01-31}}]}}\n",
+        {"128-512-c1": [good(requests=661)] * 3, "128-512-c2": [good(requests=662)] * 3},
+    )
+    assert waived.outcome == "waived", "it was measured"
+
+
+def test_a_criterion_counts_the_values_of_its_own_figure(planned: Planned) -> None:
+    """Of 700 requests 613 had one token, and so no TPOT."""
+    short = good(requests=700).model_copy(update={"tpot_s": spread(0.05, 87)})
+    found = planned.verdict(
+        "acceptance: {limits: [tpot_p99 <= 500 ms, ttft_p99 <= 9 s]}\n", {"128-512-c1": [short] * 3}
+    )
+    tpot, _, ttft, _ = found.judged
+    assert (tpot.outcome, dict(tpot.reason.values if tpot.reason else ())) == (
+        "uncertain",
+        {"count": "87", "least": "662", "which": "p99"},
+    )
+    assert ttft.outcome == "met"
+    for metric in ("tpot <= 500 ms", "tps >= 1"):
+        one = good(requests=700).model_copy(update={"tpot_s": spread(0.05, 1)})
+        least = planned.verdict(f"acceptance: {{limits: [{metric}]}}\n", {"128-512-c1": [one]}, rounds=1)
+        assert least.judged[0].outcome == "uncertain"
+        assert least.judged[0].reason is not None
+        assert least.judged[0].reason.kind == "uncertain-too-few"
 
 
 def test_failed_requests_are_not_passed_over(planned: Planned) -> None:
@@ -345,6 +374,8 @@ def test_a_rate_just_below_all_never_reads_100_percent(planned: Planned) -> None
         ("limits: [ttft = 3 s]", "for ttft write <="),
         ("limits: [speed >= 3]", "no metric 'speed'"),
         ("limits: [ttft <= 3 min]", "in s or ms"),
+        ("limits: [tps >= 3, ttft <= 50]", "acceptance.limits.1 (line 9): 'ttft <= 50' has no unit"),
+        ("limits: [latency_p99 <= 50]", "'latency_p99 <= 50' has no unit"),
         ("limits: [output_throughput >= 3 s]", "in tokens per second"),
         ("limits: [success_rate >= 1]", "in percent"),
         ("limits: [ttft <= 0 s]", "decides nothing"),

@@ -15,6 +15,10 @@ def interrupted() -> None:
     raise KeyboardInterrupt
 
 
+def not_let_in() -> None:
+    raise PermissionError(13, "Permission denied", "/secret/model")
+
+
 def interrupted_in_a_wait() -> None:
     """As in `Condition.wait`, which gives its lock up before it waits: `with` finds a lock that is not held."""
     lock = threading.Lock()
@@ -42,6 +46,11 @@ def quotes_what_it_was_given() -> None:
     ("does", "code", "said"),
     [
         (interrupted, 130, "kit: interrupted\n"),
+        (
+            not_let_in,
+            3,
+            "kit: /secret/model: Permission denied\nwhat to do: let kit's user read it, and enter the folders above it; or run kit as one who may\n",
+        ),
         (interrupted_in_a_wait, 130, "kit: interrupted\n"),
         (leaves_with_seven, 7, ""),
         (lacks_something, 3, "kit: no engine\nwhat to do: install one\n"),

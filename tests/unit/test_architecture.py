@@ -55,6 +55,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "kit.weights",
     ),
     ("kit.secrecy",),
+    ("kit.agreement", "kit.fields"),
     ("kit.profile", "kit.inventory", "kit.plan", "kit.store", "kit.stats", "kit.estimate"),
     ("kit.behaviour", "kit.searches", "kit.servertimes"),
     ("kit.rounds",),

@@ -128,8 +128,15 @@ def test_any_baseline_gives_times_for_any_case(
     ],
 )  # fmt: skip
 def test_what_a_load_comes_to(cases: str, latency: float, throughput: float) -> None:
-    found = behaviour.figures(entry(cases), Times(1.0, 0.1))
-    assert found == pytest.approx({"ttft": 1, "tpot": 0.1, "latency": latency, "output_throughput": throughput})
+    asked = entry(cases)
+    found = dict(behaviour.figures(asked, Times(1.0, 0.1)))
+    # A rate has no clients among which its throughput could be divided.
+    assert found.pop("per_stream_throughput", None) == (
+        pytest.approx(throughput / asked.case.concurrency) if asked.case.rate is None else None
+    )
+    assert found == pytest.approx(
+        {"ttft": 1, "tpot": 0.1, "tps": 10, "latency": latency, "output_throughput": throughput}
+    )
 
 
 def test_drawn_lengths_are_those_that_will_be_sent() -> None:

@@ -88,7 +88,7 @@ def test_a_text_by_itself_reads_no_file_and_keeps_its_digest() -> None:
 
 def test_another_content_than_the_one_named_is_refused_with_both(tmp_path: Path) -> None:
     said = refused(written(tmp_path, "chat.jsonl", f"{{path: chat.jsonl, sha256: {digest(CODE)}}}"))
-    assert f"load.cases.1.prompts: {tmp_path}/chat.jsonl has SHA-256 {digest(CHAT)}" in said
+    assert f"load.cases.1.prompts (line 11): {tmp_path}/chat.jsonl has SHA-256 {digest(CHAT)}" in said
     assert f"the profile names {digest(CODE)}" in said
     # As a table tells it.
     found = profile.load(str(written(tmp_path, f"{{path: chat.jsonl, sha256: '{digest(CHAT)[:8]}'}}")))
@@ -113,8 +113,8 @@ def test_every_line_that_is_no_prompt_is_told_by_its_number(tmp_path: Path) -> N
         "line 6: byte 13 is no UTF-8",
         "line 7: a carriage return within the line",
     ):
-        assert f"load.cases.0.prompts: {tmp_path}/bad.jsonl: {told}" in said
-    assert f"load.cases.1.prompts: {tmp_path}/gone.jsonl cannot be read: No such file or directory" in said
+        assert f"load.cases.0.prompts (line 10): {tmp_path}/bad.jsonl: {told}" in said
+    assert f"load.cases.1.prompts (line 11): {tmp_path}/gone.jsonl cannot be read: No such file or directory" in said
 
 
 def test_of_many_wrong_lines_the_first_are_told() -> None:
@@ -142,7 +142,7 @@ def test_a_baseline_without_end_is_not_waited_for(tmp_path: Path, name: str) -> 
     why = "it is larger than 20000000 bytes" if name == "large.csv" else "it is no plain file"
     path = tmp_path / "p.yaml"
     path.write_text(f"{RUNNING}acceptance: {{baseline: {name}}}\n")
-    with pytest.raises(ProfileError, match=rf"acceptance\.baseline: \S*{name} cannot be read: {why}"):
+    with pytest.raises(ProfileError, match=rf"acceptance\.baseline \(line 11\): \S*{name} cannot be read: {why}"):
         profile.load(str(path))
 
 

@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from kit import profile
 from kit.bundles import reading, writing
+from kit.cli.app import app
 from kit.errors import ProfileError, UsageError, VerificationError
 from kit.library import find
 from kit.model.bundle import Kind, Member
@@ -117,6 +119,24 @@ def test_a_profile_is_bundled_with_its_settings_and_its_baseline(tmp_path: Path)
     assert looked.loaded.profile.load.rounds == 7
     assert looked.loaded.baseline == (tmp_path / "base.csv").read_bytes()
     assert made.manifest.run is None
+
+
+def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.kit").write_text("mine")
+    with pytest.raises(UsageError, match=r"a\.kit exists already") as caught:
+        pack("smoke", tmp_path / "a.kit")
+    assert caught.value.hint == "give another name with -o, or remove it first"
+    assert (tmp_path / "a.kit").read_text() == "mine"
+
+
+def test_what_was_left_out_is_listed_as_the_command_line_calls_it(tmp_path: Path) -> None:
+    words = ("--without", "kit", "--without", "wheels", "--without", "images", "--without", "tokenizer")
+    made = CliRunner().invoke(app, ["bundle", "smoke", "-o", str(tmp_path / "a.kit"), *words])
+    assert made.exit_code == 0, made.stderr
+    listed = CliRunner().invoke(app, ["bundle", "list", str(tmp_path / "a.kit")])
+    assert [line for line in listed.stdout.splitlines() if line.startswith("left out")] == [
+        f"left out: {word}" for word in ("images", "wheels", "kit", "tokenizer")
+    ]
 
 
 def test_weights_are_named_and_the_tokenizer_comes_along(tmp_path: Path) -> None:
@@ -277,7 +297,7 @@ def docker_archive(*tags: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("tag", "told"), [("kit/evalscope:1.0.1", "no signature"), ("python:3.11", "away from another image")]
+    ("tag", "told"), [("kit/evalscope:1.0.1", "no signature"), ("python:3.11", "is none of kit's")]
 )
 def test_images_that_the_run_does_not_name_are_told_or_refused(
     signed: Path, people: People, tmp_path: Path, tag: str, told: str

@@ -12,6 +12,7 @@ from PIL import Image
 from kit import stats
 from kit.formats import percent, rate
 from kit.model import RoundPlan
+from kit.model.percentiles import FEWEST
 from kit.model.report import Estimate, Report, Within
 from kit.renderers import applied, charts, details, pictures
 from kit.renderers.charts import Box
@@ -277,7 +278,7 @@ def test_a_share_that_is_not_whole_never_reads_as_whole(part: int, whole: int, t
 )
 def test_where_the_samples_do_not_carry_a_percentile_their_number_stands(count: int, given: list[str]) -> None:
     spread = stats.spread([1.0] * count)
-    cells = {name: details.percentile(spread, name) for name in stats.FEWEST}
+    cells = {name: details.percentile(spread, name) for name in FEWEST}
     assert cells == {name: "1" if name in given else f"n={count}" for name in cells}
 
 

@@ -104,3 +104,9 @@ def test_the_last_usage_counts() -> None:
     ]
     found = answer(parts, [])
     assert (found.input_tokens, found.output_tokens) == (1, 2)
+    assert answer([{"usage": {"prompt_tokens": 1, "completion_tokens": 10**320}}], []).output_tokens is None
+
+
+@pytest.mark.parametrize("reason", ["", "null", " NULL ", "None", None])
+def test_a_reason_that_says_nothing_is_none(reason: str | None) -> None:
+    assert answer([{"choices": [{"delta": {"content": "x"}, "finish_reason": reason}]}], []).finish_reason is None

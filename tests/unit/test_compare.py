@@ -164,6 +164,17 @@ def test_all_keys_that_differ_are_named_at_once() -> None:
     assert [problem.where for problem in caught.value.problems] == [key for key in KEYS if key != "seed"]
 
 
+def test_where_no_case_is_shared_nothing_is_promised_of_what_may_be_allowed() -> None:
+    rng = np.random.default_rng(2)
+    one, other = (replace(side(name, rng), keys={"lengths": lengths}) for name, lengths in (("a", "1/1"), ("b", "2/2")))
+    apart = replace(other, cases={(9, 9, clients): case for clients, case in enumerate(other.cases.values())})
+    for allow in ((), ("lengths",)):
+        with pytest.raises(NotComparableError, match="no case that the baseline shares") as caught:
+            comparing.make((one, apart), "en", allow=allow)
+        assert [problem.where for problem in caught.value.problems] == ([] if allow else ["lengths"])
+        assert "--allow" not in str(caught.value)
+
+
 def test_failures_that_both_have_are_no_success() -> None:
     rng = np.random.default_rng(2)
     sides = [replace(side(name, rng), keys={"success": "89 of 90 requests"}) for name in ("one", "other")]
@@ -507,5 +518,11 @@ def test_the_command_writes_files_and_says_the_verdict(few: Path, tmp_path: Path
     assert found.exit_code == 0
     assert found.stdout.split() == [str(tmp_path / "comparison.md"), str(tmp_path / "comparison.xlsx")]
     assert "better than the baseline" in found.stderr
+    kept = (tmp_path / "comparison.md").read_bytes()
+    again = CliRunner().invoke(app, [*arguments[:-3], "zh-CN", "--format", "html,md"])
+    assert again.exit_code == 2
+    assert f"{tmp_path}/comparison.md exists already\nwhat to do: give another directory with --to" in again.stderr
+    assert (tmp_path / "comparison.md").read_bytes() == kept
+    assert not (tmp_path / "comparison.html").exists(), "nothing is written beside what is kept"
     refused = CliRunner().invoke(app, ["compare", "507-a", "507-other", "--out", str(few)])
     assert refused.exit_code == 5

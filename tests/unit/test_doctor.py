@@ -1,6 +1,9 @@
 """What stands in a run's way: each check says what was found, what is needed, and what to do."""
 
+import errno
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -56,7 +59,10 @@ def test_every_check_says_what_was_found_and_what_to_do(site: Site) -> None:
             "warn firmware: firmware 7.8.0.2.1, driver",
         ),
         ({"docker version": "Server:\n Version: 17.03.1\n"}, "fail container engine: Docker 17.03.1"),
-        ({"docker version": None}, "fail container engine: no answer (not there)"),
+        (
+            {"docker version": None, "podman --version": "podman version 4.9.4\n"},
+            "fail container engine: no answer (not there)",
+        ),
         (ascend_host.available(0.00000001), "fail main memory: 0 bytes available"),
         ({"/proc/meminfo": None}, "warn main memory: not known (not there)"),
         ({"lscpu": "Architecture: aarch64\n"}, "warn compute threads: not known"),
@@ -228,6 +234,20 @@ def test_more_connections_than_files_are_told(site: Site) -> None:
 def test_another_run_is_in_the_way(site: Site) -> None:
     site.busy = "another run of kit: pid 7, user 0, kit run smoke"
     assert "fail other runs: another run of kit: pid 7, user 0, kit run smoke" in site.wrong()
+
+
+def test_a_folder_that_nobody_may_enter_stops_no_other_check(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden, whole = str(site.model / "w8a8"), site.wrong()
+
+    def stat(path: Path, **_: object) -> os.stat_result:
+        if str(path).startswith(hidden):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return os.stat(path)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    found = site.wrong()
+    assert [line for line in found if line not in whole] == [f"fail path {hidden}: Permission denied"] * 2
+    assert len(found) > len(whole)
 
 
 def test_an_output_directory_that_cannot_be_written_is_told(site: Site) -> None:

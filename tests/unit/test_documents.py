@@ -71,9 +71,20 @@ def test_a_syntax_error_tells_line_and_column(text: str, where: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["\ta: 1\n", "a:\n\tb: 1\n", "a:\n  b: 1\n\tc: 2\n", "a:\n  - 1\n\t- 2\n", "a: 1\n\tb: 2\n"]
+)
+def test_a_tab_is_called_a_tab(text: str) -> None:
+    with pytest.raises(ProfileError, match="a tab stands where YAML takes only blanks") as caught:
+        read(text)
+    assert caught.value.hint == "write blanks in its place"
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("a: 1\nb: 2\na: 3\n", "line 3: the field 'a' stands here twice", id="doubled field"),
+        pytest.param(
+            "a: 1\nb: 2\na: 3\n", "line 3: the field 'a' stands here twice, first in line 1", id="doubled field"
+        ),
         pytest.param("a: {b: 1, b: 2}\n", "'b' stands here twice", id="doubled field in one line"),
         pytest.param("? [a, b]\n: 1\n", "a field's name must be text", id="list as a name"),
         pytest.param("a: !!python/object/apply:os.system [id]\n", "is not allowed in a profile", id="python tag"),

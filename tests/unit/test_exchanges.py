@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.instrument import exchange as kept
-from kit.instrument.events import Event, events
+from kit.instrument.events import Event, events, text_of
 from kit.instrument.exchange import Exchange
 from kit.loadgens import ReadingError, exchanges
 from kit.model import Sample
@@ -157,13 +157,28 @@ def test_a_key_that_comes_back_is_struck_out_and_no_time_moves() -> None:
         (exchange((10, b"<html>Sign in"), kind="text/html"), "not a stream but text/html: <html>Sign in"),
         (exchange(), "the stream held no text"),
         (stream(*GOOD[:3]), "the stream ended before the answer was finished"),
+        (stream(*GOOD[:3], (126, chunk("!", finish=""))), "the stream ended before the answer was finished"),
+        (stream(*GOOD[:3], (126, chunk("!", finish="null"))), "the stream ended before the answer was finished"),
         (stream(GOOD[0], GOOD[4], GOOD[5]), "the stream held no text"),
         (stream(*GOOD[:4], (126, chunk(finish="abort"))), "the server gave the answer up (finish_reason abort)"),
         (stream(*GOOD[:3], (130, '{"error": {"message": "memory"}}')), '{"error": {"message": "memory"}}'),
         (stream(*GOOD[:3], (130, "<html>bad gateway")), "not a completion: <html>bad gateway"),
         (exchange((10, b"data: {"), error="the server reset the connection"), "the server reset the connection"),
     ],
-    ids=["429", "redirect", "page", "empty", "early end", "no text", "given up", "error", "garbage", "reset"],
+    ids=[
+        "429",
+        "redirect",
+        "page",
+        "empty",
+        "early end",
+        "no reason",
+        "a null in quotes",
+        "no text",
+        "given up",
+        "error",
+        "garbage",
+        "reset",
+    ],
 )
 def test_what_went_wrong_is_told(found: Exchange, says: str) -> None:
     got = sample(found)
@@ -181,10 +196,23 @@ def test_reasoning_and_plain_completions_are_text_and_counts_may_come_from_a_tok
     assert (later.input_tokens, later.output_tokens) == (None, 2), "of a conversation's later prompt nobody counted"
 
 
-def test_a_usage_below_nothing_counts_nothing() -> None:
-    less = '{"choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": -3}}'
+@pytest.mark.parametrize("odd", [-3, 10**320, "3", True, 3.0])
+def test_a_usage_that_no_answer_can_have_counts_nothing(odd: object) -> None:
+    less = json.dumps({"choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": odd}})
     got = sample(stream(*GOOD[:-2], (127, less), GOOD[-1]), counted=[4, 2])
-    assert (got.output_tokens, got.tokens_from) == (2, "tokenizer")
+    assert (got.succeeded, got.output_tokens, got.tokens_from) == (True, 2, "tokenizer")
+
+
+def test_a_text_under_two_names_counts_once() -> None:
+    """As from servers that rename one of them."""
+    both: dict[str, object] = {"delta": {"reasoning": "ab ", "reasoning_content": "ab "}}
+    assert text_of(both) == "ab "
+    assert text_of({"delta": {"reasoning": "so ", "content": "yes"}}) == "yesso "
+
+
+def test_a_reason_that_comes_before_chunks_without_one_is_kept() -> None:
+    got = sample(stream(*GOOD[:4], (126, chunk(finish="length")), (127, chunk(finish=""))))
+    assert (got.succeeded, got.finish_reason) == (True, "length")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def test_a_server_that_dies_before_it_is_ready_ends_the_run_with_its_log_and_the
     assert "    line 19" in said
     assert "    line 3\n" not in said
     assert (world.status.status, world.status.rounds_done) == ("incomplete", 0)
+    assert world.events[-1].text == "the server ended before it was ready (exit code 1)", "its log is told once"
     assert world.status.reason is not None
+    assert "    line 19" in world.status.reason
     assert "exit code 1" in world.status.reason
     assert IncompleteError.exit_code == 4
 

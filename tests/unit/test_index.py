@@ -1,5 +1,6 @@
 """The index of runs on SQLite: what is found, that it follows the directories, and what a trend calls a change."""
 
+import json
 import shutil
 import sqlite3
 import threading
@@ -18,6 +19,8 @@ from kit.index import Index, place_of
 from kit.model import ServerStart
 from kit.model.bundle import WeightFile, Weights
 from kit.model.listed import Filters, Found
+from kit.report import reading as reports
+from kit.store import RunDir
 from kit.workflows import finding
 from tests.unit.planted import planted, with_accelerators
 from tests.unit.test_servertimes import CALIBRATION
@@ -74,6 +77,18 @@ def test_the_index_follows_the_directories(folder: Path) -> None:
     (run / "run.json").write_text(status.replace('"complete"', '"interrupted"').replace("21:05", "21:06"))
     found = finding.runs(folder, None, Filters())
     assert [entry.status for entry in found.runs] == ["interrupted"]
+
+
+def test_the_rounds_of_a_run_that_goes_on_are_counted_when_they_are_asked_for(folder: Path) -> None:
+    run = next(folder.glob("*-a"))
+    done = len(list(run.glob("cases/*/round-*/result.json")))
+    status = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**status, "status": "running", "rounds_done": 0}))
+    counted = {entry.run: entry.rounds_done for entry in finding.runs(folder, None, Filters()).runs}
+    assert counted[run.name] == reports.read(RunDir(run)).status.rounds_done == done > 1
+    shutil.rmtree(next(run.glob("cases/*/round-*")))
+    counted = {entry.run: entry.rounds_done for entry in finding.runs(folder, None, Filters()).runs}
+    assert counted[run.name] == done - 1
 
 
 def test_an_index_made_anew_says_the_same(folder: Path) -> None:
@@ -227,6 +242,17 @@ def test_a_trend_leaves_out_what_was_measured_otherwise(folder: Path) -> None:
         finding.over_time(folder, None, Filters(), "1-1-c1", "ttft")
     with pytest.raises(UsageError, match="no metric"):
         finding.over_time(folder, None, Filters(), "128-512-c1", "speed")
+
+
+def test_rehearsals_are_in_no_trend_of_what_was_measured(tmp_path: Path) -> None:
+    planted(tmp_path, "a", 1, cases=ONE)
+    planted(tmp_path, "z", 2, "report.rehearsal=true", cases=ONE)
+    found = finding.over_time(tmp_path, None, Filters(), "128-512-c1", "output_throughput")
+    assert ([point.run.run[-1] for point in found.points], [name[-1] for name in found.left_out]) == (["a"], ["z"])
+    shutil.rmtree(tmp_path / "20261123-210507-a")
+    shown = CliRunner().invoke(app, ["runs", "trend", "128-512-c1", "--out", str(tmp_path)])
+    assert "20261123-210507-z" in shown.stdout
+    assert shown.stderr == "Rehearsal with stand-ins: the figures say nothing about real performance\n"
 
 
 def test_the_commands(folder: Path) -> None:

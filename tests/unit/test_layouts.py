@@ -66,7 +66,13 @@ def test_the_brief_has_verdict_five_figures_and_one_chart(tmp_path: Path, langua
 def test_the_figures_of_the_brief_are_the_best_and_the_worst_of_the_table(built: Report) -> None:
     rows = {row[0]: row[1:] for row in highlights(built).rows}
     best = max(row.output_throughput for row in built.rows if row.output_throughput is not None)
-    assert rows[say("zh-CN", "high-throughput")] == (f"{best:.2f} tok/s", "128-512-c2")
+    assert rows[say("zh-CN", "high-throughput")] == (f"{best:.2f} tok/s", "128-512-c2 †"), "it has a note"
+    assert rows[say("zh-CN", "high-ttft-least")][1] == "128-512-c1"
+    doubted = say("zh-CN", "highlights-doubted")
+    assert doubted in highlights(built).notes
+    assert doubted in renderers.render("md", built, layouts.find("brief")).decode()
+    clean_ = built.model_copy(update={"rows": tuple(row.model_copy(update={"notes": ()}) for row in built.rows)})
+    assert doubted not in highlights(clean_).notes
     assert rows[say("zh-CN", "high-success")] == ("87.5%", "全部工况：7/8")
 
 
@@ -204,6 +210,9 @@ def test_a_mistake_in_a_header_is_named_there(built: Report, site: Path) -> None
         ("report.md.j2", "a\n{% if %}\n", 2, "Expected an expression"),
         ("report.md.j2", "a\nb\n{{ reprot.run }}\n", 3, "'reprot' is undefined"),
         ("report.html.j2", "{{ report.run }}\n\n{{ report.colour }}", 3, "colour"),
+        ("report.md.j2", "{{ report.projet | text }}", 1, "has no attribute 'projet'"),
+        ("report.md.j2", "\n{{ report.projet | block('text') }}", 2, "has no attribute 'projet'"),
+        ("report.html.j2", "{{ report.rows[0].latancy_s | figure }}", 1, "has no attribute 'latancy_s'"),
         ("report.md.j2", "{{ say('nothing') }}", 1, "nothing"),
         ("report.md.j2", "\n{{ 1 / 0 }}", 2, "division by zero"),
         ("report.md.j2", "{% for x in 5 %}{% endfor %}", 1, "not iterable"),

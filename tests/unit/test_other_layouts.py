@@ -255,12 +255,20 @@ def test_a_workbook_with_merged_cells_and_a_title_is_read() -> None:
     [
         ("Huawei Ascend 910B4（64 GiB）＊２", '{kind: ascend, model: "910B4", count: 2, memory_gib: 64}'),
         ("2 x 昇腾 910B4 (64GiB)", '{kind: ascend, model: "910B4", count: 2, memory_gib: 64}'),
+        ("910B4（64 GiB）* 2", '{kind: ascend, model: "910B4", count: 2, memory_gib: 64}'),
+        ("8 x 华为 910b", '{kind: ascend, model: "910b", count: 8}'),
         ("NVIDIA H200 × 8", "{kind: nvidia, model: H200, count: 8}"),
     ],
 )
 def test_accelerators_are_recognised(written: str, card: str) -> None:
     text = markdown().replace("Huawei Ascend 910B4（64 GiB）* 2", written)
     assert f"  accelerator: {card}\n" in writing.imported(read(text)).profile
+
+
+@pytest.mark.parametrize("written", ["华为 TaiShan 200 * 2", "Kunpeng 920 * 2", "SSD 910 * 4", "X910B4 * 2"])
+def test_other_parts_of_a_machine_are_no_accelerators(written: str) -> None:
+    text = markdown().replace("Huawei Ascend 910B4（64 GiB）* 2", written)
+    assert "accelerator:" not in writing.imported(read(text)).profile
 
 
 @given(

@@ -1,6 +1,7 @@
 """Logs of programs: what is kept of one that never stops writing."""
 
 import io
+import os
 from pathlib import Path
 from typing import IO, cast
 
@@ -15,12 +16,33 @@ from kit.runtimes.output import Pump
 def kept(tmp_path: Path, lines: int, monkeypatch: pytest.MonkeyPatch, limit: int = 4000) -> bytes:
     monkeypatch.setattr(output, "KEPT_BYTES", limit)
     told: list[str] = []
-    with open(tmp_path / "log", "ab", buffering=0) as file:
+    with output.kept(tmp_path / "log") as file:
         pump = Pump((f"line {number:06}\n".encode() for number in range(lines)), file, Redactor([]), told.append)
         pump.join()
         pump.check()
     assert len(told) == lines
     return (tmp_path / "log").read_bytes()
+
+
+def test_a_log_is_never_somebody_elses_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    (tmp_path / "log").symlink_to(other)
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (("log", "Too many levels of symbolic links"), ("pipe", "it is no plain file")):
+        with pytest.raises(OSError, match=why):
+            output.kept(tmp_path / name)
+    assert not other.exists()
+    # A program may put a link there while it runs, also when the middle of the log is cut out.
+    monkeypatch.setattr(output, "KEPT_BYTES", 1000)
+    with output.kept(tmp_path / "swapped") as file:
+        os.link(tmp_path / "swapped", tmp_path / "held")
+        (tmp_path / "swapped").unlink()
+        (tmp_path / "swapped").symlink_to(other)
+        other.write_text("of somebody else")
+        Pump((b"line %06d\n" % number for number in range(200)), file, Redactor([]), lambda _: None).join()
+    assert other.read_text() == "of somebody else"
+    assert b"were cut out here" in (tmp_path / "held").read_bytes()
+    assert (tmp_path / "held").read_bytes().endswith(b"line 000199\n")
 
 
 class Full(io.FileIO):

@@ -279,7 +279,7 @@ def test_cpus_of_server_and_load_that_overlap_are_refused_by_name() -> None:
     with pytest.raises(ProfileError) as caught:
         make(STARTED, PINNED, "load.cpuset=30-33,95-96", cpus="0-127")
     (problem,) = caught.value.problems
-    assert problem.where == "load.cpuset"
+    assert problem.where == "load.cpuset (from --set)"
     assert problem.what.startswith("the server has CPU 30-31,95 too (server.container.cpuset)")
 
 

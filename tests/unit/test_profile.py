@@ -1,8 +1,12 @@
 """Profiles: every problem at once, in words that lead to the place."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from kit import profile
+from kit.errors import Problem, ProfileError
 from kit.model import Length, Until
 from tests.unit.profiles import RUNNING, STARTED, parse, problems
 
@@ -165,10 +169,10 @@ def test_only_kits_own_transport_sends_from_several_processes() -> None:
 
 def test_the_same_case_twice_is_refused_however_it_is_written() -> None:
     assert problems(STARTED, "load.cases.0.concurrency=[1, 1]") == [
-        "load (line 15): the case 128-512-c1 stands here twice (also as 128-512-c1)"
+        "load.cases (line 17): the case 128-512-c1 stands here twice (also as 128-512-c1)"
     ]
     found = problems(STARTED, "load.cases.0={input: 2000, output: 3000, concurrency: 4}")
-    assert found == ["load (line 15): the case 2k-3k-c4 stands here twice (also as 2000-3000-c4)"]
+    assert found == ["load.cases (line 17): the case 2k-3k-c4 stands here twice (also as 2000-3000-c4)"]
 
 
 @pytest.mark.parametrize(
@@ -194,31 +198,88 @@ def test_a_mount_is_read_only_unless_stated() -> None:
     assert [(mount.path, mount.writable) for mount in mounts] == [("/models", False), ("/cache", True), ("/x", False)]
 
 
+# --- what is told beside fields that are wrong ---------------------------------------------------------------------
+
+
+def test_what_is_wrong_beside_a_wrong_field_is_told_with_it(tmp_path: Path) -> None:
+    """A misspelt field hides neither names that do not exist, nor fields that do not agree, nor files that are not there."""
+    text = STARTED.replace("  port: 8001", "  prot: 8001\n  port: eight").replace("engine: sglang", "engine: sglan")
+    text = text.replace("load:", "load:\n  version: 9.9.9\n  rounds: 2\n  until: {half_width: 0.1, least: 3}")
+    text += "    - {input: 1, output: none, concurrency: 1}\n    - {input: 128, output: 512, concurrency: 1}\n"
+    text += "    - {input: 1, output: 1, concurrency: 1, prompts: gone.jsonl}\n"
+    text += "acceptance:\n  tolerance: {ttft: +10%}\n  limits: [ttft <= 3 min]\n"
+    path = tmp_path / "p.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ProfileError) as caught:
+        profile.load(str(path), also=lambda found: [Problem("server.image", f"is {found.server.image}")])
+    assert [str(problem).partition(":")[0] for problem in caught.value.problems] == [
+        "server.port (line 8)",
+        "server.prot (line 7)",
+        "load.cases.2.output (line 24)",
+        "acceptance.limits.0 (line 29)",
+        "load.cases.4.prompts (line 26)",
+        "server.engine (line 4)",
+        "load.version (line 17)",
+        "load.rounds (line 18)",
+        "load.cases (line 21)",
+        "acceptance.baseline (line 27)",
+        "server.image (line 6)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (("server.port=x", "server.args.1=[--port, 9]"), ["server.port"]),
+        (("server.args.0=1",), ["server.args.0"]),
+        (("server.args=1",), ["server.args"]),
+        (("server.make_model=[]", "load.tokenizer='{model}'"), ["server.make_model"]),
+        (("server.engine=[]",), ["server.engine"]),
+        (("server=1", "load.tokenizer='{model}'"), ["server"]),
+        (("server=1", "load=1"), ["server", "load"]),
+        (("load.tokenizer=[]",), ["load.tokenizer"]),
+        (("load.cases=[]", "load.version=9.9.9"), ["load.cases", "load.version"]),
+        (("load.cases=[1, 2]",), ["load.cases.0", "load.cases.1"]),
+        (("load.rounds=0", "load.until={half_width: 0.1}"), ["load.rounds"]),
+        (("load.rounds='auto(2%)'", "load.until={half_width: 0.1}", "load.version=9.9.9"), ["load.rounds", "load.version"]),
+        (("load.rounds='auto(0%)'", "server.engine=x"), ["load.until.half_width", "server.engine"]),
+        (("acceptance.baseline=[]", "acceptance.tolerance={ttft: +1%}"), ["acceptance.baseline"]),
+        (("machine.accelerator={kind: ascend, count: 0}", "server.engine=x"), ["machine.accelerator.count", "server.engine"]),
+        (("server.api_key={env: 1}",), ["server.api_key.env"]),
+        (("schema=2", "name=A", "server.engine=x"), ["schema", "name", "server.engine"]),
+    ],
+)  # fmt: skip
+def test_nothing_is_told_of_what_a_wrong_field_leaves_open(settings: tuple[str, ...], told: list[str]) -> None:
+    assert [re.split("[ :]", problem)[0] for problem in problems(STARTED, *settings)] == told
+
+
 # --- rules between fields ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["1.1.1", "1.2.0", "1.3.0"])
 def test_versions_of_evalscope_that_measure_wrongly_are_refused_with_the_reason(version: str) -> None:
     [found] = problems(STARTED, f"load.version={version}")
-    assert found.startswith(f"load.version: evalscope {version}: its throughput at concurrency 1 is wrong")
+    assert found.startswith(f"load.version (from --set): evalscope {version}: its throughput at concurrency 1 is wrong")
     assert "use one of 1.0.1, 1.14.1" in found
 
 
 def test_a_version_of_evalscope_that_kit_has_never_read_is_refused() -> None:
     assert problems(STARTED, "load.version=9.9.9") == [
-        "load.version: evalscope 9.9.9: kit does not know how this version writes its results; it knows 1.0.1, 1.14.1"
+        "load.version (from --set): evalscope 9.9.9: kit does not know how this version writes its results; it knows 1.0.1, 1.14.1"
     ]
 
 
 def test_unknown_engine_and_generator_are_told_with_their_nearest_names() -> None:
     found = problems(STARTED, "server.engine=sglan", "load.generator=evalscop")
-    assert found[0].startswith("server.engine: unknown: 'sglan' (did you mean 'sglang'? there are: ")
-    assert found[1] == "load.generator: unknown: 'evalscop' (did you mean 'evalscope'? there are: evalscope)"
+    assert found[0].startswith("server.engine (from --set): unknown: 'sglan' (did you mean 'sglang'? there are: ")
+    assert (
+        found[1] == "load.generator (from --set): unknown: 'evalscop' (did you mean 'evalscope'? there are: evalscope)"
+    )
 
 
 @pytest.mark.parametrize("flag", ["[--port, 8002]", "[--port=8002]"])
 def test_a_port_flag_that_contradicts_the_port_is_refused(flag: str) -> None:
-    assert problems(STARTED, f"server.args.1={flag}") == ["server.args: --port 8002 is not server.port 8001"]
+    assert problems(STARTED, f"server.args.1={flag}") == ["server.args (line 9): --port 8002 is not server.port 8001"]
 
 
 @pytest.mark.parametrize("flag", ["[--port, '{port}']", "['--port={port}']", "[--port, 8001]", "[--port=8001]"])
@@ -227,7 +288,9 @@ def test_a_port_flag_may_name_the_port_or_its_placeholder(flag: str) -> None:
 
 
 def test_a_server_without_its_port_flag_is_refused_with_what_to_add() -> None:
-    assert problems(STARTED, "server.args.1=[--x]") == ["server.args: --port is missing (add [--port, '{port}'])"]
+    assert problems(STARTED, "server.args.1=[--x]") == [
+        "server.args (line 9): --port is missing (add [--port, '{port}'])"
+    ]
 
 
 def test_what_a_started_server_needs_is_told_at_once() -> None:
@@ -235,7 +298,7 @@ def test_what_a_started_server_needs_is_told_at_once() -> None:
         "schema: 1\nname: x\nserver: {engine: vllm-ascend, url: 'http://h', api_key: {env: K}}\n"
         "load: {tokenizer: /t, cases: [{input: 1, output: 1, concurrency: 1}]}"
     )
-    assert [problem.partition(":")[0] for problem in problems(text)] == [
+    assert [problem.partition(" ")[0] for problem in problems(text)] == [
         "server.image",
         "server.port",
         "server.args",
@@ -246,17 +309,17 @@ def test_what_a_started_server_needs_is_told_at_once() -> None:
 
 def test_a_server_whose_model_has_no_name_is_refused() -> None:
     assert problems(STARTED, "server.args.0=[--x]") == [
-        "server.model: is missing, and server.args has none of --served-model-name, --model-path, --model"
+        "server.model (line 3): is missing, and server.args has none of --served-model-name, --model-path, --model"
     ]
     assert parse(STARTED, "server.args.0=[--x]", "server.model=m").server.model == "m"
 
 
 def test_unknown_placeholders_are_refused() -> None:
     assert problems(STARTED, "server.args.2=[--x, '/a/{prot}/b']") == [
-        "server.args.2: unknown placeholder {prot} (there are {model}, {port}, {host})"
+        "server.args.2 (from --set): unknown placeholder {prot} (there are {model}, {port}, {host})"
     ]
     assert problems(STARTED, "load.tokenizer='/a/{port}'") == [
-        "load.tokenizer: unknown placeholder {port} (there is {model})"
+        "load.tokenizer (from --set): unknown placeholder {port} (there is {model})"
     ]
 
 
@@ -265,16 +328,18 @@ def test_json_in_an_argument_is_no_placeholder() -> None:
     assert words == ("--json", '{"a": {"b": 1}, "c": {}}')
 
 
-@pytest.mark.parametrize("text", [STARTED, RUNNING], ids=["started", "running"])
-def test_the_placeholder_of_a_made_model_needs_one(text: str) -> None:
-    assert problems(text, "load.tokenizer='{model}'") == [
-        "load.tokenizer: {model} is the model that kit makes, and server.make_model is not true"
+def test_the_placeholder_of_a_made_model_needs_one() -> None:
+    assert problems(STARTED, "load.tokenizer='{model}'") == [
+        "server.make_model (line 3): must be true, since {model} stands in load.tokenizer"
+    ]
+    assert problems(RUNNING, "load.tokenizer='{model}'") == [
+        "load.tokenizer (from --set): {model} is a model that kit makes, and an endpoint that runs has its own"
     ]
 
 
 def test_a_model_placeholder_in_the_arguments_needs_a_made_model() -> None:
     assert problems(STARTED, "server.args.0=[--model-path, '{model}']") == [
-        "server.make_model: must be true, since {model} stands in server.args"
+        "server.make_model (line 3): must be true, since {model} stands in server.args"
     ]
 
 
@@ -286,16 +351,22 @@ def test_a_tokenizer_is_a_directory_of_its_own(path: str) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("server.url=", "server.url: is missing: an endpoint that already runs needs it (--set server.url=…)"),
-        ("server.model=", "server.model: is missing: an endpoint that already runs needs it (--set server.model=…)"),
-        ("server.url=127.0.0.1:8001", "server.url: is not a URL such as http://127.0.0.1:8001"),
+        (
+            "server.url=",
+            "server.url (from --set): is missing: an endpoint that already runs needs it (--set server.url=…)",
+        ),
+        (
+            "server.model=",
+            "server.model (from --set): is missing: an endpoint that already runs needs it (--set server.model=…)",
+        ),
+        ("server.url=127.0.0.1:8001", "server.url (from --set): is not a URL such as http://127.0.0.1:8001"),
         ("server.url=http://user:pass@host/v1", "no user or password belongs in it"),
-        ("server.url=ftp://host", "server.url: is not a URL"),
-        ("server.image=sglang", "server.image: an endpoint that already runs has none"),
-        ("server.port=80", "server.port: an endpoint that already runs has none"),
-        ("server.args=[[--x]]", "server.args: an endpoint that already runs has none"),
-        ("server.env={A: b}", "server.env: an endpoint that already runs has none"),
-        ("server.make_model=true", "server.make_model: an endpoint that already runs has none"),
+        ("server.url=ftp://host", "server.url (from --set): is not a URL"),
+        ("server.image=sglang", "server.image (from --set): an endpoint that already runs has none"),
+        ("server.port=80", "server.port (from --set): an endpoint that already runs has none"),
+        ("server.args=[[--x]]", "server.args (from --set): an endpoint that already runs has none"),
+        ("server.env={A: b}", "server.env (from --set): an endpoint that already runs has none"),
+        ("server.make_model=true", "server.make_model (from --set): an endpoint that already runs has none"),
     ],
 )
 def test_an_endpoint_that_already_runs_has_its_own_rules(setting: str, said: str) -> None:

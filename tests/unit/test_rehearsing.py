@@ -124,6 +124,41 @@ def test_a_row_that_no_server_keeps_is_told_before_anything_starts() -> None:
     assert not list(rehearsing.missed(site.load, ROWS, Behaviour(ROWS), plan, 50))
 
 
+@pytest.mark.parametrize(
+    ("written", "instead", "metric", "said"),
+    [
+        # 512 tokens in 28.94 s, the first after 2.38 s, are 19.24 tokens per second, and 17.69 of one stream.
+        (b"17.27,17.69", b"27.27,17.69", "tps", "128-512-c1 (-29.4%)"),
+        (b"17.27,17.69", b"17.27,27.69", "per_stream_throughput", "128-512-c1 (-36.1%)"),
+    ],
+)
+def test_every_figure_of_a_row_is_held_against_its_times(
+    written: bytes, instead: bytes, metric: str, said: str
+) -> None:
+    rows = baselines.read(BASELINE.replace(written, instead), "baseline.csv")
+    site, plan = prepared("{input: 128, output: 512, concurrency: [1, 4]}", rows, 50)
+    [found] = rehearsing.missed(site.load, rows, Behaviour(rows), plan, 50)
+    assert found == Doubt(kind=f"caveat-missed-{metric}", values=(("cases", said),))
+    assert said in doubt("en", found)
+    assert said in doubt("zh-CN", found)
+
+
+@pytest.mark.parametrize(
+    ("share", "speed", "said"),
+    [
+        (0.08, 50, "weighs at --speed 50; at --speed 12 it would be about 2.0%"),
+        (0.08, 2, "weighs at --speed 2; at --speed 1 it would be about 4.0%"),
+        (
+            0.08,
+            1,
+            "weighs at --speed 1; no speed is lower: end what else runs here, or rehearse on a machine with more",
+        ),
+    ],
+)
+def test_what_the_machine_takes_itself_is_told_with_what_helps(share: float, speed: float, said: str) -> None:
+    assert said in rehearsing.told("128-512-c1", "tpot", share, speed)
+
+
 def test_the_expected_times_are_as_much_shorter_and_the_rates_as_much_higher() -> None:
     [first, *rest] = csv.DictReader(io.StringIO(rehearsing.quickened(ROWS, 50.0).decode()))
     assert len(rest) == 3

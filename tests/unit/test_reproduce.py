@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -17,13 +18,13 @@ from kit.model import Case, Length
 from kit.model.bundle import WeightFile, Weights
 from kit.model.profile import Language
 from kit.model.report import Report
-from kit.model.reproduction import REPRODUCTION, Otherwise, Reproduction
+from kit.model.reproduction import ORIGINAL, REPRODUCTION, Original, Otherwise, Reproduction
 from kit.model.table import METRICS
 from kit.report import repetition
 from kit.resources import folder
 from kit.runtimes.process import ProcessRuntime
 from kit.store import write_once
-from kit.workflows import originals, relocating, reproducing
+from kit.workflows import originals, relocating, repeated, reproducing, running
 from tests.fakes import BEGIN, FakeHost
 from tests.unit import old_reports
 from tests.unit.people import People, people
@@ -34,6 +35,8 @@ __all__ = ["people"]
 
 ONE = Case(input=Length.model_validate(64), output=Length.model_validate(32), concurrency=1, requests=8)
 TWO = ONE.model_copy(update={"concurrency": 2})
+CPU = Otherwise(name="CPU", before="Kunpeng-920", after="Xeon | 8458P", performance=True)
+HOST = Otherwise(name="hostname", before="a", after="b", performance=False)
 
 
 def rounds(factor: float, noise: float, count: int, seed: int, success: float | None = 1.0) -> repeating.Rounds:
@@ -304,10 +307,84 @@ def test_an_imported_report_is_repeated_from_its_profile_and_baseline(tmp_path: 
 
 def test_what_is_not_reproduced_ends_with_its_own_exit_code() -> None:
     good = rounds(1, 0, 1, 1)
-    reproducing.require_reproduced(outcome(both(good), both(good)))
+    repeated.require_reproduced(outcome(both(good), both(good)))
     with pytest.raises(NotAcceptedError) as caught:
-        reproducing.require_reproduced(outcome(both(good), both(rounds(2, 0, 1, 1))))
+        repeated.require_reproduced(outcome(both(good), both(rounds(2, 0, 1, 1))))
     assert caught.value.exit_code == 7
+
+
+def original(**known: repeating.Rounds) -> Original:
+    """What a run of the two cases keeps of its original."""
+    keys = {"one": ONE.key, "two": TWO.key}
+    return Original(
+        name="old",
+        source_sha256="a" * 64,
+        signed_by=("张三 (tester)",),
+        machine_known=False,
+        cases=(ONE, TWO),
+        tolerances=tuple(dict.fromkeys(METRICS, 0.1).items()),
+        measured=repeated.measured({keys[name]: found for name, found in known.items()}),
+        differences=(CPU,),
+    )
+
+
+def test_what_a_run_keeps_of_its_original_is_enough_to_hold_it_against_that(tmp_path: Path) -> None:
+    run = Written(tmp_path).run
+    known = {
+        "one": repeating.Rounds({**rounds(1, 0.01, 3, 1).figures, "ttft": (None,)}, 8, 0.875, None),
+        "two": repeating.Rounds(rounds(1, 0.01, 3, 2).figures, 9, None, {"latency": 0.01}),
+    }
+    write_once(run.path / ORIGINAL, original(**known).to_json())
+    found = run.original()
+    assert found is not None
+    assert repeated._figures(found) == {ONE.key: known["one"], TWO.key: known["two"]}
+    repeated.keep(run)
+    result = run.reproduction()
+    assert result is not None
+    assert (result.original, result.run, result.differences) == ("old", run.name, (CPU,))
+    # Of cases that the run did not have nothing can be said.
+    assert (result.outcome, set(result.cases("open"))) == ("open", {"64-32-c1", "64-32-c2"})
+
+
+@pytest.mark.parametrize(
+    ("state", "repeats", "signed", "kept"),
+    [
+        ("complete", True, False, True),
+        ("interrupted", True, False, False),
+        ("complete", False, False, False),
+        ("complete", True, True, False),
+    ],
+    ids=["whole", "cut short", "repeats nothing", "signed without it"],
+)
+def test_what_came_of_it_is_written_once_the_run_is_whole_and_never_into_a_signed_one(
+    people: People,
+    tmp_path: Path,
+    state: Literal["complete", "interrupted"],
+    *,
+    repeats: bool,
+    signed: bool,
+    kept: bool,
+) -> None:
+    run = Written(tmp_path, state=state).run
+    if signed:
+        people.sign(run, "tester")
+    if repeats:
+        write_once(run.path / ORIGINAL, original(one=rounds(1, 0.01, 3, 1)).to_json())
+    running.write_report(run, ("csv",)) if not signed else repeated.keep(run)
+    assert (run.path / REPRODUCTION).is_file() == kept
+    before = run.reproduction()
+    repeated.keep(run)
+    assert run.reproduction() == before
+
+
+def test_a_signature_covers_what_came_of_repeating_also_where_the_end_was_cut_short(
+    people: People, tmp_path: Path
+) -> None:
+    run = measured(tmp_path)
+    write_once(run.path / ORIGINAL, original(one=rounds(1, 0.01, 3, 1)).to_json())
+    people.sign(run, "tester")
+    assert run.reproduction() is not None
+    assert people.verify(run, people.text("tester")).unread == ()
 
 
 # --- what the report says of it ----------------------------------------------------------------------------------
@@ -320,10 +397,6 @@ def told(tmp_path: Path, language: Language, factor: float, *differences: Otherw
     found = found.model_copy(update={"signed_by": ("张三 (tester)",), "differences": differences})
     write_once(written.run.path / REPRODUCTION, found.to_json())
     return written.report(language)
-
-
-CPU = Otherwise(name="CPU", before="Kunpeng-920", after="Xeon | 8458P", performance=True)
-HOST = Otherwise(name="hostname", before="a", after="b", performance=False)
 
 
 @pytest.mark.parametrize(

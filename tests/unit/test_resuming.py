@@ -16,12 +16,12 @@ from kit.durable import held
 from kit.errors import HostError, UsageError
 from kit.instrument import exchange
 from kit.inventory import Collected
-from kit.model import Fact, Preflight, RunStatus
+from kit.model import Environment, Fact, Preflight, RunStatus
 from kit.resources import cache
 from kit.running import beginning, leftovers, remaking, resuming
 from kit.runtimes import marks, notes
 from kit.store import RunDir, write_once
-from tests.fakes import FakeHost
+from tests.fakes import FakeHost, FakeRuntime
 from tests.unit.world import EXTERNAL, KEY, PROFILE, World
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -87,6 +87,28 @@ def test_facts_that_do_not_change_what_is_measured_are_no_reason(world: World) -
 def test_an_environment_that_is_gone_is_named(world: World) -> None:
     world.runtime.unavailable.add("evalscope")
     assert "lock evalscope 1.0.1: there is no environment evalscope" in refused(world, collected())
+
+
+def test_an_image_is_known_by_its_id_wherever_its_name_went(world: World) -> None:
+    images = [one.model_copy(update={"kind": "image"}) for one in world.plan.environments]
+    plan = world.plan.model_copy(update={"environments": tuple(images)})
+
+    class Moved(FakeRuntime):
+        """Every name means another image now."""
+
+        def pin(self, image: str, variant: str | None) -> Environment:
+            return Environment(name=image, variant=variant, kind="image", digest="sha256:another")
+
+    runtime = Moved()
+
+    def same() -> None:
+        resuming.require_same(world.run, plan, runtime, collected(), lambda _: plan)
+
+    same()
+    runtime.unavailable |= {"evalscope", "llamacpp"}
+    with pytest.raises(UsageError) as told:
+        same()
+    assert [problem.where for problem in told.value.problems] == ["image llamacpp", "image evalscope 1.0.1"]
 
 
 def test_a_profile_that_was_edited_in_the_run_is_refused(world: World) -> None:
@@ -442,4 +464,20 @@ def test_temporary_folders_of_killed_kits_are_removed(tmp_path: Path, monkeypatc
     other.mkdir()
     with notes.scratch("run") as own:
         notes.sweep_scratch()
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([Path(own).name, other.name])
+        assert sorted(path.name for path in tmp_path.glob("kit-*")) == sorted([Path(own).name, other.name])
+
+
+def test_a_temporary_folder_of_a_killed_kit_is_removed_where_the_next_one_has_its_own_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "sweep", tuple)
+    for name in ("then", "now"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "then"))
+    with named(DEAD, monkeypatch):
+        killed = notes.scratch("secrets")
+        left = Path(killed.__enter__())
+        (left / "KEY").write_text("secret")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "now"))
+    assert leftovers.sweep() == (f"removed {left}, left by a kit that was killed",)
+    assert list((tmp_path / "then").iterdir()) == []

@@ -5,6 +5,7 @@ import json
 import random
 import statistics
 from array import array
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from kit.instrument.conversations import NOT_SENT, Conversations
 from kit.instrument.exchange import Exchange
 from kit.instrument.prompts import PromptError
 from kit.legacy import tables
+from kit.loadgens import exchanges
 from kit.model import Case, Doubt, Length, NativeSummary, Plan, RoundPlan, Sample
 from kit.model.acceptance import Where
 from kit.model.rates import clients_of, load_of, load_told
@@ -355,8 +357,11 @@ def over(number: int, request: bytes, *events: object, status: int = 200, error:
     return found
 
 
-def said(**delta: str) -> dict[str, object]:
-    return {"choices": [{"delta": delta}]}
+def said(finish: str | None = None, **delta: str) -> dict[str, object]:
+    return {"choices": [{"delta": delta, "finish_reason": finish}]}
+
+
+END = said("length")
 
 
 def asked(text: str) -> bytes:
@@ -381,12 +386,13 @@ def test_what_follows_holds_all_that_was_said_before() -> None:
     talk = Conversations(http, plain)
     talk.add(0, 1, asked("b"))
     talk.add(1, 2, asked("c"))
-    first = over(0, http(asked("a")), said(content="你"), said(reasoning_content="hm"), said(content="好"))
+    first = over(0, http(asked("a")), said(content="你"), said(reasoning_content="hm"), said(content="好"), END)
     second = talk.follow(first)
     assert sent_by(second) == [("user", "a"), ("assistant", "你好"), ("user", "b")]
     assert second is not None
     assert (second.index, second.scheduled_ns, second.error) == (1, 8, None)
-    third = talk.follow(over(1, second.request, said(reasoning_content="only"), said(reasoning_content=" thought")))
+    thought = (said(reasoning_content="only"), said(reasoning_content=" thought", reasoning=" thought"), END)
+    third = talk.follow(over(1, second.request, *thought))
     assert sent_by(third)[2:] == [("user", "b"), ("assistant", "only thought"), ("user", "c")]
     assert talk.follow(over(2, b"")) is None, "its end"
     assert len(first.pieces) == 2, "what came is as it came"
@@ -395,13 +401,22 @@ def test_what_follows_holds_all_that_was_said_before() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        over(0, http(asked("a")), said(content="x"), status=500),
-        over(0, http(asked("a")), said(content="x"), error="reset"),
+        over(0, http(asked("a")), said(content="x"), END, status=500),
+        over(0, http(asked("a")), said(content="x"), END, error="reset"),
         over(0, http(asked("a"))),
-        over(0, http(asked("a")), said(role="assistant")),
+        over(0, http(asked("a")), said(role="assistant"), END),
+        over(0, http(asked("a")), said(content="x"), said("abort")),
+        over(0, http(asked("a")), said(content="x"), {"error": {"message": "out of memory"}}, END),
+        over(0, http(asked("a")), said(content="x")),
+        over(0, http(asked("a")), said("null", content="x")),
     ],
+    ids=["status", "reset", "nothing", "no text", "given up", "error amid it", "not finished", "a null in quotes"],
 )
 def test_a_conversation_whose_answer_failed_does_not_go_on(broken: Exchange) -> None:
+    """As the request counts as failed, by the same rule."""
+    body = plain(broken.body)
+    kept = replace(broken, pieces=[body], sizes=array("I", [len(body)]), times_ns=array("q", [7]))
+    assert not exchanges.sample(0, kept, {}, 0).succeeded
     talk = Conversations(http, plain)
     talk.add(0, 1, asked("b"))
     talk.add(1, 2, asked("c"))

@@ -19,7 +19,7 @@ from kit.runtimes.docker import lending
 from kit.runtimes.docker.container import Container
 from kit.runtimes.docker.engine import OWNER, Engine
 from kit.runtimes.docker.options import command_line, create_options, require_no_engine
-from kit.runtimes.output import Pump
+from kit.runtimes.output import Pump, kept
 
 STOP_S = 10
 
@@ -65,8 +65,8 @@ class DockerRuntime:
         self, program: Program, *, directory: Path, log: Path, secrets: Mapping[str, str], on_line: OnLine
     ) -> Iterator[Running]:
         require_no_engine(program)
-        log.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
+            keeping = stack.enter_context(kept(log))
             network = self._network(program)
             if network is None:
                 network = stack.enter_context(self._engine.network(self._label()))
@@ -76,8 +76,7 @@ class DockerRuntime:
             container = stack.enter_context(self._engine.container(program, options))
             self._running[program.name] = container.id
             stack.callback(self._running.pop, program.name)
-            kept = stack.enter_context(open(log, "ab", buffering=0))
-            pump = Pump(container.output(), kept, Redactor(secrets.values()), on_line)
+            pump = Pump(container.output(), keeping, Redactor(secrets.values()), on_line)
             stack.callback(pump.join, 5.0)
             stack.callback(container.stop, STOP_S)
             yield _Contained(program.name, container, pump)

@@ -15,6 +15,8 @@ def create(client: docker.DockerClient, options: Options) -> SdkContainer:
         options.image,
         list(options.command),
         environment=dict(options.environment),
+        # The proxies of ~/.docker/config.json are of this user, with their passwords: none that nobody asked for goes inside.
+        use_config_proxy=False,
         labels=dict(options.labels),
         working_dir=options.working_dir,
         user=options.user,

@@ -66,7 +66,7 @@ class Engine:
         try:
             found = self._client.version()
         except (DockerException, *AWAY) as error:
-            raise translated(error, "the Docker engine") from error
+            raise translated(error, "container engine") from error
         return f"{found['Os']}/{found['Arch']}"
 
     @contextmanager
@@ -189,7 +189,7 @@ def _connect() -> docker.DockerClient:
         spoken = API if _number(least) <= _number(API) else least
         return docker.from_env(version=spoken, timeout=CALL_S)
     except (DockerException, *AWAY) as error:
-        raise translated(error, "the Docker engine") from error
+        raise translated(error, "container engine") from error
 
 
 def _require_paths(name: str, options: Options) -> None:

@@ -1,26 +1,26 @@
 """The images of a Docker engine: building, loading, saving, and reading what is in them."""
 
-import gzip
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
 from typing import IO, TypedDict
 
 import docker
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_bytes
 
 from kit import owners
 from kit.errors import EnvironmentUnavailableError, HostError, UsageError
 from kit.ports import BuildOrder, Progress, StoredImage
 from kit.redaction import plain
+from kit.runtimes import notes
+from kit.runtimes.docker.container import AWAY
+from kit.runtimes.docker.creating import remove_unheld
 from kit.runtimes.docker.engine import OWNER, Engine
 
 _CHUNK = 1024 * 1024
-_GZIP = b"\x1f\x8b"
 _BASE = re.compile(r"^Step \d+/\d+ : FROM ", re.IGNORECASE)
 _LAYER = re.compile(r"^ ---> ([0-9a-f]{12,64})$")
 LIMITS = ("memory", "memory-swap", "cpu-shares", "cpuset-cpus")
@@ -82,15 +82,12 @@ class DockerImages:
             _watch(client, said, order.tag, progress)
             return str(client.images.get(order.tag).id)
 
-    def load(self, archive: Path) -> None:
-        with self._engine.patiently(f"loading {archive.name}") as client, open(archive, "rb") as file:
-            packed = file.read(len(_GZIP)) == _GZIP
-            file.seek(0)
-            # Unpacked here: Podman's socket does not take what is compressed.
-            said: Iterable[Mapping[str, object]] = client.api.load_image(_unpacked(file) if packed else file)  # type: ignore[no-untyped-call]
+    def load(self, name: str, content: Iterable[bytes]) -> None:
+        with self._engine.patiently(f"loading {name}") as client:
+            said: Iterable[Mapping[str, object]] = client.api.load_image(iter(content))  # type: ignore[no-untyped-call]
             for line in said:
                 if "error" in line:
-                    raise HostError(f"{archive.name} could not be loaded: {line['error']}")
+                    raise HostError(f"{name} could not be loaded: {line['error']}")
 
     def pull(self, reference: str, platform: str, progress: Progress) -> None:
         with self._engine.patiently(f"image {reference}") as client:
@@ -112,13 +109,16 @@ class DockerImages:
     def files(self, identity: str) -> Iterator[IO[bytes]]:
         with self._engine.patiently(f"image {identity}") as client:
             # Never started: a container is the engine's only way to hand out the final file system.
-            made = client.api.create_container(identity, ["kit"], labels={OWNER: owners.fresh()})
+            note, mark = notes.take(notes.DOCKER), owners.fresh()
             try:
+                made = client.api.create_container(identity, ["kit"], labels={OWNER: mark}, use_config_proxy=False)
                 with _stream(client.api.export(made["Id"], chunk_size=_CHUNK)) as stream:
                     yield stream
             finally:
-                with suppress(APIError):
-                    client.api.remove_container(made["Id"], v=True, force=True)
+                # By its label, as an interrupt may come when the engine has made it, and before anybody holds it.
+                with suppress(*AWAY, DockerException):
+                    remove_unheld(client, f"{OWNER}={mark}")
+                    note.drop()
 
     @contextmanager
     def archive(self, reference: str) -> Iterator[IO[bytes]]:
@@ -199,12 +199,6 @@ def _watch(client: docker.DockerClient, said: Iterable[Mapping[str, object]], ta
                 # An image with a name is not a left-over: it is the base itself.
                 if not client.images.get(stage).tags:
                     client.api.remove_image(stage)
-
-
-def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
-    with gzip.GzipFile(fileobj=file) as unpacked:
-        while piece := unpacked.read(_CHUNK):
-            yield piece
 
 
 @contextmanager

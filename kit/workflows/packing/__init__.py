@@ -36,7 +36,10 @@ class Bundled:
 
 
 def make(reference: str, runs: Path, out: Path, wanted: Wanted, progress: Progress) -> Bundled:
-    """Bundle a run, or what a run of a profile would take. Raises `UsageError` where something has changed since the run."""
+    """Bundle a run, or what a run of a profile would take. Raises `UsageError` where something has changed since the run, or
+    there is a file of that name already."""
+    if os.path.lexists(out):
+        raise UsageError(f"{out} exists already", hint="give another name with -o, or remove it first")
     run = _run(reference, runs)
     try:
         with notes.scratch_in(out.parent, "bundle") as scratch:
