@@ -216,7 +216,7 @@ def test_every_picture_says_what_it_shows(built: Report) -> None:
     content = docx.render(built)
     shown = [found.get("descr", "") for found in body(content).iter(f"{WP}docPr")]
     assert len(shown) == 4
-    assert "1 → 30.44, 2 → 30.69" in shown[0]
+    assert "1 → 30.44，2 → 30.69" in shown[0]
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         pictures = [name for name in archive.namelist() if name.startswith("word/media/")]
         assert len(pictures) == 4
