@@ -51,3 +51,27 @@ def test_kit_runs_as_a_module_too(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert done.stdout.startswith("kit ")
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        (">/dev/full", 1, "kit: stdout cannot be written: No space left on device\n"),
+        ("</dev/null >&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+    ],
+    ids=["full", "closed", "all-closed", "full-err"],
+)
+def test_only_a_result_that_cannot_be_written_is_an_error(
+    redirected: str, code: int, said: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirected}', "sh", sys.executable, "-m", "kit", "profile", "list"],
+        cwd=tmp_path,
+        env=variables(tmp_path / "cache"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
