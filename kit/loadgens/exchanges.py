@@ -1,7 +1,6 @@
 """What kit's transport kept: every answer as it crossed the socket, read into single requests when the round is over."""
 
 import gzip
-import math
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,8 @@ SATURATED = 0.9
 """From this share of the time on that it works, or waits for a processor, a sender may read late."""
 WAIT_MATTERS = 0.01
 """From this share of the mean TTFT on, what requests waited for connections is told."""
+_NO_NUMBER = 2**63
+"""A sender tells of nothing as large; what is not finite is none either."""
 _NS = 1e9
 _SMALL, _DENSEST = 2**26, 200
 """Bytes that any file may hold unpacked; and how many times more than its size a larger one may: the times alone keep it from half of that."""
@@ -100,7 +101,7 @@ def _told(raw: Path) -> dict[str, object]:
 def _said(raw: Path) -> dict[str, float]:
     """The same, as far as it is numbers."""
     pairs = _told(raw).items()
-    return {name: value for name, value in pairs if isinstance(value, int | float) and math.isfinite(value)}
+    return {name: value for name, value in pairs if isinstance(value, int | float) and abs(value) < _NO_NUMBER}
 
 
 def sample(index: int, exchange: Exchange, head: Mapping[str, object], origin_ns: int | None) -> Sample:

@@ -189,6 +189,7 @@ def test_requests_that_were_sent_twice_or_waited_for_a_connection_are_told(tmp_p
     assert told(tmp_path, *waited(0.0, 0.4), sent_again=0, opened_late=0) == [], "a conversation is put together"
     assert told(tmp_path, *waited(0.0, 0.4), rated=True, sent_again=0, opened_late=3) == [], "it is in the times"
     assert told(tmp_path, *waited(0.0), sent_again="many", opened_late=[]) == []
+    assert told(tmp_path, *waited(0.0), sent_again=10**400, opened_late=float("nan")) == []
 
 
 def precise(plan: Plan) -> Plan:
