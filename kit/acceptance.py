@@ -91,6 +91,9 @@ def _against(
 ) -> Iterator[Judged]:
     tolerance = plan.acceptance.tolerance
     rows = {row.key: row for row in written}
+    # Against the figures of stand-ins nothing that was measured is decided.
+    alike = plan.report.rehearsal or not baselines.is_rehearsal(written)
+    rehearsed = {"outcome": "uncertain", "excess": None, "reason": _doubt("rehearsed-baseline")}
     for case in tried:
         for entry in tolerance:
             empty = Judged(
@@ -107,7 +110,8 @@ def _against(
                 yield empty.model_copy(update={"reason": _doubt("no-baseline")})
                 continue
             bound = {"baseline": cell.value, "limit": cell.value * (1 + entry.change)}
-            yield _held(plan, case, results, empty.model_copy(update=bound))
+            held = _held(plan, case, results, empty.model_copy(update=bound))
+            yield held if alike else held.model_copy(update=rehearsed)
     planned = {case.key for case in plan.cases}
     for key, row in rows.items():
         if key not in planned:

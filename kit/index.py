@@ -34,11 +34,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from kit import acceptance, store
+from kit import acceptance, addresses, store
 from kit.comparing import runs as sides
 from kit.comparing.sides import Side
 from kit.errors import HostError, KitError, UsageError
-from kit.model import Plan
 from kit.model.comparison import COMPARED
 from kit.model.listed import REHEARSAL, Filters, Found
 from kit.resources import cache
@@ -79,6 +78,7 @@ _FIGURES = Table(
 )
 
 
+_FORM = 2  # of what is kept of a run
 _LOCK = 0x6B6974  # of PostgreSQL, for the time of a change
 _DAMAGED = ("not a database", "malformed", "no such column", "no such table")
 
@@ -98,9 +98,7 @@ class Index:
                     _alone(connection)
                     _META.create_all(connection)
         except (ArgumentError, NoSuchModuleError) as error:
-            raise UsageError(
-                f"{url!r} is no index", hint="such as sqlite:///runs.db or postgresql+psycopg://host/db"
-            ) from error
+            raise addresses.no_index(str(url)) from error
         except ModuleNotFoundError as error:
             raise UsageError(f"{error.name} is not installed", hint="pip install 'kit[postgresql]'") from error
         except SQLAlchemyError as error:
@@ -194,7 +192,7 @@ def _known(connection: Connection, place: str) -> dict[str, str]:
 
 def _engine(url: str | None, folder: Path) -> Engine:
     if url is not None:
-        made = create_engine(url)
+        made = create_engine(addresses.plain(url))
     elif (path := place_of(folder)) is not None:
         made = create_engine(f"sqlite:///{path}")
     else:
@@ -224,9 +222,9 @@ def place_of(folder: Path) -> Path | None:
 
 
 def _stamp(run: RunDir) -> str:
-    """Changes whenever the state of the run does, at its end at the latest."""
+    """Changes whenever the state of the run does, at its end at the latest, and with what is kept of a run."""
     status = (run.path / "run.json").stat()
-    return f"{status.st_mtime_ns}-{status.st_size}"
+    return f"{_FORM}-{status.st_mtime_ns}-{status.st_size}"
 
 
 def _forget(connection: Connection, identity: str) -> None:
@@ -259,16 +257,16 @@ def _add(connection: Connection, run: RunDir, place: str, stamp: str) -> None:
             hardware=side.hardware if side is not None else None,
             engine=f"{plan.engine} {plan.engine_version or ''}".strip(),
             verdict=verdict,
-            load=_load(side, plan) if side is not None else "",
+            load=_load(side) if side is not None else "",
         )
     )
     if side is not None and (rows := list(_figures(side, identity))):
         connection.execute(insert(_FIGURES), rows)
 
 
-def _load(side: Side, plan: Plan) -> str:
+def _load(side: Side) -> str:
     """Everything that must be alike, but for lengths: a trend looks at one case."""
-    return (REHEARSAL if plan.report.rehearsal else "") + "; ".join(
+    return (REHEARSAL if side.is_rehearsal else "") + "; ".join(
         f"{key} {side.keys.get(key) or '—'}"
         for key in ("model", "weights", "generator", "generator_version", "transport", "dataset", "seed")
     )

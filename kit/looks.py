@@ -10,12 +10,14 @@ _WORDS = (
     r"|(?:auth|access|bearer|api|hf|hub|git\w{0,8}|refresh|session|user|secret)[-_]?token"
     r"|passw(?:or)?ds?|passphrases?|secrets?|credentials?)"
 )
+_NUMBER = r"\d{0,9}"
+"""Of one secret among several."""
 _PASS = r"(?:admin|db|ftp|ldap|mongo|my|mysql|pg|redis|root|smtp|ssh|sudo)pass"
-_NAMED = re.compile(rf"(?i)(?:^|[-_.]){_WORDS}(?P<more>(?:[-_.][-_.\w]*)?)$")
+_NAMED = re.compile(rf"(?i)(?:^|[-_.]){_WORDS}{_NUMBER}(?P<more>(?:[-_.][-_.\w]*)?)$")
 _ALONE = re.compile(
-    rf"(?i)^(?:token|pwd|pass|jwt|\w+password|{_PASS}|(?:(?:basic|http|proxy|redis|registry)[-_])?auth)$"
+    rf"(?i)^(?:token|pwd|pass|jwt|\w+password|{_PASS}|(?:(?:basic|http|proxy|redis|registry)[-_])?auth){_NUMBER}$"
 )
-_VARIABLE = re.compile(rf"(?i)(?:^|_)(?:token|key|pwd|pass|auth|jwt|{_PASS})(?:_\d+)?$")
+_VARIABLE = re.compile(rf"(?i)(?:^|_)(?:token|key|pwd|pass|auth|jwt|{_PASS})(?:_?{_NUMBER})$")
 """Of variables, whose names say less; flags such as `--pad-token` name no secret."""
 _ABOUT = re.compile(
     r"alg|algorithm|cmd|command|dir|endpoint|enabled|env|expiry|fields?|files?|folder|format|header|ids?|kind|length|limit|location"
@@ -35,9 +37,9 @@ _KEYS = (
 )
 _AFTER = (
     # What stands before a secret: a name, be it a field, a header, a parameter of a URL or a flag.
-    rf"(?i:{_WORDS}[\"']?\s{{0,9}}[:=]\s{{0,9}}[\[\"']{{0,3}}"
+    rf"(?i:{_WORDS}{_NUMBER}[\"']?\s{{0,9}}[:=]\s{{0,9}}[\[\"']{{0,3}}"
     r"|[\"']token[\"']\s{0,9}:\s{0,9}[\"']|[?&](?:token|key|auth|jwt|pass|pwd|sig|(?:x-(?:amz|goog)-)?signature)="
-    rf"|(?<!\S)--(?:(?:[\w-]{{0,40}}-)?{_WORDS}|token)(?:=|\s{{1,9}})"
+    rf"|(?<!\S)--(?:(?:[\w-]{{0,40}}-)?{_WORDS}|token){_NUMBER}(?:=|\s{{1,9}})"
     r"|\b(?:proxy-)?authorization[\"']?\s{0,9}[:=]\s{0,9}[\[\"']{0,3}(?:(?:bearer|basic|token)\s{1,9})?"
     r"|\b(?:bearer|basic)\s{1,9}(?=[^\s\d]{0,200}\d))"
     rf"(?!{_NONE}(?:[\s\"',;&\])}}]|$))"

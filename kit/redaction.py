@@ -39,7 +39,11 @@ def read_secret(secret: Secret) -> str:
             raise HostError(f"{where} with the API key cannot be read: {error}") from error
         missing = f"{where} is empty"
     if not value:
-        raise HostError(f"the profile takes the API key from {where}, but {missing}", hint="set it and run again")
+        # In its own container kit sees only what this variable named.
+        named = ", name it in KIT_ENV," if secret.env is not None and "KIT_ENV" in os.environ else ""
+        raise HostError(
+            f"the profile takes the API key from {where}, but {missing}", hint=f"set it{named} and run again"
+        )
     if len(value) < SHORTEST:
         msg = f"the API key in {where} has fewer than {SHORTEST} characters and could not be struck out of logs safely"
         raise HostError(msg, hint="use a longer key, or leave api_key out of the profile if the endpoint needs none")

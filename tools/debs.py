@@ -9,7 +9,6 @@ What changed is printed.
 import argparse
 import hashlib
 import sys
-import tempfile
 from pathlib import Path
 
 from kit import images
@@ -20,10 +19,8 @@ IMAGES = Path(__file__).resolve().parent.parent / "images"
 
 def write(image: images.Image, wanted: images.Debian, mirror: str | None) -> None:
     """Write the lock of one image for one architecture."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        asked = ["?essential", *wanted.packages]
-        debian.resolve(asked, image.architecture, wanted.suite, folder, mirror, "the packages could not be resolved")
+    asked, failing = ["?essential", *wanted.packages], "the packages could not be resolved"
+    with debian.resolved(asked, image.architecture, wanted.suite, mirror, failing) as folder:
         lines = [
             f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} {path.name}\n"
             for path in sorted(folder.glob("*.deb"))

@@ -4,8 +4,8 @@
 #     ./kit doctor smoke
 # The container sees this directory and kit's cache under their own names, the host's network (it asks the server whether it
 # is ready) and the host's processes (kit clean must know whose container is whose). Further directories, such as one with
-# models that a profile names: KIT_MOUNTS="/home/model /data" ./kit run … Variables of the environment beside those that end in
-# API_KEY: KIT_ENV="NAME …".
+# models that a profile names: KIT_MOUNTS="/home/model /data" ./kit run … Variables of the environment, such as the one with the
+# API key of a profile: KIT_ENV="NAME …" ./kit run …
 set -eu
 image=${KIT_IMAGE:-kit/kit:latest}
 address=${DOCKER_HOST:-unix:///var/run/docker.sock}
@@ -28,8 +28,22 @@ set -- --user "$(id -u):$(id -g)" --group-add "$(stat -c %g "$socket")" --env HO
 set -- --volume "$PWD:$PWD" --workdir "$PWD" --volume "$cache:$cache" "$@"
 set -- --env "KIT_CACHE=$cache" --env "TMPDIR=$cache/tmp" --env "TERM=${TERM:-dumb}" --env "LANG=C.UTF-8" "$@"
 for path in ${KIT_MOUNTS-}; do set -- --volume "$path:$path" "$@"; done
-# What a profile may need from the environment, by name: a value on the command line could be read by everybody.
-for name in $(env | sed -n 's/^\([A-Za-z0-9_]*API_KEY\)=.*/\1/p') ${KIT_ENV-}; do set -- --env "$name" "$@"; done
+# What is asked for of the environment goes as files: docker inspect prints variables. Their folder has a name by which the next
+# kit removes it, if nobody else did.
+if [ -n "${KIT_ENV-}" ]; then
+    given=$cache/tmp/kit-front-$$.$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20).1.$(stat -L -c %i /proc/self/ns/pid)-
+    mkdir -m 700 "$given"
+    # The process of this script becomes docker's: when it has ended, however that was, the files go.
+    (trap '' HUP INT TERM; cd /; while kill -0 $$; do sleep 1; done; rm -rf "$given") </dev/null >/dev/null 2>&1 &
+    for name in $KIT_ENV; do
+        case $name in
+            [0-9]* | *[!A-Za-z0-9_]*) echo "kit: KIT_ENV holds names of variables: $name is none" >&2; exit 2 ;;
+        esac
+        if printenv "$name" >/dev/null; then (umask 077; printenv "$name" >"$given/$name"); fi
+    done
+    set -- --volume "$given:/run/kit-environment:ro" "$@"
+fi
+set -- --env "KIT_ENV=${KIT_ENV-}" "$@"
 # The machine that a report describes is the host.
 for path in /etc/os-release /etc/localtime /etc/ascend_install.info; do
     if [ -e "$path" ]; then set -- --volume "$(readlink -f "$path"):$path:ro" "$@"; fi

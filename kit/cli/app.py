@@ -1,7 +1,7 @@
 """The tree of commands, and what turns an error into its message and exit code."""
 
 import importlib
-import signal
+import os
 import sys
 import threading
 import traceback
@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from kit import __version__
+from kit import __version__, signals, streams
 from kit.cli.terminal import echo, outlive_readers
-from kit.errors import HostError, KitError, interruption
+from kit.errors import HostError, KitError, UsageError, interruption
 
+_INTERRUPTED = "kit: interrupted"
 _MAY = "let kit's user read it, and enter the folders above it; or run kit as one who may"
 
 
@@ -42,7 +43,7 @@ class KitGroup(TyperGroup):
             # `typer.Exit` is a RuntimeError, too, and decides by itself.
             if isinstance(error, typer.Exit | typer.Abort) or interruption(error) is None:
                 raise
-            echo("kit: interrupted", err=True)
+            echo(_INTERRUPTED, err=True)
             raise typer.Exit(130) from None
 
 
@@ -73,6 +74,11 @@ def before_every_command(
 ) -> None:
     """Runs before every command: whatever a killed kit left is cleared up first."""
     del version
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        msg = "the directory in which kit was started has been removed"
+        raise UsageError(msg, hint="change to one that is there, and start kit again") from None
     from kit.running.leftovers import sweep
 
     for told in sweep():
@@ -100,14 +106,6 @@ for _module in (
     importlib.import_module(f"kit.cli.{_module}").add(app)
 
 
-def _terminate(number: int, frame: object) -> None:
-    """SIGTERM and a lost terminal end a run as Ctrl-C does; once is enough, cleaning up must not be cut short."""
-    del frame
-    for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
-    raise KeyboardInterrupt(number)
-
-
 def _unexpected(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """A defect of kit: its traceback, which may quote whatever a failing call was given, without secrets."""
     from kit.redaction import without_secrets
@@ -123,10 +121,16 @@ def main() -> None:
     threading.excepthook = lambda hooked: _unexpected(
         hooked.exc_type, hooked.exc_value or hooked.exc_type(), hooked.exc_traceback
     )
-    for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        # A background job without job control ignores SIGINT on purpose; kit is asked to stop by it all the same. What `nohup`
-        # started is to outlive its terminal.
-        if name != signal.SIGHUP or signal.getsignal(name) != signal.SIG_IGN:
-            signal.signal(name, _terminate)
-    # Called by itself, `app` would put a hook of its own in place of ours.
-    typer.main.get_command(app)()
+    signals.listen()
+    try:
+        # Called by itself, `app` would put a hook of its own in place of ours.
+        typer.main.get_command(app)()
+    except streams.UnwrittenError as error:
+        echo(f"kit: {error.strerror}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        # Before the command had begun, or after its end.
+        echo(_INTERRUPTED, err=True)
+        sys.exit(130)
+    finally:
+        signals.ignore()

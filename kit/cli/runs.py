@@ -71,7 +71,7 @@ def runs(
     if context.invoked_subcommand is not None:
         return
     import json
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from kit.cli import output
     from kit.model.listed import Filters
@@ -82,9 +82,11 @@ def runs(
     for line in found.told:
         echo(f"not read: {line}", err=True)
     if as_json:
-        echo_json(json.dumps([asdict(run) for run in found.runs], indent=2, ensure_ascii=False, default=_plain))
+        listed = [{**asdict(run), "rehearsal": run.rehearsal} for run in found.runs]
+        echo_json(json.dumps(listed, indent=2, ensure_ascii=False, default=_plain))
     elif found.runs:
-        output.runs(found.runs)
+        # A verdict on stand-ins is none on what they stand for.
+        output.runs([replace(run, verdict=f"{run.verdict}, rehearsal") if run.rehearsal else run for run in found.runs])
     elif any((model, accelerator, engine, since, verdict)):
         echo(f"no run in {out} fits", err=True)
     else:

@@ -9,11 +9,10 @@ from kit.controls import for_terminal, in_json
 
 
 def outlive_readers() -> None:
-    """From now on nothing stops because nobody reads any more what is printed."""
-    if sys.stdout is not None:
-        sys.stdout = streams.lasting(sys.stdout, "stdout")
-    if sys.stderr is not None:
-        sys.stderr = streams.lasting(sys.stderr, "stderr")
+    """From now on nothing stops because nobody reads any more what is printed, or because it cannot be."""
+    sys.stdin = streams.opened(sys.stdin, "r")
+    sys.stdout = streams.lasting(streams.opened(sys.stdout, "w"), "stdout", result=True)
+    sys.stderr = streams.lasting(streams.opened(sys.stderr, "w"), "stderr")
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:

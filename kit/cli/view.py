@@ -15,6 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from kit import streams
 from kit.cli import output
 from kit.cli.tables import Column, Rows
 from kit.cli.terminal import echo, echo_json
@@ -24,6 +25,7 @@ from kit.formats import duration, figure, many, rate
 from kit.loadgens import GENERATORS
 from kit.model import Plan, RoundResult
 from kit.report import building as reports
+from kit.running import finishing
 from kit.workflows.running import Finished
 
 _SHOWN_EVENTS = 4
@@ -39,7 +41,11 @@ class View(Protocol):
 
 @contextmanager
 def of(plan: Plan, *, as_json: bool) -> Iterator[View]:
-    """The view that fits: JSON lines if asked for, a live view on a terminal, plain lines otherwise."""
+    """The view that fits: JSON lines if asked for, a live view on a terminal, plain lines otherwise.
+
+    All that is told from now on lies in files, too: that it cannot be told stops nothing.
+    """
+    streams.only_told()
     if as_json:
         yield _Json()
     elif sys.stderr.isatty() and not output.Terminal(stderr=True).is_dumb_terminal:
@@ -54,7 +60,12 @@ def of(plan: Plan, *, as_json: bool) -> Iterator[View]:
 
 
 def summary(finished: Finished, *, as_json: bool) -> None:
-    """The figures, the paths of everything written, and how long it took."""
+    """The figures, the paths of everything written, and how long it took. Raises `InterruptedRunError`."""
+    with finishing.whole(finished.run.path, "and so is its report"):
+        _summary(finished, as_json=as_json)
+
+
+def _summary(finished: Finished, *, as_json: bool) -> None:
     run, written = finished.run.path, [path.relative_to(finished.run.path) for path in finished.files]
     if as_json:
         echo_json(json.dumps({"kind": "written", "run": str(run), "files": [str(path) for path in written]}))

@@ -79,6 +79,7 @@ def _contender(letter: str, side: Side, baseline: Side, prices: Prices | None) -
         against=ratios,
         overall=overall,
         missing=tuple(only),
+        rehearsal=side.is_rehearsal,
     )
 
 

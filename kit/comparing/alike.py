@@ -1,14 +1,14 @@
 """Whether figures are comparable: every key that must be alike, held between the baseline and each other side."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from kit.comparing import served
-from kit.comparing.sides import KEYS, Side
+from kit.comparing.sides import KEYS, Measured, Side
 from kit.errors import NotComparableError, Problem, UsageError
 from kit.model.comparison import Differing
 
 _WHOLE = ("success", "complete")
-_TOKENS_AGREE = 0.01
+_AGREE = 0.01
 
 
 def check(sides: Sequence[Side], allow: Collection[str]) -> tuple[Differing, ...]:
@@ -41,7 +41,16 @@ def unknown(sides: Sequence[Side]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((key, names) for key, names in found if names)
 
 
+def apart(first: Measured, second: Measured) -> bool:
+    """Whether two measurements of a case certainly were not of the same requests: another number of them, or longer ones."""
+    return _unlike((first.requests, second.requests)) or any(
+        _unlike(pair, _AGREE) for _, pair in _tokens(first, second)
+    )
+
+
 def _tells(side: Side, key: str) -> bool:
+    if key == "requests":
+        return all(case.requests is not None for case in side.cases.values())
     return side.keys.get(key) is not None and not (key == "weights" and served.untold(side))
 
 
@@ -52,26 +61,51 @@ def _differing(key: str, sides: Sequence[Side]) -> list[Differing]:
     told = [value for value in values if value is not None]
     if key in _WHOLE:
         return [Differing(group="load", name=key, values=values)] if any(not _whole(key, v) for v in told) else []
-    if len({value.casefold() for value in told}) > 1:
-        return [Differing(group="load", name=key, values=values)]
-    return _lengths_measured(sides) if key == "lengths" else []
+    unlike = len({value.casefold() for value in told}) > 1
+    found = [Differing(group="load", name=key, values=values)] if unlike else []
+    return [*found, *(_lengths_measured(sides) if key == "lengths" else _requests(sides) if key == "requests" else ())]
 
 
 def _whole(key: str, value: str) -> bool:
     first, _, rest = value.partition(" of ")
-    return value == "complete" if key == "complete" else first == rest.split()[0]
+    return value == "complete" if key == "complete" else rest.split()[:1] == [first]
 
 
 def _lengths_measured(sides: Sequence[Side]) -> list[Differing]:
-    """Cases whose answers were not equally long: a server that stops early is not faster."""
+    """Cases whose prompts or answers were not equally long, whatever was asked for: who reads or says less is not faster."""
     result = []
     for key, first in sides[0].cases.items():
-        tokens = [side.cases[key].tokens_out if key in side.cases else None for side in sides]
-        known = [count for count in tokens if count is not None]
-        if known and max(known) > min(known) * (1 + _TOKENS_AGREE):
-            values = tuple(None if count is None else f"{count:g} tokens" for count in tokens)
-            result.append(Differing(group="load", name=f"lengths: output of {first.name}", values=values))
+        for name, tokens in _tokens(*(side.cases.get(key) for side in sides)):
+            if _unlike(tokens, _AGREE):
+                values = tuple(None if count is None else f"{count:g} tokens" for count in tokens)
+                result.append(Differing(group="load", name=f"lengths: {name} of {first.name}", values=values))
     return result
+
+
+def _tokens(*cases: Measured | None) -> Iterator[tuple[str, tuple[float | None, ...]]]:
+    yield "input", tuple(case.tokens_in if case is not None else None for case in cases)
+    yield "output", tuple(case.tokens_out if case is not None else None for case in cases)
+
+
+def _requests(sides: Sequence[Side]) -> list[Differing]:
+    """How many requests a round sends, where that differs: the fewer, the more of it is its beginning and its end."""
+    every = [[side.cases.get(key) for side in sides] for key in sides[0].cases]
+    unlike = [found for found in every if _unlike([case.requests if case is not None else None for case in found])]
+    values = [
+        ", ".join(dict.fromkeys(_sent(case) for case in found if case)) or None for found in zip(*unlike, strict=True)
+    ]
+    return [Differing(group="load", name="requests", values=tuple(values))] if unlike else []
+
+
+def _sent(case: Measured) -> str:
+    if case.requests is None:
+        return "not told"
+    return f"{case.requests} at {case.rate.label}" if case.rate else f"{case.requests / case.concurrency:g} per client"
+
+
+def _unlike(found: Sequence[float | None], within: float = 0.0) -> bool:
+    known = [count for count in found if count is not None]
+    return bool(known) and max(known) > min(known) * (1 + within)
 
 
 def _told(entry: Differing, sides: Sequence[Side]) -> str:

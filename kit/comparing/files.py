@@ -6,10 +6,10 @@ from pathlib import Path
 
 from kit import bounded, store
 from kit.comparing import runs
-from kit.comparing.sides import KEYS, Measured, Side, arguments, lengths, weights
+from kit.comparing.sides import KEYS, REHEARSAL, Measured, Side, arguments, lengths, success, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
-from kit.legacy import lines, software, tables
+from kit.legacy import lines, marks, software, tables
 from kit.legacy import report as reports
 from kit.legacy.blocks import MOST_BYTES
 from kit.loadgens import GENERATORS
@@ -19,6 +19,8 @@ from kit.model.table import METRICS, Row
 TABLES = (".csv", ".xlsx")
 REPORTS = (".md", ".markdown", ".docx")
 _CARD = re.compile(r"(?i)ascend|昇腾|nvidia|metax|沐曦|天数|hygon|海光|amd i")
+_FAILED, _NO_RESULT = ("failed", "partly failed"), "no result"
+_INCOMPLETE = "incomplete"
 _COUNTED = re.compile(r"[*x×]\s*(?P<count>[0-9]{1,3})\s*$")
 
 
@@ -39,14 +41,15 @@ def read(reference: str, below: Path) -> Side:
 
 
 def of_table(content: bytes, name: str) -> Side:
-    """A table: it tells figures, and nothing of how they came about."""
+    """A table: it tells figures, and of how they came about only what kit's own tables say where not all went well."""
     found = tables.read(content, name)
     if found.problems or not found.rows:
         raise UsageError(f"{name} is no table that can be compared", problems=found.problems)
     cases = _rows(found.rows, name)
     keys: dict[str, str | None] = dict.fromkeys(KEYS)
     rounds = max(case.rounds for case in cases)
-    return Side(name, "table", {**keys, "lengths": lengths(cases)}, {c.key: c for c in cases}, rounds=rounds)
+    keys |= {"lengths": lengths(cases), **_told(found.rows, cases)}
+    return Side(name, "table", keys, {case.key: case for case in cases}, rounds=rounds)
 
 
 def of_report(content: bytes, name: str) -> Side:
@@ -73,7 +76,12 @@ def of_report(content: bytes, name: str) -> Side:
         "transport": "precise" if generator and generator[1].precise else None,
         "dataset": told.get("dataset"),
         "seed": told.get("seed"),
+        **_told(found.rows, cases),
     }
+    if marks.is_rehearsal(found.draft):
+        keys["rehearsal"] = REHEARSAL
+    if marks.is_incomplete(found.draft):
+        keys["complete"] = _INCOMPLETE
     cards = [value for _, value in found.hardware if _CARD.search(value)]
     counted = _COUNTED.search(cards[0]) if cards else None
     return Side(
@@ -88,6 +96,23 @@ def of_report(content: bytes, name: str) -> Side:
         software=(("engine", titled),) if titled else (),
         arguments=(*arguments(server.args), *server.env),
     )
+
+
+def _told(rows: Sequence[Row], cases: Sequence[Measured]) -> dict[str, str]:
+    """What rows say of failed requests, missing rounds and stand-ins; nothing of what they do not tell."""
+    told: dict[str, str] = {}
+    if any(marks.is_rehearsal(row.draft) for row in rows):
+        told["rehearsal"] = REHEARSAL
+    if (counted := success(cases)) is not None:
+        told["success"] = counted
+    elif any(row.status in _FAILED for row in rows):
+        told["success"] = "not all requests"
+    if {row.status for row in rows} <= {*_FAILED, _NO_RESULT, "ok"}:
+        done = sum(row.status != _NO_RESULT for row in rows)
+        told["complete"] = "complete" if done == len(rows) else f"{done} of {len(rows)} rounds"
+    if told.get("complete", "complete") == "complete" and any(marks.is_incomplete(row.draft) for row in rows):
+        told["complete"] = _INCOMPLETE
+    return told
 
 
 def _rows(rows: Sequence[Row], name: str) -> list[Measured]:
@@ -107,6 +132,7 @@ def _case(rows: Sequence[Row]) -> Measured:
         metric: tuple(found[metric].value if metric in found else None for found in cells) for metric in METRICS
     }
     first = rows[0]
+    counted = [(row.sent, row.failed) for row in rows if row.sent is not None and row.failed is not None]
     values["prefill_speed"] = tuple(first.input.tokens / ttft if ttft else None for ttft in values["ttft"])
     return Measured(
         input=first.input,
@@ -117,5 +143,7 @@ def _case(rows: Sequence[Row]) -> Measured:
         rounds=len(rows),
         values=values,
         requests=first.requests,
+        sent=sum(sent for sent, _ in counted) if counted else None,
+        succeeded=sum(sent - failed for sent, failed in counted) if counted else None,
         steps={metric: cells[0][metric].step for metric in METRICS if metric in cells[0]},
     )

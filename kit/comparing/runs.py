@@ -1,10 +1,12 @@
 """A run of kit's own as one side of a comparison."""
 
+import posixpath
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from kit import calibration, clocks, rounds
-from kit.comparing.sides import Measured, Side, arguments, lengths, success, weights
+from kit import calibration, clocks, rounds, stats
+from kit.comparing.sides import MEASUREMENT, REHEARSAL, Measured, Side, arguments, lengths, success, weights
 from kit.engines import ENGINES
 from kit.errors import UsageError
 from kit.inventory import comparing
@@ -51,7 +53,8 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
             "generator_version": plan.generator_version,
             "transport": plan.rounds[0].order.transport,
             "dataset": load.one("dataset"),
-            "seed": str(plan.rounds[0].order.seed),
+            "seed": _seed(planned),
+            "rehearsal": REHEARSAL if plan.report.rehearsal else MEASUREMENT,
             "success": success(cases),
             "complete": "complete" if whole else f"{status.rounds_done} of {status.rounds_planned} rounds",
         },
@@ -68,6 +71,9 @@ def of_run(run: RunDir, *, requests: bool = True) -> Side:
         load=(
             ("requests per client", ", ".join(map(str, _per_client(plan)))),
             ("rounds", str(plan.rounds_per_case)),
+            ("warm-up", _warm_up(planned)),
+            # By its name: the folder lies elsewhere on other machines.
+            ("tokenizer", posixpath.basename(plan.tokenizer.rstrip("/"))),
             ("runtime", plan.runtime),
             ("streamed", "yes" if "stream" in load.options else "no"),
             ("kit", plan.kit_version),
@@ -105,7 +111,6 @@ def _measured(
 ) -> Measured:
     figures = [result.figures for result in results]
     case = results[0].case
-    tokens = [found.output_tokens.mean for found in figures if found.output_tokens is not None]
     values: dict[str, tuple[float | None, ...]] = {
         "output_throughput": tuple(found.output_throughput for found in figures),
         "latency": tuple(found.latency_s.mean if found.latency_s else None for found in figures),
@@ -135,7 +140,8 @@ def _measured(
         requests=case.requests,
         sent=sum(found.requests for found in figures),
         succeeded=sum(found.succeeded for found in figures),
-        tokens_out=sum(tokens) / len(tokens) if len(tokens) == len(figures) else None,
+        tokens_in=stats.mean(found.input_tokens.mean if found.input_tokens else None for found in figures),
+        tokens_out=stats.mean(found.output_tokens.mean if found.output_tokens else None for found in figures),
         errors=_errors(results, tried),
         single=single,
     )
@@ -159,6 +165,21 @@ def _hardware(inventory: Inventory, accelerator: str | None, count: int | None) 
     if accelerator and count:
         return f"{count} x {accelerator}"
     return inventory.cpu.model.value or inventory.cpu.architecture.value or "—"
+
+
+def _seed(plan: Plan) -> str:
+    """The seed of the first round, and by how much that of each further case is another."""
+    first = [next(entry.order.seed for entry in plan.rounds if entry.case.id == case.id) for case in plan.cases]
+    step = first[1] - first[0] if len(first) > 1 else 0
+    return f"{first[0]}, +{step} for each case" if step else f"{first[0]}"
+
+
+def _warm_up(plan: Plan) -> str:
+    """How many requests warm a case up before its first round."""
+    sent = Counter[str]()
+    for entry in plan.warmups:
+        sent[entry.case.id] += entry.case.requests
+    return f"{', '.join(map(str, sorted(set(sent.values()))))} requests" if sent else "none"
 
 
 def _per_client(plan: Plan) -> list[float | int]:

@@ -14,16 +14,19 @@ from kit.model.rates import CaseKey, Condition, Rate
 from kit.model.shapes import Shape
 
 KEYS = (
-    *("model", "weights", "lengths", "generator", "generator_version", "transport", "dataset", "seed"),
-    *("success", "complete"),
+    *("model", "weights", "lengths", "requests", "generator", "generator_version", "transport", "dataset", "seed"),
+    *("rehearsal", "success", "complete"),
 )
 """What must be the same for figures to be comparable, or whole (`success`, `complete`)."""
+MEASUREMENT, REHEARSAL = "measurement", "rehearsal"
+"""What the key `rehearsal` says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One case: the figures of each of its rounds by metric, and what is known of its requests.
 
+    `requests`: how many a round sends; `sent` and `succeeded`: of all rounds. `tokens_in`, `tokens_out`: the mean of what was measured.
     `steps`: to what a figure was rounded. `errors`: how wrong the instrument may be, as a share of the figure; a metric that
     was not tried is not there. `single`: the values of the requests, where there is only one round.
     """
@@ -36,6 +39,7 @@ class Measured:
     requests: int | None = None
     sent: int | None = None
     succeeded: int | None = None
+    tokens_in: float | None = None
     tokens_out: float | None = None
     rate: Rate | None = None
     shape: Shape | None = None
@@ -82,6 +86,11 @@ class Side:
     arguments: tuple[tuple[str, str], ...] = ()
     load: tuple[tuple[str, str], ...] = ()
     weights: tuple[Weights, ...] = ()
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether it says of itself that its figures are those of stand-ins."""
+        return self.keys.get("rehearsal") == REHEARSAL
 
 
 def weights(engine: str | None, argv: Sequence[str]) -> str | None:

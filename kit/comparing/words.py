@@ -9,9 +9,11 @@ from kit.texts import say
 
 
 def verdict(found: Comparison) -> tuple[str, ...]:
-    """A few lines for each side, and which side gets most out of an accelerator."""
+    """Which sides are rehearsals, a few lines for each side, and which side gets most out of an accelerator."""
     lang = found.language
-    lines = [line for entry in found.others for line in _side(entry, found.baseline, lang)]
+    played = [entry.letter for entry in found.contenders if entry.rehearsal]
+    lines = [say(lang, "compare-rehearsal", letters=say(lang, "and").join(played))] if played else []
+    lines += [line for entry in found.others for line in _side(entry, found.baseline, lang)]
     known = [(case.per_accelerator, entry, case) for entry in found.contenders for case in entry.cases]
     best = max(((v, e, c) for v, e, c in known if v is not None), key=lambda entry: entry[0], default=None)
     if best is not None and all(entry.accelerators for entry in found.contenders):

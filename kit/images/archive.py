@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self, TypedDict
@@ -115,7 +116,8 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
+        # Whatever ended it: left open it would write its rest when it is destroyed, into a file that is closed by then.
+        with suppress(OSError) if kind is not None else nullcontext():
             self._archive.close()
 
     def add(self, stream: IO[bytes], tags: Sequence[str]) -> None:

@@ -75,7 +75,7 @@ class Shared:
         self._wires[self._owners[-1]].tell(head, body)
 
     def run(self, head: dict[str, object], clock: Clock | Ramp | None = None) -> None:
-        """Let all send, by the clock if there is one, and make one of what came: `sender.json` is of the busiest.
+        """Let all send, by the clock if there is one, and make one of what came: `sender.json` is of the busiest, with the pauses of all.
 
         Raises `EOFError` where one ended early.
         """
@@ -98,7 +98,9 @@ class Shared:
         said = [json.loads((folder / SAID).read_bytes()) for folder in self._folders]
         busiest = max(said, key=lambda one: (one["cpu_s"] + (one["waited_s"] or 0.0)) / one["wall_s"])
         sums = {name: sum(one[name] for one in said) for name in ("opened_late", "sent_again")}
-        summary = {**busiest, **sums, "processes": len(said)}
+        pauses = sorted(pause for one in said for pause in one["pauses_ns"])
+        longest = max(one["longest_pause_s"] for one in said)
+        summary = {**busiest, **sums, "longest_pause_s": longest, "pauses_ns": pauses, "processes": len(said)}
         (self._home / SAID).write_text(json.dumps(summary) + "\n", "utf-8")
 
     def _own(self, index: int, planned: Times) -> Sequence[int]:

@@ -37,6 +37,8 @@ _MOST_OVER = 64
 _WHOLE = 6
 """An answer may take so many times what its server may be silent, however much comes: by default as long as evalscope's own has."""
 _LOOK_S = 1.0
+_WAIT_S = 0.01
+"""No look at the connections waits longer: one that takes longer tells that this process was not let run."""
 _FINE_S = 0.002
 """An epoll waits for whole milliseconds: what is due sooner is waited for otherwise."""
 _LOST = 3
@@ -54,7 +56,7 @@ class Transport:
     def __init__(
         self, to: Endpoint, *, headers: dict[str, str], connect_timeout_s: float, read_timeout_s: float
     ) -> None:
-        self.load = Load()
+        self.load = Load(stamped=not to.secure)
         self._parsers = Parsers()
         self._to = to
         self._headers = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
@@ -72,7 +74,7 @@ class Transport:
         """Whether the end of an answer lets the next request begin."""
         self._follow: Follow | None = None
         self._began_ns = self._took_ns = 0
-        self._gathering = Gathering()
+        self._gathering = Gathering(stamped=not to.secure)
         self._over: deque[Exchange] = deque()
         self._under_way = 0
         self._looked_ns = 0
@@ -163,7 +165,7 @@ class Transport:
                 nap_s = min(rest_s, max(_LEAST_NAP_S, gathered_s))
                 sleep(nap_s)
                 rest_s -= nap_s
-        return 0 if rest_s < _FINE_S else min(_LOOK_S, rest_s - 0.001)
+        return 0 if rest_s < _FINE_S else min(_WAIT_S, rest_s - 0.001)
 
     def _next(self, due_ns: int) -> None:
         """Send the request that is next; it was due at that time."""
@@ -210,7 +212,7 @@ class Transport:
 
     def _read(self, timeout_s: float) -> int:
         """Take whatever is there; tells of how many connections something was."""
-        found = self._epoll.poll(timeout_s)
+        found, looked_ns = self._epoll.poll(timeout_s), monotonic_ns()
         for descriptor, events in found:
             connection = self._connections.get(descriptor)
             if connection is None:
@@ -223,6 +225,7 @@ class Transport:
                 self._unseen.append(connection)
         if found and (one := self._connections.get(found[0][0])) is not None and one.exchange is not None:
             self._gathering.learn(one.exchange.times_ns)
+        self.load.looked(looked_ns, monotonic_ns(), timeout_s)
         return len(found)
 
     def finished(self, connection: Connection, exchange: Exchange) -> None:

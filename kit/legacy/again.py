@@ -16,7 +16,7 @@ def report(found: OldReport, content: bytes) -> Report:
     return Report(
         language=found.language,
         run=found.source,
-        draft=None,
+        draft=found.draft,
         project=found.project or "—",
         model=found.model or "—",
         model_label=found.model_label or "—",

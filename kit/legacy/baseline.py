@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from kit import stats
 from kit.errors import Problem, ProfileError, UsageError
-from kit.legacy import tables
+from kit.legacy import marks, tables
 from kit.model.rates import CaseKey, Condition
 from kit.model.table import METRICS, Cell, Row
 
@@ -22,6 +22,11 @@ def read(content: bytes, name: str) -> tuple[Row, ...]:
     if problems or not cases:
         raise ProfileError(f"the baseline {name} is not one", problems=problems)
     return tuple(map(_mean, cases.values()))
+
+
+def is_rehearsal(rows: Sequence[Row]) -> bool:
+    """Whether a baseline says of itself that its figures are those of stand-ins."""
+    return any(marks.is_rehearsal(row.draft) for row in rows)
 
 
 def _wrong(rows: Sequence[Row]) -> Iterator[Problem]:
@@ -44,7 +49,14 @@ def _mean(rows: Sequence[Row]) -> Row:
     means = {metric: _cell([getattr(row, metric) for row in rows]) for metric in METRICS}
     first = rows[0]
     condition = {name: getattr(first, name) for name in Condition.model_fields}
-    return Row.model_validate({**condition, **means})
+    counts = {name: _sum([getattr(row, name) for row in rows]) for name in ("sent", "failed")}
+    draft = next((row.draft for row in rows if row.draft), None)
+    return Row.model_validate({**condition, **means, **counts, "draft": draft})
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _cell(cells: Sequence[Cell | None]) -> Cell | None:

@@ -24,6 +24,9 @@ _TITLES: tuple[tuple[str, str], ...] = (
     ("loop", r"loop|轮次"),
     ("concurrency", r"concurrency|parallel|并发(数|度|量)?"),
     ("requests", r"requests|number|请求数量?"),
+    ("failed", r"failed requests|失败请求数"),
+    ("status", r"status"),
+    ("draft", r"draft"),
     ("latency", rf"avg_latency_m?s|{_MEAN}((e2e|end[- ]to[- ]end) )?latency|(平均)?端到端(时延|延迟)( avg latency)?"),
     (
         "output_throughput",

@@ -78,11 +78,14 @@ def performance(grid: Grid) -> Performance:
     return Performance(tuple(rows), labels.get("model"), labels.get("environment"), tuple(problems))
 
 
-def requests(grid: Grid) -> dict[CaseKey, int]:
-    """Of one of kit's own tables, how many requests a round of each case sent."""
+def requests(grid: Grid) -> dict[CaseKey, dict[str, int]]:
+    """Of one of kit's own tables, how many requests a round of each case sent, how many all its rounds did, and how many failed."""
     titles = [tables.column(title) for title in grid.rows[0].cells]
-    rounds = next((at for at, title in enumerate(grid.rows[0].cells) if title in CATALOGUE["rounds"]), None)
-    if rounds is None or not {"input", "output", "concurrency", "requests"} <= set(titles):
+    rounds, failures = (
+        next((at for at, title in enumerate(grid.rows[0].cells) if title in CATALOGUE[key]), None)
+        for key in ("rounds", "failures")
+    )
+    if rounds is None or failures is None or not {"input", "output", "concurrency", "requests"} <= set(titles):
         return {}
     found = {}
     for row in grid.rows[1:]:
@@ -91,8 +94,9 @@ def requests(grid: Grid) -> dict[CaseKey, int]:
             lengths = {name: Length.model_validate(told[name]) for name in ("input", "output")}
             load = load_told(told["concurrency"]) or {"concurrency": cells.count(told["concurrency"], least=1)}
             sent, done = cells.count(told["requests"], least=1), cells.count(row.cells[rounds], least=1)
-            if sent % done == 0:
-                found[Condition.model_validate({**lengths, **load}).key] = sent // done
+            failed = cells.count(row.cells[failures], least=0)
+            counts = {"sent": sent, "failed": failed, **({"requests": sent // done} if sent % done == 0 else {})}
+            found[Condition.model_validate({**lengths, **load}).key] = counts
     return found
 
 

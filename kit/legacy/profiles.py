@@ -282,7 +282,9 @@ class _Writing:
             self._miss(what, self._found.load_where)
 
     def _baseline(self) -> str:
-        written = [",".join(("input", "output", "concurrency", *COLUMNS))]
+        # What the report says of itself goes with its figures: those of stand-ins are no baseline.
+        title, mark = (",Draft", f',"{self._found.draft}"') if self._found.draft else ("", "")
+        written = [",".join(("input", "output", "concurrency", *COLUMNS)) + title]
         for row in self._found.rows:
             cells = dict(row.cells())
             missing = [name for name in METRICS if name not in cells]
@@ -290,5 +292,5 @@ class _Writing:
                 self._miss(f"{row.name} lacks {', '.join(missing)} and is not in the baseline")
                 continue
             figures = (f"{cells[name].value:.10g}" for name in METRICS)
-            written.append(",".join((row.input.label, row.output.label, str(row.load), *figures)))
+            written.append(",".join((row.input.label, row.output.label, str(row.load), *figures)) + mark)
         return "\n".join(written) + "\n"

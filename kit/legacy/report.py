@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kit.errors import Problem, UsageError
-from kit.legacy import cells, lines, markdown, tables, word
+from kit.legacy import cells, lines, markdown, marks, tables, word
 from kit.legacy.blocks import MOST_BYTES, Block, Code, Grid, Heading, Paragraph, TableRow
 from kit.legacy.performance import performance, requests
 from kit.model.profile import Language
@@ -33,7 +33,7 @@ _BULLET = re.compile(r"^[-*•]\s+")
 
 @dataclass(frozen=True, slots=True)
 class OldReport:
-    """What a report says. `unread` holds every piece that was not understood, with its place."""
+    """What a report says. `draft` is the mark of one of kit's own that is no whole measurement. `unread` holds every piece that was not understood, with its place."""
 
     source: str
     language: Language = "zh-CN"
@@ -54,6 +54,7 @@ class OldReport:
     conclusion: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     script: str = ""
+    draft: str | None = None
     unread: tuple[Problem, ...] = ()
 
 
@@ -93,7 +94,8 @@ class _Reading:
     titles: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     pending: str | None = None
-    sent: dict[CaseKey, int] = field(default_factory=dict)
+    sent: dict[CaseKey, dict[str, int]] = field(default_factory=dict)
+    draft: str | None = None
     language: Language = "zh-CN"
 
     def whole(self, blocks: Sequence[Block]) -> OldReport:
@@ -129,10 +131,11 @@ class _Reading:
             load_where=self.where.get("run-test", ""),
             model_label=self.labels.get("model"),
             environment_label=self.labels.get("environment"),
-            rows=tuple(row.model_copy(update={"requests": self.sent.get(row.key, row.requests)}) for row in self.rows),
+            rows=tuple(row.model_copy(update=self.sent.get(row.key)) for row in self.rows),
             conclusion=tuple(self.conclusion),
             attachments=tuple(self.attachments),
             script="\n".join(self.scripts),
+            draft=self.draft,
             unread=tuple(self.unread),
         )
 
@@ -203,6 +206,8 @@ class _Reading:
                 self._miss(block.where, f"a second command for {_short(CATALOGUE[key][0])}: {_short(text)}")
             else:
                 self.found[key], self.where[key] = text, block.where
+        elif section is None and (mark := marks.of(text)) is not None:
+            self.draft = mark
         elif _known(section, block):
             return
         else:

@@ -108,8 +108,12 @@ def _row(
                 values[name] = Length.model_validate(cells.length(text))
             elif name == "concurrency" and (load := load_told(text)) is not None:
                 values |= load
-            elif name in ("concurrency", "loop", "requests"):
-                values[name] = cells.count(text, least=0 if name == "loop" else 1)
+            elif name in ("status", "draft"):
+                values[name] = text.strip() or None
+            elif name == "failed" and text.strip() in _NOTHING:
+                continue
+            elif name in ("concurrency", "loop", "requests", "failed"):
+                values[name] = cells.count(text, least=0 if name in ("loop", "failed") else 1)
             elif name in METRICS and text.strip() not in _NOTHING:
                 figure = cells.figure(text, column)
                 values[name] = Cell(value=figure.value, step=steps[name], where=where)
@@ -118,6 +122,11 @@ def _row(
         except ValueError as error:
             problems.append(Problem(where, str(error)))
     problems += [Problem(line.where, f"has no {name}") for name in _CASE if name not in values and not problems]
+    sent, failed = values.get("requests"), values.get("failed")
+    if isinstance(sent, int) and isinstance(failed, int):
+        values["sent"] = sent
+        if failed > sent:
+            problems.append(Problem(line.where, f"has {failed} failed requests of {sent}"))
     return problems or Row.model_validate(values)
 
 

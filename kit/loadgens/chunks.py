@@ -19,11 +19,12 @@ from kit.loadgens.timings import Said
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a stream held: chunks with text, when the first came (the client's clock), the gaps between them in seconds,
+    """What a stream held: chunks with text, when the first and the last came (the client's clock), the gaps between them in seconds,
     the server's own token counts, why it stopped, what some servers add of their own work, and an error amid the chunks. `None`: the stream did not say."""
 
     text_chunks: int
     first_text_at: float | None
+    last_text_at: float | None
     gaps_s: tuple[float, ...]
     input_tokens: int | None
     output_tokens: int | None
@@ -118,6 +119,7 @@ def answer(chunks: Sequence[object], times: Sequence[float]) -> Answer:
     return Answer(
         text_chunks=text_chunks,
         first_text_at=text_at[0] if text_at else None,
+        last_text_at=text_at[-1] if text_at else None,
         gaps_s=tuple(later - earlier for earlier, later in itertools.pairwise(text_at)),
         input_tokens=usage[0],
         output_tokens=usage[1],

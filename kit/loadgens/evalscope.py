@@ -156,7 +156,7 @@ def _precise(raw: Path, order: Order) -> Reading:
         samples,
         NativeSummary.model_validate({**values, "step_s": native.step_s}),
         began_s,
-        tuple(exchanges.doubts(raw, samples, rated=order.case.rate is not None)),
+        tuple(exchanges.doubts(raw, samples, began_s, rated=order.case.rate is not None)),
     )
 
 
@@ -249,7 +249,9 @@ def _sample(index: int, row: sqlite3.Row, origin: float, notes: Mapping[float, _
         sent_s=sent - origin,
         latency_s=completed - sent if completed is not None else None,
         ttft_s=got.first_text_at - sent if got.first_text_at is not None else None,
+        last_text_s=got.last_text_at - sent if got.last_text_at is not None else None,
         gaps_s=got.gaps_s,
+        texts=got.text_chunks,
         input_tokens=got.input_tokens if counted else row["prompt_tokens"],
         output_tokens=got.output_tokens if counted else row["completion_tokens"],
         tokens_from="usage" if from_usage else "tokenizer" if row["completion_tokens"] is not None else None,
@@ -269,9 +271,12 @@ def _answer(row: sqlite3.Row, columns: Iterable[str]) -> Answer:
     gaps = _floats(row["inter_token_latencies"])
     first = row["first_chunk_latency"]
     got = answer(parts, [])
+    first_at = float(row["start_time"]) + float(first) if first and got.text_chunks else None
     return Answer(
         text_chunks=got.text_chunks,
-        first_text_at=float(row["start_time"]) + float(first) if first and got.text_chunks else None,
+        first_text_at=first_at,
+        # Some that carry no text count there too, as those of tool calls.
+        last_text_at=first_at + sum(gaps) if first_at is not None and len(gaps) + 1 == got.text_chunks else None,
         gaps_s=tuple(gaps),
         # Usage that came in a chunk of its own is not kept: it is in the row's columns.
         input_tokens=got.input_tokens,

@@ -14,7 +14,7 @@ from kit.instrument import exchange as kept
 from kit.instrument import foreign
 from kit.instrument.exchange import Exchange
 from kit.instrument.outcomes import Stream, failure
-from kit.loadgens import timings
+from kit.loadgens import pauses, timings
 from kit.loadgens.reading import ReadingError, short
 from kit.loadgens.timings import Said
 from kit.model import Doubt, Sample
@@ -66,10 +66,15 @@ def demand(raw: Path) -> float | None:
     return (cpu + said.get("waited_s", 0.0)) / wall if cpu is not None and wall else None
 
 
-def doubts(raw: Path, samples: Sequence[Sample], *, rated: bool) -> Iterator[Doubt]:
-    """Whether the sender kept up while it sent, and had its connections; at a rate the waiting for one is in the times."""
+def doubts(raw: Path, samples: Sequence[Sample], began_s: float | None, *, rated: bool) -> Iterator[Doubt]:
+    """Whether the sender kept up while it sent, and had its connections; at a rate the waiting for one is in the times.
+
+    `began_s` is when the first request was sent, on the monotonic clock.
+    """
     if (found := demand(raw)) is not None and found > SATURATED:
         yield Doubt(kind="client-saturated", values=(("demand", f"{found:.0%}"),))
+    if began_s is not None and (paused := pauses.doubt(_told(raw), samples, began_s)) is not None:
+        yield paused
     said = _said(raw)
     if again := said.get("sent_again"):
         yield Doubt(kind="sent-again", values=(("count", f"{again:.0f}"), ("of", str(len(samples)))))
@@ -83,13 +88,18 @@ def doubts(raw: Path, samples: Sequence[Sample], *, rated: bool) -> Iterator[Dou
         yield Doubt(kind="connected-late", values=tuple(values.items()))
 
 
-def _said(raw: Path) -> dict[str, float]:
-    """What the sender says of itself, as far as it is numbers; nothing where that cannot be read."""
+def _told(raw: Path) -> dict[str, object]:
+    """What the sender says of itself; nothing where that cannot be read."""
     try:
         said = foreign.loads(bounded.read(raw / SENDER, bounded.TEXT_BYTES).decode("utf-8"))
     except (OSError, ValueError):
         return {}
-    pairs = said.items() if isinstance(said, dict) else ()
+    return said if isinstance(said, dict) else {}
+
+
+def _said(raw: Path) -> dict[str, float]:
+    """The same, as far as it is numbers."""
+    pairs = _told(raw).items()
     return {name: value for name, value in pairs if isinstance(value, int | float) and math.isfinite(value)}
 
 

@@ -65,7 +65,7 @@ class Contender(Record):
     """One side: a run, a table or an old report, by a letter; its figures, and what they are against the baseline's.
 
     `efficiency`: geometric means over the shared cases of the ratios of tokens per accelerator, joule and cost, as far as both
-    sides know them. `missing`: cases that only one of the two has.
+    sides know them. `missing`: cases that only one of the two has. `rehearsal`: it says of itself that stand-ins took part.
     """
 
     letter: str
@@ -82,6 +82,7 @@ class Contender(Record):
     overall: tuple[Ratio, ...] = ()
     efficiency: tuple[tuple[str, float], ...] = ()
     missing: tuple[str, ...] = ()
+    rehearsal: bool = False
 
 
 class Differing(Record):

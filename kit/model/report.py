@@ -42,7 +42,7 @@ class RoundRow(Record):
 
 
 class Baseline(Record):
-    """Results to compare with: the name of their file, and one row for each case."""
+    """Results to compare with: the name of their file, with what it says against them, and one row for each case."""
 
     name: str
     rows: tuple[PerformanceRow, ...]

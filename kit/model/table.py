@@ -25,12 +25,17 @@ class Cell(Record):
 class Row(Condition):
     """The figures of one case, or of one round of it; `None` where nothing is written.
 
-    `requests` is the number of requests where it is known. `tokens` and `window_s` are only known of kit's own runs: the
+    `requests` is the number of requests of a round where it is known; `failed` of `sent` requests failed, `status` is what kit's own
+    tables make of that, and `draft` the mark of a run that is not whole, or a rehearsal, as it was written. `tokens` and `window_s` are only known of kit's own runs: the
     mean output tokens of the successful requests, whether these `varied`, and the time that the throughput counts.
     """
 
     loop: int | None = None
     requests: int | None = None
+    sent: int | None = None
+    failed: int | None = None
+    status: str | None = None
+    draft: str | None = None
     tokens: float | None = None
     window_s: float | None = None
     varied: bool = False

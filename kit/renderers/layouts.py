@@ -62,15 +62,9 @@ class Layout:
             keep_trailing_newline=True,
             finalize=shown,
         )
-        found: dict[str, Callable[..., object]] = {
-            "figure": figure,
-            "rate": rate,
-            "apart": apart,
-            "duration": duration,
-            **filters,
-        }
-        for name, apply in found.items():
+        for name, apply in {"figure": figure, "rate": rate, "duration": duration, **filters}.items():
             made.filters[name] = _of_what_there_is(apply)
+        made.filters["apart"] = apart
         made.globals.update(report=report, say=_Words(report), when=when)
         return made
 
@@ -103,10 +97,10 @@ class Layout:
         return found
 
 
-def _of_what_there_is(apply: Callable[..., object]) -> Callable[..., object]:
+def _of_what_there_is(apply: Callable[..., str]) -> Callable[..., str]:
     """A filter that names a field which there is not; by itself it would only say that it was given no text."""
 
-    def applied(value: object, *more: object, **named: object) -> object:
+    def applied(value: object, *more: object, **named: object) -> str:
         if isinstance(value, Undefined):
             str(value)  # raises, with its name
         return apply(value, *more, **named)

@@ -63,11 +63,16 @@ def instrument(calibration: Calibration | None, case: Case, results: Sequence[Ro
     return found
 
 
-def baseline(content: bytes | None, name: str) -> Baseline | None:
-    """The results that a profile names to compare with."""
+def baseline(content: bytes | None, name: str, lang: Language) -> Baseline | None:
+    """The results that a profile names to compare with, their name with what they tell against themselves."""
     if content is None:
         return None
-    return Baseline(name=name, rows=tuple(map(again.row, baselines.read(content, name))))
+    rows = baselines.read(content, name)
+    told = list(dict.fromkeys(row.draft for row in rows if row.draft))
+    if failed := sum(row.failed or 0 for row in rows):
+        told.append(say(lang, "baseline-failed", failed=failed, of=sum(row.sent or 0 for row in rows)))
+    marked = say(lang, "baseline-marked", name=name, mark=say(lang, "and").join(told)) if told else name
+    return Baseline(name=marked, rows=tuple(map(again.row, rows)))
 
 
 def rounds_note(plan: Plan, lang: Language) -> str:

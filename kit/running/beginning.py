@@ -25,7 +25,8 @@ from kit.store import RunDir
 class Prepared:
     """A plan, the profile, the baseline and the prompts that it was made from, and where its run goes or lies already.
 
-    `images` are the locks of its environments, where these are not kit's own; `original` is what it repeats, if it does.
+    `images` are the locks of its environments, and `environments` is the folder that keeps these, where they are not kit's own;
+    `original` is what it repeats, if it does.
     """
 
     plan: Plan
@@ -35,6 +36,7 @@ class Prepared:
     run: RunDir | None = None
     collected: Collected | None = None
     images: Path | None = None
+    environments: Path | None = None
     prompts: Contents = field(default_factory=dict)
     original: Original | None = None
 

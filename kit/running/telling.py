@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from kit import estimate, rounds, searches, streams
 from kit.events import Event, Kind, Seen
@@ -97,9 +98,11 @@ class Teller:
         )
         # The server's start-up phases are told by the thread that reads its log.
         with self._telling:
-            self._observe(Seen(event, result))
+            # What whoever watches cannot write is none of the run's own files.
+            with suppress(OSError):
+                self._observe(Seen(event, result))
             self._run.journal(event)
             if self._read and (unread := streams.lost()) is not None:
                 self._read = False
-                text = f"nobody reads {unread} any more: the run goes on, and what it finds is in its files"
+                text = f"{unread}: the run goes on, and what it finds is in its files"
                 self._run.journal(Event(at=self._host.now(), kind="warning", text=text))

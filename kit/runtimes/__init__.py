@@ -30,17 +30,20 @@ def named_platform(variant: str | None) -> tuple[str | None, str | None]:
     return None if version == "latest" else version, f"linux/{machine}"
 
 
-def make(name: str, platform: str | None = None, images: Path | None = None) -> Runtime:
+def make(
+    name: str, platform: str | None = None, images: Path | None = None, environments: Path | None = None
+) -> Runtime:
     """The runtime of that name; with images for another platform, such as `linux/arm64`, where that is asked for.
 
-    `images` are the locks that environments are made from, where these are not kit's own.
+    `images` are the locks that environments are made from, and `environments` the folder that keeps these, where they are not
+    kit's own.
     """
     if name == "process":
         if platform is not None:
             raise UsageError("--platform chooses images: it goes with --runtime docker")
         from kit.runtimes.process import ProcessRuntime
 
-        return ProcessRuntime(images or folder("images"), cache())
+        return ProcessRuntime(images or folder("images"), environments or cache())
     if name == "docker":
         from kit.runtimes.docker import DockerRuntime
 

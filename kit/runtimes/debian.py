@@ -5,12 +5,14 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from kit import bounded, owners
+from kit.durable import replace
 from kit.errors import EnvironmentUnavailableError, HostError, Problem
 from kit.ports import Progress
 from kit.runtimes import marks, notes
@@ -70,31 +72,30 @@ def fetch(
     absent = missing(packages, folder)
     if not absent:
         return
-    folder.mkdir(parents=True, exist_ok=True)
     progress(f"fetching {len(absent)} Debian packages for {architecture}")
     wanted = [f"{package.name}:{package.architecture}={package.version}" for package in packages]
-    resolve(wanted, architecture, suite, folder, mirror, "the locked Debian packages could not be fetched")
-    _check(packages, folder)
+    failing = "the locked Debian packages could not be fetched"
+    with resolved(wanted, architecture, suite, mirror, failing) as there, notes.writing(folder):
+        states = [(package, _state(package, there)) for package in absent]
+        for package, state in states:
+            if not state:
+                replace(folder / package.file, bounded.read(there / package.file, package.size))
+    _refuse(folder, states)
 
 
-def resolve(
-    wanted: Sequence[str], architecture: str, suite: str, folder: Path, mirror: str | None, failing: str
-) -> None:
-    """Put the files of the packages that apt chooses for `wanted`, with all that they need, into a folder."""
+@contextmanager
+def resolved(wanted: Sequence[str], architecture: str, suite: str, mirror: str | None, failing: str) -> Iterator[Path]:
+    """A folder with the files of the packages that apt chooses for `wanted`, with all that they need; gone afterwards."""
     with notes.scratch("debs") as scratch:
-        # A folder of its own, which any user may write: unpacking may happen as another user.
-        os.chmod(scratch, 0o777)
-        take = f'cp "$1"/var/cache/apt/archives/*.deb {shlex.quote(scratch)}/'
+        # Written by mmdebstrap itself, as this user: where it unpacks as another one, that may not write here, nor may anybody else.
+        take = f"copy-out /var/cache/apt/archives {shlex.quote(scratch)}"
         argv = [
             *_mmdebstrap(architecture, "extract", wanted),
             *("--format=null", "--skip=download/empty", f"--extract-hook={take}", suite, "-"),
             *([mirror] if mirror is not None else []),
         ]
         _run(argv, failing, {})
-        for path in Path(scratch).glob("*.deb"):
-            temporary = folder / f".{path.name}.part"
-            temporary.write_bytes(path.read_bytes())
-            os.replace(temporary, folder / path.name)
+        yield Path(scratch) / "archives"
 
 
 def build(
@@ -160,8 +161,12 @@ def _state(package: Package, folder: Path) -> str:
 
 
 def _check(packages: Sequence[Package], folder: Path) -> None:
-    states = [(package.file, _state(package, folder)) for package in packages]
-    if problems := [Problem(str(folder / file), state) for file, state in states if state]:
+    _refuse(folder, [(package, _state(package, folder)) for package in packages])
+
+
+def _refuse(folder: Path, states: Sequence[tuple[Package, str]]) -> None:
+    """Raise where the state of a file that lies in a folder, or should, is any."""
+    if problems := [Problem(str(folder / package.file), state) for package, state in states if state]:
         msg = "Debian packages are not those that were locked"
         hint = "kit image fetch puts them there; what the mirror no longer has must come from a folder that has it"
         raise EnvironmentUnavailableError(msg, problems=problems, hint=hint)

@@ -25,8 +25,8 @@ _FIELDS = dict(
 )
 _TEXTS = ("error", "failures")
 """Words about failures, which another version of kit may put otherwise."""
-_SERVERS_OWN = ("cached_tokens", "server_queue_s", "server_prefill_s", "server_decode_s")
-"""What servers said of themselves, which earlier versions of kit did not take from all of them."""
+_TAKEN_LATER = ("cached_tokens", "server_queue_s", "server_prefill_s", "server_decode_s", "texts", "last_text_s")
+"""What earlier versions of kit did not take from all servers and load generators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _raw(
     if len(reading.samples) != len(samples):
         yield Problem(where, f"holds {len(samples)} requests, raw/ holds {len(reading.samples)}")
         return
-    untaken = [name for name in _SERVERS_OWN if all(getattr(stored, name) is None for stored in samples)]
+    untaken = [name for name in _TAKEN_LATER if all(getattr(stored, name) is None for stored in samples)]
     for number, (stored, again) in enumerate(zip(samples, reading.samples, strict=True), start=1):
         for name, old, new in _different(stored, again.model_copy(update=dict.fromkeys(untaken))):
             yield Problem(where, f"line {number}: {name} is {old}, raw/ gives {new}")

@@ -108,6 +108,10 @@ CONTRASTS: dict[str, tuple[str, str]] = {
         "无法判定是否大于噪声（至少一方只有单轮结果）",
         "not to be told from noise, since a side has single rounds only",
     ),
+    "compare-rehearsal": (
+        "{letters} 为演练：使用替代程序，数据不代表真实性能，涉及该方的比值亦然。",
+        "A rehearsal with stand-ins: {letters}. Its figures, and all ratios to them, say nothing about real performance.",
+    ),
     "compare-line": (
         "{letter}（{name}）相对 {base}：{metric}为 {ratio} 倍{interval}，{says}（{cases} 个工况的几何平均）。",
         "{letter} ({name}) against {base}: {metric} is {ratio} times{interval}, {says} (geometric mean over {cases} cases).",

@@ -10,6 +10,8 @@ _NAMES = {
     "server": "服务器",
     "requests per client": "每客户端请求数",
     "rounds": "轮次",
+    "warm-up": "预热",
+    "tokenizer": "分词器",
     "runtime": "运行方式",
     "streamed": "流式输出",
     "instrument": "测量程序",

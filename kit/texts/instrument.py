@@ -58,6 +58,12 @@ INSTRUMENT: dict[str, tuple[str, str]] = {
         "the client was saturated: its sender used or waited for a processor {demand} of the time, so these figures may be the "
         "client's and not the server's",
     ),
+    "client-paused": (
+        "发送程序曾有一段时间未能读取连接：{of} 个应答中有 {count} 个的首段文本读取过迟，所记时刻至多偏晚约 {longest} s，约占 TTFT 均值的 {ttft}"
+        "（p99：{p99}），并使 TPOT 偏低约 {tpot}",
+        "the sender was kept from reading for a while: the first text of {count} of {of} answers was read late, and stamped up to about {longest} s late: about "
+        "{ttft} of the mean TTFT (p99: {p99}), which TPOT lacks ({tpot})",
+    ),
     "sent-again": (
         "{of} 个请求中有 {count} 次重发：发送的同时服务器关闭了该连接，未收到任何应答；时延从重发时刻起算",
         "{count} of {of} requests were sent once more, since the server closed their connections just as they came, without a byte of an answer; "

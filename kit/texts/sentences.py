@@ -67,9 +67,15 @@ JUDGEMENTS: dict[str, tuple[str, str]] = {
         "基线：{name}。基线数值为其记录的精度；“—”表示没有该数据。",
         "Baseline: {name}, with the precision in which it was written; “—” where there is no such figure.",
     ),
+    "baseline-marked": ("{name}（{mark}）", "{name} ({mark})"),
+    "baseline-failed": ("其 {of} 个请求中有 {failed} 个失败", "{failed} of its {of} requests failed"),
     # why nothing could be decided
     "uncertain-no-such-case": ("没有工况符合该标准：{limit}", "no case fits this criterion: {limit}"),
     "uncertain-no-baseline": ("基线中没有该工况的数据", "the baseline has no such figure"),
+    "uncertain-rehearsed-baseline": (
+        "基线为演练数据，不代表真实性能",
+        "the baseline is a rehearsal, whose figures say nothing about real performance",
+    ),
     "uncertain-not-tested": ("基线中有该工况，本次未测试", "in the baseline, but not part of this test"),
     "uncertain-rounds-missing": ("第 {rounds} 轮没有结果", "no result of round {rounds}"),
     "uncertain-nothing-sent": ("没有发出请求", "no request was sent"),

@@ -10,8 +10,10 @@ from kit.errors import HostError, VerificationError
 from kit.images import loading
 from kit.images.archive import Held
 from kit.model import Environment, Plan
+from kit.model.bundle import FOLDERS
 from kit.plan import LockedVersion, Pin
 from kit.ports import ImageStore, Progress, Runtime, StoredImage
+from kit.resources import cache
 from kit.runtimes import fetching
 from kit.runtimes.process import ProcessRuntime
 from kit.workflows import imaging
@@ -21,12 +23,14 @@ from kit.workflows.originals import Original
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the environments of a repetition come from: what pins them and tells their versions, `images` with their locks where
-    these are not kit's own, and what brings those of a plan. Nothing but `bring` changes anything on this machine."""
+    """Where the environments of a repetition come from: what pins them and tells their versions, `images` with their locks and
+    the folder in which they are `kept` where these are not kit's own, and what brings those of a plan. Nothing but `bring`
+    changes anything on this machine."""
 
     pin: Pin
     version: LockedVersion
     images: Path | None
+    kept: Path | None
     bring: Callable[[Plan, Progress], None]
 
 
@@ -40,7 +44,11 @@ def source(original: Original, runtime: Literal["process", "docker"], platform: 
 def _process(original: Original) -> Source:
     opened = original.opened
     locks = opened.home / "images" if opened is not None else None
-    door = runtimes.make("process", None, locks)
+    kept = None
+    if opened is not None and any(one.where.startswith(FOLDERS["wheel"]) for one in opened.unvouched):
+        # Of the same lock, and made of code that somebody let in for this once: no other run may find it.
+        kept = cache() / "unvouched" / str(original.sha256)[:16]
+    door = runtimes.make("process", None, locks, kept)
     assert isinstance(door, ProcessRuntime)
     wheels = opened.looked.bundle.manifest.of("wheel") if opened is not None else ()
     python = opened.looked.bundle.manifest.python if opened is not None else None
@@ -54,7 +62,7 @@ def _process(original: Original) -> Source:
             for environment in plan.environments:
                 door.environments.bring(environment, folder, progress)
 
-    return Source(door.pin, door.version, locks, bring)
+    return Source(door.pin, door.version, locks, kept, bring)
 
 
 def images(original: Original, door: Runtime, engine: ImageStore, platform: str | None) -> Source:
@@ -87,7 +95,7 @@ def images(original: Original, door: Runtime, engine: ImageStore, platform: str 
         if opened is not None and absent:
             _load(opened, [brought[identity] for identity in sorted(absent)], engine, progress)
 
-    return Source(pin, version, None, bring)
+    return Source(pin, version, None, None, bring)
 
 
 def _there(engine: ImageStore, identity: str) -> StoredImage | None:

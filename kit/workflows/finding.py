@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kit import trend
+from kit.comparing import alike as likeness
 from kit.comparing import runs as sides
 from kit.comparing import served
-from kit.comparing.sides import Side
+from kit.comparing.sides import Measured, Side
 from kit.errors import KitError, UsageError
 from kit.index import DamagedError, Index, place_of
 from kit.model.comparison import COMPARED
@@ -87,7 +88,7 @@ def over_time(folder: Path, url: str | None, wanted: Filters, case: str, metric:
             )
     known = {run.run: side for run in have if (side := _side(folder, run)) is not None}
     newest = next((run for run in have if not run.rehearsal), have[0])
-    alike = [run for run in reversed(have) if run.load == newest.load and not _apart(known, run, newest)]
+    alike = [run for run in reversed(have) if run.load == newest.load and not _apart(known, run, newest, case)]
     errors = [_error(known.get(run.run), case, metric) for run in alike]
     points = trend.of(alike, [figures[f"{run.place}/{run.run}"] for run in alike], metric, errors)
     return Trend(case, metric, points, tuple(run.run for run in have if run not in alike), told)
@@ -103,16 +104,23 @@ def _side(folder: Path, run: Found) -> Side | None:
         return None
 
 
-def _apart(known: Mapping[str, Side], run: Found, newest: Found) -> bool:
-    """Whether a run certainly served other weights than the newest."""
+def _apart(known: Mapping[str, Side], run: Found, newest: Found, case: str) -> bool:
+    """Whether a run certainly served other weights than the newest, or sent other requests of the case."""
     own, its = known.get(run.run), known.get(newest.run)
-    return own is not None and its is not None and served.apart(own, its)
+    if own is None or its is None:
+        return False
+    one, other = _case(own, case), _case(its, case)
+    return served.apart(own, its) or (one is not None and other is not None and likeness.apart(one, other))
 
 
 def _error(side: Side | None, case: str, metric: str) -> float:
     """How wrong the instrument may be in a figure of a run, as a share of it; 0 where nobody knows."""
-    errors = (one.errors for one in side.cases.values() if one.name == case) if side is not None else iter(())
-    return abs(next(errors, {}).get(metric, 0.0))
+    found = _case(side, case) if side is not None else None
+    return abs(found.errors.get(metric, 0.0)) if found is not None else 0.0
+
+
+def _case(side: Side, name: str) -> Measured | None:
+    return next((one for one in side.cases.values() if one.name == name), None)
 
 
 @contextmanager

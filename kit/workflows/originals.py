@@ -12,7 +12,7 @@ from kit import profile as profiles
 from kit.bundles import reading
 from kit.comparing import repeating
 from kit.errors import KitError, UsageError, VerificationError
-from kit.legacy import tables
+from kit.legacy import baseline, tables
 from kit.model import Inventory, Plan
 from kit.ports import Progress
 from kit.profile import Loaded
@@ -54,7 +54,12 @@ class Original:
         if self.loaded.baseline is None:
             msg = f"{self.name} has no results to compare with: it is a profile without a baseline"
             raise UsageError(msg, hint="kit run runs it")
-        return repeating.of_rows(tables.read(self.loaded.baseline, str(self.loaded.profile.acceptance.baseline)).rows)
+        profile = self.loaded.profile
+        rows = tables.read(self.loaded.baseline, str(profile.acceptance.baseline)).rows
+        if baseline.is_rehearsal(rows) and not profile.report.rehearsal:
+            msg = f"{profile.acceptance.baseline} is of a rehearsal: its figures say nothing that could be repeated"
+            raise UsageError(msg, hint="kit run runs the profile")
+        return repeating.of_rows(rows)
 
 
 @contextmanager

@@ -70,6 +70,7 @@ def ready(reference: str, runs: Path, wanted: Wanted, progress: Progress, host: 
             prepared = running.planned(
                 *(loaded, runtime, runs, wanted.platform),
                 images=source.images,
+                kept=source.kept,
                 pin=source.pin,
                 version=source.version,
                 collected=collected,

@@ -29,7 +29,7 @@ from kit.redaction import read_secret
 from kit.report import building as reports
 from kit.report import reading, verdicts
 from kit.resources import cache
-from kit.running import announcing, beginning, places, preparing, remaking, resuming, runner, trying
+from kit.running import announcing, beginning, finishing, places, preparing, remaking, resuming, runner, trying
 from kit.running.beginning import Prepared
 from kit.running.runner import Observe
 from kit.runtimes import environments, notes
@@ -69,14 +69,16 @@ def planned(
     platform: str | None = None,
     *,
     images: Path | None = None,
+    kept: Path | None = None,
     pin: plans.Pin | None = None,
     version: plans.LockedVersion | None = None,
     collected: Collected | None = None,
 ) -> Prepared:
-    """Decide everything for a run of a profile that was read; with other locks or images than kit's own where given."""
+    """Decide everything for a run of a profile that was read; with other locks or images than kit's own where given, whose
+    environments are `kept` in another folder."""
     if problems := list(beside.missing(loaded.profile, loaded.prompts)):
         raise ProfileError(f"{loaded.source} names prompts that are not there", problems=problems)
-    doors = runtimes.make(runtime, platform, images)
+    doors = runtimes.make(runtime, platform, images, kept)
     # Which cards a plan uses is decided by what this machine has; where none are asked for, it is looked at when the run begins.
     host = LocalHost()
     if collected is None and loaded.profile.machine.accelerator is not None:
@@ -97,7 +99,13 @@ def planned(
         # Now, and not after hours of measuring: what the results will be held against can be read.
         baselines.read(loaded.baseline, str(loaded.profile.acceptance.baseline))
     stored = profiles.resolved(loaded.profile)
-    return Prepared(made, stored, out, loaded.baseline, collected=collected, images=images, prompts=loaded.prompts)
+    return Prepared(
+        *(made, stored, out, loaded.baseline),
+        collected=collected,
+        images=images,
+        environments=kept,
+        prompts=loaded.prompts,
+    )
 
 
 def resume(reference: str, out: Path, profile: str | None = None, settings: Sequence[str] = ()) -> Prepared:
@@ -157,7 +165,8 @@ def _run(
 ) -> Finished:
     made = prepared.plan
     began = host.monotonic()
-    doors = Doors(runtimes.make(made.runtime, made.platform, prepared.images), host, HttpEndpoint())
+    runtime = runtimes.make(made.runtime, made.platform, prepared.images, prepared.environments)
+    doors = Doors(runtime, host, HttpEndpoint())
     key = read_secret(made.target.api_key) if made.target.api_key is not None else None
     for text in announcing.starting(made, doors.runtime, prepared.run):
         observe(Seen(Event(at=host.now(), kind="run", text=text)))
@@ -173,16 +182,20 @@ def _run(
             runner.execute(made, doors=doors, run=directory, key=key, observe=observe, attempt=attempt)
         except KitError:
             # The finished rounds deserve their report, but what ended the run is what the user must be told.
-            with contextlib.suppress(KitError, OSError):
+            with contextlib.suppress(KitError, OSError, KeyboardInterrupt):
                 write(directory)
             raise
-        if directory.calibration() is None:
-            text = "the instrument's own error is tried: the same sender against a server whose times are known"
-            observe(Seen(Event(at=host.now(), kind="environment", text=text)))
-            # The run is whole, with or without it.
-            with contextlib.suppress(KitError, OSError):
-                trying.calibrate(made, doors, directory, host.monotonic() - ready)
-        built = write(directory)
+
+        def rest() -> Report:
+            if directory.calibration() is None:
+                text = "the instrument's own error is tried: the same sender against a server whose times are known"
+                observe(Seen(Event(at=host.now(), kind="environment", text=text)))
+                # The run is whole, with or without it.
+                with contextlib.suppress(KitError, OSError):
+                    trying.calibrate(made, doors, directory, host.monotonic() - ready)
+            return write(directory)
+
+        built = finishing.reported(directory.path, rest, lambda: write(directory), observe, host)
     files = tuple(sorted(path for path in directory.path.rglob("*") if path.is_file()))
     return Finished(directory, built, files, ready - began, host.monotonic() - ready)
 

@@ -73,7 +73,8 @@ def test_kit_itself_runs_as_an_image(kit: Kit) -> None:
     front.write_bytes(subprocess.run(bring, capture_output=True, check=True).stdout)
     one = ("--set", ONE_CASE, "--set", "load.rounds=1", "--set", f"server.port={free_port()}")
     # What kit itself can do is not asked of it here: its Python is another one.
-    variables = {"PATH": os.environ["PATH"], "HOME": str(kit.home), "KIT_CACHE": str(kit.cache), "NAMED_API_KEY": "x"}
+    variables = {"PATH": os.environ["PATH"], "HOME": str(kit.home), "KIT_CACHE": str(kit.cache)}
+    variables |= {"NAMED_API_KEY": "short", "KIT_ENV": "NAMED_API_KEY"}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         words = ["sh", str(front), *arguments]
@@ -92,6 +93,11 @@ def test_kit_itself_runs_as_an_image(kit: Kit) -> None:
     assert "llamacpp" in listed.stdout, listed.stderr
     refused = run("run", "no-such-profile")
     assert (refused.returncode, "no-such-profile" in refused.stderr) == (2, True)
+    endpoint = (f"server.url=http://127.0.0.1:{free_port()}", "server.model=m", f"load.tokenizer={kit.home}")
+    for name, told in (("NAMED_API_KEY", "fewer than 8 characters"), ("OTHER_API_KEY", "name it in KIT_ENV")):
+        sets = [word for one in (*endpoint, f"server.api_key={{env: {name}}}") for word in ("--set", one)]
+        refused = run("run", "external", *sets)
+        assert (refused.returncode, told in refused.stderr) == (3, True), refused.stderr
 
 
 @ENGINE

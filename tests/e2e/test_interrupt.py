@@ -121,6 +121,22 @@ def test_a_signal_at_any_other_point_ends_the_run_as_cleanly(kind: str, text: st
     assert f"kit run --resume {Path('runs') / kit.the_run.name}" in done.err
 
 
+def test_a_signal_after_the_last_round_leaves_a_whole_run_with_its_report(kit: Kit) -> None:
+    with kit.start(*arguments(rounds=1)) as running:
+        running.event("environment", "the instrument's own error is tried")
+        running.signal(signal.SIGTERM)
+        done = running.finish()
+        assert running.programs() == []
+    assert done.code == 130, done.err
+    assert done.err.splitlines()[-2:] == [
+        "kit: stopped after the last round: the run is whole, and so is its report",
+        f"what to do: kit report runs/{kit.the_run.name}",
+    ]
+    assert status_of(kit.the_run).status == "complete"
+    assert (kit.the_run / "report" / "report.docx").is_file()
+    assert kit.run("report", "latest").code == 0
+
+
 def test_a_signal_while_the_model_is_made_leaves_no_run_and_no_process(kit: Kit, tmp_path: Path) -> None:
     own = Kit(kit.home, tmp_path / "cache")
     own.cache.mkdir()

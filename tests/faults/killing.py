@@ -21,8 +21,7 @@ from typing import ParamSpec, TypeVar
 
 from docker.api.client import APIClient
 
-from kit import inventory
-from kit.cli import app
+from kit import inventory, signals
 from kit.errors import KitError
 from kit.host import LocalHost
 from kit.running import leftovers
@@ -176,7 +175,7 @@ class Sweep:
 
     def _run(self, point: int, told: Path | None) -> int:
         for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(name, app._terminate)
+            signal.signal(name, signals.interrupt)
         points = Points(point, self.number)
         points.install(containers=self.containers)
         self.bench.run(self.prepared)

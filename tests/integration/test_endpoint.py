@@ -3,11 +3,13 @@
 import gzip
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
+from kit import endpoint
 from kit.endpoint import HttpEndpoint
 from kit.model import Target
 from kit.ports import EndpointError
@@ -125,7 +127,7 @@ def test_an_answer_with_text_is_enough_for_kit_to_begin(fault: str) -> None:
 @pytest.mark.parametrize("fault", ["silent", "stalls"])
 def test_an_endpoint_that_never_answers_is_told_after_the_limit(fault: str) -> None:
     error, url = refusal(fault, timeout_s=0.3)
-    assert (error.what, error.hint) == (f"{url} gave no answer in 0.3 s", "is the server overloaded?")
+    assert (error.what, error.hint) == (f"{url} gave no whole answer in 0.3 s", "is it overloaded?")
 
 
 def test_a_long_page_is_cut_short() -> None:
@@ -169,8 +171,8 @@ def test_a_name_that_does_not_exist_is_told() -> None:
 
 
 @contextmanager
-def speaking(said: bytes) -> Iterator[Target]:
-    """A server that says this, whatever it is asked, and then ends."""
+def speaking(said: bytes, more: bytes = b"") -> Iterator[Target]:
+    """A server that says this, whatever it is asked, and then ends; with `more`, only after it said that again and again."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -181,6 +183,9 @@ def speaking(said: bytes) -> Iterator[Target]:
             with connection, suppress(OSError):
                 connection.recv(65536)
                 connection.sendall(said)
+                for _ in range(200 if more else 0):
+                    connection.sendall(more)
+                    time.sleep(0.01)
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(65536):
                     pass
@@ -227,6 +232,47 @@ def test_a_packed_answer_is_told_and_not_unpacked(ask_for: Callable[[Target], st
     with speaking(STREAM + PACKED) as target, pytest.raises(EndpointError) as caught:
         ask_for(target)
     assert "answered HTTP 200 in the encoding 'gzip', which was not asked for" in caught.value.what
+
+
+TRICKLES = {
+    "early-hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
+    "bytes-of-a-header": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+    "body": (STREAM + b"\r\n", b": still there\n\n"),
+}
+ASKS: dict[str, Callable[[Target], object]] = {
+    "completion": lambda target: HttpEndpoint().complete(target, None, timeout_s=0.3),
+    "metrics": lambda target: HttpEndpoint().get(target, "/metrics", most_bytes=1 << 20),
+    "time-stamp": lambda target: endpoint.post(target.url, b"query", "application/timestamp-query", 64_000),
+}
+
+
+@pytest.mark.parametrize("trickle", TRICKLES)
+@pytest.mark.parametrize("ask_for", ASKS)
+def test_an_answer_that_comes_in_drops_is_left_when_its_time_is_over(
+    ask_for: str, trickle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_ASKED_S", 0.3)
+    with speaking(*TRICKLES[trickle]) as target, pytest.raises(EndpointError) as caught:
+        ASKS[ask_for](target)
+    assert caught.value.what.endswith(" gave no whole answer in 0.3 s")
+
+
+def test_an_endpoint_behind_a_proxy_is_asked_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = STREAM + b'\r\ndata: {"choices": [{"delta": {"content": "yes"}}]}\n\ndata: [DONE]\n\n'
+    with speaking(answer) as target:
+        monkeypatch.setenv("http_proxy", target.url.replace("//", "//someone:p@ss@"))
+        behind = Target(url="http://nowhere.invalid:1", model="m")
+        assert HttpEndpoint().complete(behind, None, timeout_s=5.0) == "yes"
+    with pytest.raises(EndpointError) as caught:
+        HttpEndpoint().complete(behind, None, timeout_s=5.0)
+    assert f"cannot be reached through the proxy {target.url}: " in caught.value.what
+    assert "NO_PROXY" in caught.value.hint
+    monkeypatch.setenv("http_proxy", "http://someone:Canary/x@proxy:3128")
+    for ask_for in ASKS.values():
+        with pytest.raises(EndpointError, match="the proxy of http_proxy cannot be used: ") as caught:
+            ask_for(behind)
+        assert "Canary" not in f"{caught.value.what} {caught.value.hint}"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])

@@ -33,6 +33,8 @@ def test_what_several_processes_send_becomes_one_load(python: Path, instruments:
     assert all(one.status == 200 and one.error is None and b"[DONE]" in one.body for one in found)
     said = json.loads((home / "sender.json").read_bytes())
     assert (said["processes"], said["opened_late"], said["sent_again"]) == (3, 0, 0)
+    assert said["pauses_ns"] == sorted(said["pauses_ns"])
+    assert all(end - begin <= said["longest_pause_s"] * 1e9 + 2e7 for begin, end in said["pauses_ns"])
     first, *_ = sorted(one.end_ns or 0 for one in found)
     # As many as there are clients, and the next only when an answer is whole.
     assert sum((one.sent_ns or 0) < first for one in found) == 5

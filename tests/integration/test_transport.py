@@ -28,7 +28,7 @@ from tests.stub_server import Behaviour, Stub
 KEY = "sk-canary-7f3a+9c/41=d2"
 HOST = "model.test"
 DRIVER = """
-import json, os, sys
+import json, os, sys, time
 sys.path.insert(0, sys.argv[1])
 from kit.instrument.arrivals import Times
 from kit.instrument.endpoint import ConnectError, endpoint
@@ -41,13 +41,16 @@ try:
     body = {"model": "good", "stream": True, "max_tokens": 4, "messages": [{"role": "user", "content": "a prompt that is no probe"}]}
     times = json.loads(sys.argv[3])
     request = transport.prepared(json.dumps(body).encode())
-    transport.run(dict.fromkeys(range(len(times) if times else 4), request), 2, out.append, Times(tuple(times)) if times else None)
+    transport.run(dict.fromkeys(range(len(times) if times else 4), request), 2, out.append, Times(tuple(times)) if times else None,
+                  follow=(lambda over: time.sleep(0.05)) if "BUSY" in os.environ else None)
+    transport._gathering.learn([0, 10**6, 10**7])
     transport.close()
 except ConnectError as error:
     print(json.dumps({"refused": str(error)}))
 else:
     print(json.dumps({"status": [found.status for found in out], "error": [found.error for found in out],
                       "whole": [b"data: [DONE]\\n\\n" in found.body for found in out], "late": transport.load.opened,
+                      "gathered": transport._gathering.wait_s(10**12), "load": transport.load.summary(),
                       "ns": [(found.scheduled_ns, found.sent_ns, found.end_ns) for found in out]}))
 """
 
@@ -65,7 +68,7 @@ def sent(python: Path, instruments: Path, url: str, *times: float, **variables: 
 
 
 def good(found: dict[str, Any]) -> bool:
-    return {name: value for name, value in found.items() if name != "ns"} == {
+    return {name: value for name, value in found.items() if name not in ("ns", "gathered", "load")} == {
         "status": [200] * 4,
         "error": [None] * 4,
         "whole": [True] * 4,
@@ -202,6 +205,29 @@ def test_tls_with_a_key_and_never_through_a_proxy_on_this_machine(
     refused = sent(python, instruments, url, SSL_CERT_FILE="/dev/null")
     assert refused["refused"].startswith("no secure connection to 127.0.0.1:")
     assert "CERTIFICATE_VERIFY_FAILED" in refused["refused"]
+
+
+def test_where_the_time_of_a_read_is_the_stamp_that_is_told_and_nothing_is_gathered(
+    python: Path, instruments: Path, secure: Stub, certificate: Path
+) -> None:
+    url = f"https://127.0.0.1:{secure.server_address[1]}"
+    found = sent(python, instruments, url, SSL_CERT_FILE=str(certificate))
+    assert (found["load"]["stamped"], found["gathered"]) == (False, 0)
+    plain = Stub(Behaviour(key=KEY))
+    with running(plain):
+        found = sent(python, instruments, plain.url)
+    assert found["load"]["stamped"]
+    assert found["gathered"] > 0
+
+
+def test_a_sender_that_looked_away_tells_when(python: Path, instruments: Path) -> None:
+    stub = Stub(Behaviour(key=KEY))
+    with running(stub):
+        found = sent(python, instruments, stub.url, BUSY="1")
+    assert good(found)
+    pauses = found["load"]["pauses_ns"]
+    assert found["load"]["longest_pause_s"] > 0.05
+    assert max(end - begin for begin, end in pauses) > 50_000_000
 
 
 def test_kits_own_questions_trust_the_same_certificates(

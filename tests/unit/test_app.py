@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from kit.cli.app import KitGroup
+from kit.cli.app import app as kit
 from kit.errors import HostError
 
 
@@ -70,3 +72,13 @@ def test_an_error_about_a_lock_that_no_interrupt_caused_stays_a_defect() -> None
     app.command("do")(lambda: threading.Lock().release())
     app.command("other")(interrupted)
     assert isinstance(CliRunner().invoke(app, ["do"]).exception, RuntimeError)
+
+
+def test_a_working_directory_that_was_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = CliRunner().invoke(kit, ["runs"])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("kit: the directory in which kit was started has been removed\nwhat to do: ")

@@ -24,8 +24,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # words
     ("kit",),
     ("kit.controls", "kit.errors", "kit.resources", "kit.streams"),
+    ("kit.signals",),
     ("kit.model",),
     ("kit.ports", "kit.events"),
+    ("kit.proxies",),
     # what words look like to a person, and what must not be seen
     ("kit.bounded", "kit.owners", "kit.spellings"),
     ("kit.databases", "kit.looks"),
@@ -43,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kit.loadgens",),
     # steps
     (
+        "kit.addresses",
         "kit.beside",
         "kit.caveats",
         "kit.certificates",

@@ -5,10 +5,12 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,14 +23,16 @@ from kit.errors import HostError, VerificationError
 from kit.images import archive, loading
 from kit.model import Environment, Plan
 from kit.model.bundle import Kind, Member
-from kit.resources import cache
+from kit.resources import cache, folder
 from kit.running import leftovers
-from kit.workflows import bringing, opening, relocating
+from kit.runtimes.process import ProcessRuntime
+from kit.workflows import bringing, opening, relocating, running
 from kit.workflows.originals import Original
 from tests.fakes import FakeRuntime
 from tests.image_store import FakeImages, config, docker_save, tar
 from tests.unit.people import NOW
 from tests.unit.test_bundled_runs import SMOKE, pack
+from tests.unit.test_bundles import wheel
 from tests.unit.written import Written
 
 LOAD, SERVER = "kit/evalscope:1.0.1", "kit/llamacpp:latest"
@@ -190,6 +194,23 @@ def test_a_bundle_whose_images_are_not_whole_is_refused(tmp_path: Path) -> None:
         source = bringing.images(original, FakeRuntime(), FakeImages(), None)
         with pytest.raises(VerificationError, match="does not hold its images"):
             source.bring(planned(source), silent)
+
+
+def test_wheels_that_nobody_vouches_for_make_environments_that_no_other_run_finds(tmp_path: Path) -> None:
+    plain = of_profile(tmp_path)
+    (tmp_path / "more").mkdir()
+    path = bundled(Path(shutil.copy(plain, tmp_path / "more")), "wheels/evil-1.0-py3-none-any.whl", "wheel", wheel(9))
+    with opened(plain) as original:
+        assert bringing.source(original, "process", None).kept is None
+    with opened(path) as found:
+        original = replace(found, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        source = bringing.source(original, "process", None)
+        assert source.kept == cache() / "unvouched" / str(original.sha256)[:16]
+        assert source.pin("llamacpp", None) == ProcessRuntime(folder("images"), cache()).pin("llamacpp", None)
+        prepared = running.planned(
+            *(profile.parse(SMOKE, "p.yaml"), "process", tmp_path), images=source.images, kept=source.kept
+        )
+        assert prepared.environments == source.kept
 
 
 # --- tokenizers --------------------------------------------------------------------------------------------------

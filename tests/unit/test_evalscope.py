@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit import packed
+from kit import packed, stats
 from kit.loadgens import GENERATORS, ReadingError, evalscope
 from kit.loadgens.chunks import messages
 from kit.model import NativeSummary, Order, Sample, Secret
@@ -80,7 +80,8 @@ def test_a_whole_answer_is_read(version: str, tmp_path: Path) -> None:
     assert sample.latency_s == pytest.approx(0.5)
     assert sample.ttft_s == pytest.approx(0.2)
     assert sample.gaps_s == pytest.approx((0.1, 0.1))
-    assert sample.model_dump(exclude={"latency_s", "ttft_s", "gaps_s"}) == {
+    assert sample.last_text_s == pytest.approx(0.4)
+    assert sample.model_dump(exclude={"latency_s", "ttft_s", "last_text_s", "gaps_s"}) == {
         "index": 0,
         "succeeded": True,
         "error": None,
@@ -89,8 +90,7 @@ def test_a_whole_answer_is_read(version: str, tmp_path: Path) -> None:
         "sent_s": 0.0,
         "first_byte_s": None,
         "role_s": None,
-        "last_text_s": None,
-        "texts": None,
+        "texts": 3,
         "input_tokens": 10,
         "output_tokens": 3,
         "input_asked": None,
@@ -219,9 +219,28 @@ def test_both_versions_read_the_same_requests_alike(
     folder = tmp_path_factory.mktemp("rounds")
     old, new = (read(version, folder / version, *requests).samples for version in VERSIONS)
     for one_sample, other in zip(old, new, strict=True):
-        near = {name: pytest.approx(getattr(other, name)) for name in ("sent_s", "latency_s", "ttft_s", "gaps_s")}
+        names = ("sent_s", "latency_s", "ttft_s", "last_text_s", "gaps_s")
+        near = {name: pytest.approx(getattr(other, name)) for name in names}
         assert one_sample.model_dump(exclude=set(near)) == other.model_dump(exclude=set(near))
         assert {name: getattr(one_sample, name) for name in near} == near
+
+
+def test_what_its_chunks_tell_is_told_as_with_the_other_transport(version: str, tmp_path: Path) -> None:
+    """16 tokens in 5 chunks, and 200 ms from the last of them to the end."""
+    asked = order(version, 1, made=16)
+    found = read(version, tmp_path, Request(text_at=(0.2, 0.25, 0.3, 0.35, 0.4), ended=0.6, usage=(10, 16)))
+    told = stats.doubts(asked.case, found.samples, stats.figures(asked.case, found.samples), found.native)
+    values = {one.kind: dict(one.values) for one in told}
+    assert values["tokens-per-chunk"] == {"tokens": "3.20"}
+    assert values["answer-tail"] == {"tail": "0.2", "share": "50.0%"}
+
+
+def test_where_gaps_are_not_those_between_texts_the_last_text_is_not_known(tmp_path: Path) -> None:
+    """1.14.1 also counts what calls a tool."""
+    read("1.14.1", tmp_path, Request())
+    change(tmp_path, "UPDATE result SET inter_token_latencies = '[0.1, 0.1, 0.1]'")
+    [sample] = again("1.14.1", tmp_path, 1).samples
+    assert (sample.texts, sample.last_text_s) == (3, None)
 
 
 # --- the summary -------------------------------------------------------------------------------------------------

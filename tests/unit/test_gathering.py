@@ -23,6 +23,13 @@ def test_without_a_gap_nothing_is_gathered() -> None:
     assert learned([]).wait_s(1000 * MS) == 0.0
 
 
+def test_where_the_time_of_a_read_is_the_stamp_nothing_is_gathered() -> None:
+    found = Gathering(stamped=False)
+    for _ in range(50):
+        found.learn([0, MS, 11 * MS])
+    assert found.wait_s(10_000 * MS) == 0.0
+
+
 @given(st.integers(50_000, 200 * MS), st.integers(1, 100_000 * MS))
 def test_it_stays_below_what_lies_between_two_arrivals(gap_ns: int, answer_ns: int) -> None:
     wait_s = learned([gap_ns] * 50).wait_s(answer_ns)

@@ -1,10 +1,12 @@
 """Archives of images: whoever wrote them, kit's own are the same, and what is damaged is refused before it is loaded."""
 
+import gc
 import gzip
 import hashlib
 import io
 import json
 import os
+import sys
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -219,6 +221,24 @@ def test_archives_of_every_engine_become_the_same(
     out.seek(0)
     held, _ = archive.look(out)
     assert [one.id for one in held] == [f"sha256:{hashlib.sha256(described).hexdigest()}"]
+
+
+def test_an_archive_that_is_left_in_the_middle_leaves_nothing_to_be_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", later.append)
+    layer = tar({"a": bytes(100_000)})
+
+    def left() -> None:
+        with gzip.GzipFile(fileobj=io.BytesIO(), mode="wb") as packed, archive.Writer(packed, tmp_path) as writer:  # type: ignore[arg-type]
+            writer.add(io.BytesIO(tar(docker_save(config([layer]), ["x:1"], [layer]))), ["x:1"])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        left()
+    gc.collect()
+    assert later == []
 
 
 def test_layers_that_images_share_are_written_once(tmp_path: Path) -> None:

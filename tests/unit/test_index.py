@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from kit import trend
+from kit import addresses, trend
 from kit.cli.app import app
 from kit.errors import HostError, UsageError
 from kit.index import Index, place_of
-from kit.model import ServerStart
+from kit.model import RoundResult, ServerStart, Spread
 from kit.model.bundle import WeightFile, Weights
 from kit.model.listed import Filters, Found
 from kit.report import reading as reports
@@ -116,6 +116,48 @@ def test_the_runs_of_other_places_stay(folder: Path, tmp_path: Path) -> None:
     assert len(finding.runs(other, url, Filters()).runs) == 3
     shutil.rmtree(other / "20261123-210507-c")
     assert len(finding.runs(other, url, Filters()).runs) == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://u:a@Canary@host/db",
+        "postgresql+psycopg://u:Canary/x@host/db",
+        "postgresql+psycopg://u:1/Canary@host/db",
+        "postgresql+psycopg://u:Canary?x@host/db",
+        "postgresql+psycopg://me@Canary:pw@host/db",
+        "postgresql+psycopg://u:Canary@host:port/db",
+        "postgresql+psycopg://host:port/db",
+    ],
+)
+def test_an_address_that_may_be_read_in_two_ways_is_refused_and_not_told(address: str, folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Index(address, folder)
+    assert "in a password write %40 for @" in str(caught.value)
+    assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:a%40b:c%2F@[::1]:5432/db?sslmode=require&x=a@b",
+        "postgresql+psycopg://host/db",
+        "postgresql+psycopg:///db",
+        "sqlite:///runs@home.db",
+        "sqlite://",
+    ],
+)
+def test_any_other_address_is_taken_as_it_is(address: str) -> None:
+    assert addresses.plain(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "told"), [("nosuch://u:Canary@host/db", "'nosuch://***@host/db'"), ("u:Canary@host", "'***@host'")]
+)
+def test_an_address_of_no_index_is_told_without_its_password(address: str, told: str, folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Index(address, folder)
+    assert str(caught.value).startswith(f"{told} is no index")
 
 
 def test_an_index_that_is_none_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -253,6 +295,47 @@ def test_rehearsals_are_in_no_trend_of_what_was_measured(tmp_path: Path) -> None
     shown = CliRunner().invoke(app, ["runs", "trend", "128-512-c1", "--out", str(tmp_path)])
     assert "20261123-210507-z" in shown.stdout
     assert shown.stderr == "Rehearsal with stand-ins: the figures say nothing about real performance\n"
+
+
+def test_a_rehearsal_says_so_beside_its_verdict(tmp_path: Path) -> None:
+    planted(tmp_path, "a", 1, cases=ONE)
+    planted(tmp_path, "z", 2, "report.rehearsal=true", cases=ONE)
+    listed = CliRunner().invoke(app, ["runs", "--out", str(tmp_path)]).stdout.splitlines()
+    assert ["none, rehearsal" in line for line in listed if "20261123" in line] == [True, False]
+    told = json.loads(CliRunner().invoke(app, ["runs", "--out", str(tmp_path), "--json"]).stdout)
+    assert [(run["verdict"], run["rehearsal"]) for run in told] == [("none", True), ("none", False)]
+
+
+def test_what_an_index_of_before_knew_of_a_run_is_read_anew(tmp_path: Path) -> None:
+    """It took a rehearsal for a measurement."""
+    planted(tmp_path, "a", 1, cases=ONE)
+    planted(tmp_path, "z", 2, "report.rehearsal=true", cases=ONE)
+    finding.runs(tmp_path, None, Filters())
+    path = place_of(tmp_path)
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        for run in tmp_path.glob("20261123-*"):
+            told = (run / "run.json").stat()
+            stamp = f"{told.st_mtime_ns}-{told.st_size}"
+            load = "load = replace(load, 'rehearsal; ', '')"
+            connection.execute(f"UPDATE kit_runs SET stamp = ?, {load} WHERE run = ?", (stamp, run.name))
+    assert [run.rehearsal for run in finding.runs(tmp_path, None, Filters()).runs] == [True, False]
+
+
+@pytest.mark.parametrize("change", ["load.requests_per_client=2", "tokens"])
+def test_runs_of_other_requests_are_in_no_trend(tmp_path: Path, change: str) -> None:
+    planted(tmp_path, "a", 1, *([] if change == "tokens" else [change]), cases=ONE)
+    if change == "tokens":
+        for path in tmp_path.glob("*-a/cases/*/*/result.json"):
+            result = RoundResult.model_validate_json(path.read_bytes())
+            tokens = Spread(count=4, mean=314.0, p50=314.0, p90=314.0, p99=314.0, maximum=314.0)
+            other = result.figures.model_copy(update={"input_tokens": tokens})
+            path.write_bytes(result.model_copy(update={"figures": other}).to_json())
+    planted(tmp_path, "b", 2, cases=ONE)
+    planted(tmp_path, "c", 3, cases=ONE)
+    found = finding.over_time(tmp_path, None, Filters(), "128-512-c1", "ttft")
+    assert [point.run.run[-1] for point in found.points] == ["b", "c"]
+    assert [name[-1] for name in found.left_out] == ["a"]
 
 
 def test_the_commands(folder: Path) -> None:

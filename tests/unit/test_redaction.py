@@ -234,6 +234,7 @@ def test_lines_come_out_as_they_went_in() -> None:
         ("vllm serve /m --api-key abc --port 1", "vllm serve /m --api-key *** --port 1"),
         ("Namespace(host='h', api_key=['abc', 'd'])", "Namespace(host='h', api_key=['***', 'd'])"),
         ('{"client_secret": "abc"}', '{"client_secret": "***"}'),
+        ("password2=abc serve --api-key2 def", "password2=*** serve --api-key2 ***"),
         ("Cookie: session=abc; other=def", "Cookie: ***"),
         ("{'set-cookie': 'a=b; Path=/', 'x': 1}", "{'set-cookie': '***', 'x': 1}"),
         ("told https://hooks.slack.com/services/T0/B0/abc of it", "told https://*** of it"),
@@ -346,8 +347,14 @@ def test_a_key_that_could_not_be_struck_is_refused_and_not_shown(
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MY_KEY", raising=False)
-    with pytest.raises(HostError, match="the environment variable MY_KEY is not set"):
+    monkeypatch.delenv("KIT_ENV", raising=False)
+    with pytest.raises(HostError, match="the environment variable MY_KEY is not set") as caught:
         read_secret(Secret(env="MY_KEY"))
+    assert caught.value.hint == "set it and run again"
+    monkeypatch.setenv("KIT_ENV", "")
+    with pytest.raises(HostError) as caught:
+        read_secret(Secret(env="MY_KEY"))
+    assert caught.value.hint == "set it, name it in KIT_ENV, and run again"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"], ids=["missing", "empty", "no text"])

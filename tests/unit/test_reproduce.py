@@ -262,6 +262,9 @@ def test_code_that_the_signature_does_not_cover_is_refused_unless_it_is_granted(
     )
     with pytest.raises(VerificationError, match="no signature and no lock covers"):
         ready(forged, tmp_path, trust=trust(people))
+    granted = ready(forged, tmp_path, trust=trust(people), allow_privileged=True).prepared
+    assert granted.environments is not None
+    assert ready(path, tmp_path, trust=trust(people)).prepared.environments is None
 
 
 def test_wheels_for_another_python_are_told_before_anything_is_made(tmp_path: Path) -> None:
@@ -303,6 +306,9 @@ def test_an_imported_report_is_repeated_from_its_profile_and_baseline(tmp_path: 
     (tmp_path / "plain.yaml").write_text(SMOKE)
     with pytest.raises(UsageError, match="without a baseline"):
         ready(tmp_path / "plain.yaml", tmp_path)
+    (tmp_path / "old.csv").write_text("input,output,concurrency,avg_latency_s,Draft\n64,32,1,0.5,Rehearsal\n")
+    with pytest.raises(UsageError, match=r"old\.csv is of a rehearsal"):
+        ready(tmp_path / "old.yaml", tmp_path)
 
 
 def test_what_is_not_reproduced_ends_with_its_own_exit_code() -> None:

@@ -165,6 +165,16 @@ def test_what_an_earlier_kit_did_not_take_from_the_raw_output_is_no_difference(
     assert "server_prefill_s is 0.4, raw/ gives 0.5" in fails(lambda: people.sign(measured, "reviewer"))
 
 
+def test_a_run_of_a_kit_that_did_not_count_the_texts_of_evalscope_is_as_true_as_it_was(measured: RunDir) -> None:
+    entry = measured.plan().rounds[0]
+    samples = [one.model_copy(update={"texts": None, "last_text_s": None}) for one in measured.samples(entry)]
+    result = RoundResult.model_validate_json((measured.round_directory(entry) / "result.json").read_bytes())
+    for name in ("command.txt", "samples.jsonl", "result.json"):
+        (measured.round_directory(entry) / name).unlink()
+    measured.write_round(entry, result, samples)
+    assert rereading.run(measured).problems == ()
+
+
 def test_raw_output_without_its_database_is_found(measured: RunDir, people: People) -> None:
     next(measured.path.rglob("benchmark_data.db")).unlink()
     assert "benchmark_data.db" in fails(lambda: people.sign(measured, "tester"))

@@ -1,5 +1,6 @@
 """Executing plans in a fake world: rounds in their order, what the user stops, going on, and keys."""
 
+import errno
 import signal
 from collections.abc import Generator
 from pathlib import Path
@@ -161,11 +162,21 @@ def test_a_run_that_ends_with_its_terminal_says_so(world: World) -> None:
 def test_a_run_that_nobody_watches_any_more_goes_on_and_says_so_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "lost", lambda: "stdout" if world.done else None)
+    monkeypatch.setattr(streams, "lost", lambda: "nobody reads stdout any more" if world.done else None)
     assert world.execute().status == "complete"
     lines = (world.run.path / "journal.jsonl").read_text("utf-8").splitlines()
     (told,) = [number for number, line in enumerate(lines) if "nobody reads stdout any more" in line]
     assert '"kind":"round-end"' in lines[told - 1]
+
+
+def test_what_whoever_watches_cannot_write_is_none_of_the_runs_files(world: World) -> None:
+    def observe(seen: Seen) -> None:
+        del seen
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    runner.execute(world.plan, doors=world.doors, run=world.run, key=None, observe=observe)
+    assert (world.status.status, world.done) == ("complete", ROUNDS)
+    assert len((world.run.path / "journal.jsonl").read_text("utf-8").splitlines()) > len(ROUNDS)
 
 
 def test_ctrl_c_in_the_middle_of_a_wait_on_a_lock_is_an_interrupted_run_too(world: World) -> None:

@@ -159,7 +159,7 @@ def sender_said(folder: Path, **said: object) -> Path:
 
 
 def told(folder: Path, *samples: Sample, rated: bool = False, **said: object) -> list[str]:
-    found = exchanges.doubts(sender_said(folder, **said) if said else folder, samples, rated=rated)
+    found = exchanges.doubts(sender_said(folder, **said) if said else folder, samples, 5.0, rated=rated)
     return [doubt("en", one) for one in found]
 
 
