@@ -97,10 +97,10 @@ class Layout:
         return found
 
 
-def _of_what_there_is(apply: Callable[..., object]) -> Callable[..., object]:
+def _of_what_there_is(apply: Callable[..., str]) -> Callable[..., str]:
     """A filter that names a field which there is not; by itself it would only say that it was given no text."""
 
-    def applied(value: object, *more: object, **named: object) -> object:
+    def applied(value: object, *more: object, **named: object) -> str:
         if isinstance(value, Undefined):
             str(value)  # raises, with its name
         return apply(value, *more, **named)
