@@ -110,7 +110,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "numpy": ("kit.intervals",),
     "scipy": ("kit.intervals", "kit.rounds"),
     "multiprocessing": (),
-    "asyncio": ("kit.instrument",),
+    "asyncio": (
+        "kit.endpoint",
+        "kit.instrument",
+    ),
     "aiohttp": ("kit.instrument",),
     "transformers": ("kit.instrument",),
     "ctypes": (
