@@ -1,6 +1,7 @@
 """The plan: everything decided before anything starts."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -87,6 +88,11 @@ class Target(Record):
     def secure(self) -> bool:
         """Whether requests go over TLS."""
         return self.url.startswith("https:")
+
+    @property
+    def port(self) -> int:
+        """The port that connections go to."""
+        return urlsplit(self.url).port or (443 if self.secure else 80)
 
     def of(self, case: Case) -> "Target":
         """The same for a round of a case: `{case}` in the model's name stands for the case's."""

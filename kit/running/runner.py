@@ -6,7 +6,6 @@ The runner acts only through the doors it is given and cannot tell one runtime f
 from collections import deque
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from kit import __version__, packed, stats, telemetry
 from kit.durable import disk_error, make_directory, with_room_told
@@ -241,7 +240,7 @@ class _Execution:
             start, program = self._doors.runtime.start, entry.program
             with blamed(server, f"during {entry.id}"):
                 load = stack.enter_context(start(program, directory=raw, log=log, secrets=self._secrets, on_line=line))
-            connections = self._doors.host.connections(_port(self._plan.target.url), load.network())
+            connections = self._doors.host.connections(self._plan.target.port, load.network())
             stack.callback(connections.close)
             known = self._teller.known.get(entry.case.key)
             vigil = Vigil(
@@ -294,8 +293,3 @@ class _Execution:
 def _no_success(result: RoundResult) -> str:
     reasons = ", ".join(f"{failure.requests} x {failure.reason}" for failure in result.figures.failures)
     return f"no request succeeded ({reasons})"
-
-
-def _port(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
